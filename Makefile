@@ -1,0 +1,77 @@
+# Everything a person or CI does here has a target; `make help` lists them.
+
+PYTHON ?= $(or $(shell command -v python3.11 || command -v python3.12 || command -v python3.13),python3)
+VENV := .venv
+BIN := $(VENV)/bin
+LINKS ?= $(HOME)/.local/bin
+PROTOS := $(wildcard vcs/wire/*.proto)
+
+.DEFAULT_GOAL := help
+.PHONY: help serve install test lint types contracts ci bench format protos lock clean packages
+.PHONY: $(VENV)/serve $(VENV)/test
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+serve: $(VENV)/serve ## install, build the UI, migrate and run the forge on this machine
+	@exec $(BIN)/micelio serve
+
+install: $(VENV)/serve ## link micelio and mic into ~/.local/bin
+	@mkdir -p $(LINKS)
+	@ln -sf $(CURDIR)/$(BIN)/micelio $(CURDIR)/$(BIN)/mic $(LINKS)/
+	@echo "micelio and mic are in $(LINKS)."
+
+test: $(VENV)/test packages ## run every test (ARGS="-k word" for some)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+lint: $(VENV)/test ## check format and lint rules
+	@$(BIN)/ruff format --check -q .
+	@$(BIN)/ruff check -q .
+
+types: $(VENV)/test ## check types of vcs, mic and backend/core
+	@$(BIN)/mypy
+
+contracts: $(VENV)/test ## check who imports whom
+	@$(BIN)/lint-imports
+
+ci: lint types contracts test ## run exactly what CI runs
+
+bench: $(VENV)/test ## measure and print figures (ONLY=name for some)
+	@$(BIN)/python -m tests.bench $(ONLY)
+
+format: $(VENV)/test ## format and fix what can be fixed
+	@$(BIN)/ruff format -q .
+	@$(BIN)/ruff check -q --fix .
+
+protos: $(VENV)/test ## make the gRPC stubs again from vcs/wire/*.proto
+	@$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. $(PROTOS)
+
+lock: $(VENV)/serve ## resolve pyproject.toml into the two hashed lock files
+	@.ci/lock $(PYTHON)
+
+packages: ## install the Debian packages that tests need
+	@.ci/packages chromium git postgresql redis-server
+
+clean: ## forget what was built and installed; keeps .data
+	@rm -rf $(VENV) .web .states build micelio_app/_frontend .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
+
+# An environment is current when the lock it was installed from equals the one in the tree.
+$(VENV)/serve: | $(BIN)/python
+	@$(call installed,requirements.lock)
+
+$(VENV)/test: | $(BIN)/python
+	@$(call installed,requirements-test.lock)
+
+define installed
+cat $(1) pyproject.toml | cmp -s - $(VENV)/$(1) || { \
+	echo "Installing what $(1) names …" && \
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --require-hashes -r $(1) && \
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation --no-index -e . && \
+	cat $(1) pyproject.toml > $(VENV)/$(1); }
+endef
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "Micelio needs Python 3.11 or newer; install it or say where it is: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ echo "Python cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
