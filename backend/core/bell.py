@@ -170,9 +170,7 @@ class Bell:
 
     def _start(self) -> None:
         if self._wire and not self._thread and not self._closing.is_set():
-            self._thread = threading.Thread(
-                target=self._run, args=(self._wire,), name="bell", daemon=True
-            )
+            self._thread = threading.Thread(target=self._run, args=(self._wire,), name="bell", daemon=True)
             self._thread.start()
 
     def _run(self, wire: Wire) -> None:
@@ -182,9 +180,7 @@ class Bell:
             try:
                 topics = wire.hear()
             except (sqlite3.Error, psycopg.Error, redis.RedisError) as error:
-                logger.warning(
-                    "the bell cannot hear other processes, trying again: %s", error
-                )
+                logger.warning("the bell cannot hear other processes, trying again: %s", error)
                 self._closing.wait(RETRY_SECONDS)
                 topics = [None]
             for topic in topics:
@@ -192,9 +188,7 @@ class Bell:
 
     def _wake(self, topic: str | None) -> None:
         with self._lock:
-            groups = (
-                self._ears.values() if topic is None else [self._ears.get(topic, set())]
-            )
+            groups = self._ears.values() if topic is None else [self._ears.get(topic, set())]
             ears = {ear for group in groups for ear in group}
         for ear in ears:
             ear.ring()
@@ -219,9 +213,7 @@ class SqliteWire:
         time.sleep(POLL_SECONDS)
         if self._connection is None:
             # One of its own that never writes: data_version hides a connection's own commits.
-            self._connection = sqlite3.connect(
-                self._path, isolation_level=None, check_same_thread=False
-            )
+            self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
         if version == self._seen:
             return []
@@ -269,11 +261,7 @@ class PostgresWire:
         except psycopg.Error:
             self._receiver.close()
             raise
-        own = (
-            self._sender.info.backend_pid
-            if self._sender and not self._sender.closed
-            else None
-        )
+        own = self._sender.info.backend_pid if self._sender and not self._sender.closed else None
         return [notify.payload for notify in found if notify.pid != own]
 
     def close(self) -> None:

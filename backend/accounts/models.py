@@ -1,0 +1,109 @@
+"""Tables of people and their credentials."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, Column
+from sqlmodel import Field, SQLModel
+
+from backend.core.db import UtcTime
+from backend.core.events import RECORD
+
+
+class Owner(StrEnum):
+    """What a handle names."""
+
+    ACCOUNT = "account"
+    ORGANIZATION = "organization"
+
+
+class Handle(SQLModel, table=True):
+    """One name in the space accounts and organizations share; kept lower case, never freed."""
+
+    __tablename__: ClassVar[str] = "handles"
+    __table_args__ = RECORD
+
+    handle: str = Field(primary_key=True)
+    owner: Owner
+    owner_id: str = Field(index=True)
+
+
+class Account(SQLModel, table=True):
+    """A person. `password_hash` is argon2; empty until they chose one."""
+
+    __tablename__: ClassVar[str] = "accounts"
+    __table_args__ = RECORD
+
+    id: str = Field(primary_key=True)
+    handle: str = Field(unique=True)
+    name: str = ""
+    email: str = Field(unique=True)
+    password_hash: str = ""
+    admin: bool = False
+    created_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
+
+
+class LinkPurpose(StrEnum):
+    """What a one-time link lets its holder do."""
+
+    FIRST_ADMIN = "first_admin"
+    SIGN_IN = "sign_in"
+
+
+class OneTimeLink(SQLModel, table=True):
+    """A link that works once: only the SHA-256 of its secret is kept."""
+
+    __tablename__: ClassVar[str] = "one_time_links"
+    __table_args__ = RECORD
+
+    id: str = Field(primary_key=True)
+    secret_hash: str = Field(unique=True)
+    purpose: LinkPurpose
+    account_id: str | None = Field(default=None, foreign_key="accounts.id")
+    created_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
+    expires_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
+    used_at: datetime | None = Field(default=None, sa_type=UtcTime)  # type: ignore[call-overload]
+
+
+class BrowserSession(SQLModel, table=True):
+    """A signed-in browser. The cookie holds id and secret; the secret is kept as SHA-256."""
+
+    __tablename__: ClassVar[str] = "browser_sessions"
+    __table_args__ = RECORD
+
+    id: str = Field(primary_key=True)
+    secret_hash: str
+    account_id: str = Field(foreign_key="accounts.id", index=True)
+    created_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
+    seen_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
+    expires_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
+    address: str = ""
+    user_agent: str = ""
+
+
+class TokenKind(StrEnum):
+    """A person's token, or one marked as an agent's."""
+
+    PERSONAL = "personal"
+    AGENT = "agent"
+
+
+class AccessToken(SQLModel, table=True):
+    """A token that acts for an account; `hint` is what people recognise it by."""
+
+    __tablename__: ClassVar[str] = "access_tokens"
+    __table_args__ = RECORD
+
+    id: str = Field(primary_key=True)
+    account_id: str = Field(foreign_key="accounts.id", index=True)
+    kind: TokenKind = TokenKind.PERSONAL
+    name: str
+    secret_hash: str = Field(unique=True)
+    hint: str
+    scopes: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    limits: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    created_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
+    expires_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
+    used_at: datetime | None = Field(default=None, sa_type=UtcTime)  # type: ignore[call-overload]
+    revoked_at: datetime | None = Field(default=None, sa_type=UtcTime)  # type: ignore[call-overload]

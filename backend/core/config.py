@@ -1,0 +1,212 @@
+"""Settings: the one place that reads the environment.
+
+Every setting has a default that works on a laptop; `contracts.md` names them all.
+`Settings.from_environ` refuses nonsense with a sentence, so no process starts half-configured.
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import ip_network
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from backend.core.errors import InvalidInput
+
+Chosen = TypeVar("Chosen", bound=StrEnum)
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+class Signup(StrEnum):
+    """Who may make an account."""
+
+    OPEN = "open"
+    INVITE = "invite"
+    CLOSED = "closed"
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@dataclass(frozen=True)
+class RateLimits:
+    """Calls allowed per minute."""
+
+    anonymous: int = 300
+    account: int = 6000
+    sign_in: int = 10
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an operator chose, checked.
+
+    `url` is the public address without a trailing slash, or empty when it follows the
+    request's Host. `database_url` is an SQLAlchemy URL.
+    """
+
+    data: Path
+    database_url: str
+    storage_path: Path
+    url: str
+    secret_key: str
+    bind: str = "127.0.0.1"
+    port: int = 4000
+    grpc_port: int = 4001
+    redis_url: str = ""
+    storage_backend: str = "local"
+    signup: Signup = Signup.INVITE
+    log_format: LogFormat = LogFormat.TEXT
+    trusted_proxies: tuple[str, ...] = ()
+    rates: RateLimits = field(default_factory=RateLimits)
+    faults: str = ""
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read and check the environment; InvalidInput names the setting that is wrong."""
+        env = os.environ if environ is None else environ
+        data = Path(env.get("MICELIO_DATA") or _default_data(env)).expanduser().absolute()
+        port = _number(env, "PORT", 4000)
+        bind = env.get("BIND") or "127.0.0.1"
+        backend = env.get("STORAGE_BACKEND") or "local"
+        if backend != "local":
+            raise InvalidInput(
+                problem=f"STORAGE_BACKEND={backend} is not known to this version; only `local` is."
+            )
+        return cls(
+            data=data,
+            database_url=_database_url(env.get("DATABASE_URL") or "", data),
+            storage_path=Path(env.get("STORAGE_LOCAL_PATH") or data / "storage").expanduser().absolute(),
+            url=_public_url(env, port),
+            secret_key=env.get("SECRET_KEY_BASE") or _kept_secret(data),
+            bind=bind,
+            port=port,
+            grpc_port=_number(env, "GRPC_PORT", 4001),
+            redis_url=env.get("REDIS_URL") or "",
+            storage_backend=backend,
+            signup=_choice(env, "MICELIO_SIGNUP", Signup, Signup.INVITE),
+            log_format=_choice(env, "LOG_FORMAT", LogFormat, LogFormat.TEXT),
+            trusted_proxies=_networks(env.get("TRUSTED_PROXIES") or ""),
+            rates=RateLimits(
+                anonymous=_number(env, "RATE_LIMIT_ANONYMOUS", 300),
+                account=_number(env, "RATE_LIMIT_ACCOUNT", 6000),
+                sign_in=_number(env, "RATE_LIMIT_SIGN_IN", 10),
+            ),
+            faults=env.get("MICELIO_FAULTS") or "",
+        )
+
+    @property
+    def public_url(self) -> str:
+        """The address to print and to put into links made without a request."""
+        return self.url or f"http://localhost:{self.port}"
+
+    @property
+    def host(self) -> str:
+        """Host name of the public address, without port."""
+        return urlsplit(self.public_url).hostname or "localhost"
+
+    @property
+    def secure(self) -> bool:
+        """True when the public address is https."""
+        return self.url.startswith("https://")
+
+    @property
+    def sqlite_path(self) -> Path | None:
+        """File of the embedded database, or None on PostgreSQL."""
+        return Path(self.database_url.removeprefix("sqlite:///")) if self._is_sqlite else None
+
+    @property
+    def _is_sqlite(self) -> bool:
+        return self.database_url.startswith("sqlite:///")
+
+
+def _default_data(env: Mapping[str, str]) -> Path:
+    if (CHECKOUT / "rxconfig.py").is_file():
+        return CHECKOUT / ".data"
+    return Path(env.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "micelio"
+
+
+def _database_url(given: str, data: Path) -> str:
+    if not given:
+        return f"sqlite:///{data / 'micelio.db'}"
+    scheme, _, rest = given.partition("://")
+    if scheme in ("postgres", "postgresql", "postgresql+psycopg", "ecto"):
+        return f"postgresql+psycopg://{rest}"
+    if scheme == "sqlite" and rest.startswith("/"):
+        return given
+    raise InvalidInput(
+        problem=f"DATABASE_URL starts with {scheme!r}; use postgresql://user@host/name or sqlite:////absolute/path."
+    )
+
+
+def _public_url(env: Mapping[str, str], port: int) -> str:
+    given = (env.get("MICELIO_URL") or "").rstrip("/")
+    if given:
+        parts = urlsplit(given)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path:
+            raise InvalidInput(problem=f"MICELIO_URL={given} must be like https://forge.example.org.")
+        return given
+    host = env.get("MICELIO_HOST") or env.get("PHX_HOST") or ""
+    if not host:
+        return ""
+    local = host in ("localhost", "127.0.0.1")
+    return f"http://{host}:{port}" if local else f"https://{host}"
+
+
+def _number(env: Mapping[str, str], name: str, default: int) -> int:
+    given = env.get(name)
+    if not given:
+        return default
+    if not given.isdigit() or int(given) > 65535:
+        raise InvalidInput(problem=f"{name}={given} must be a whole number from 0 to 65535.")
+    return int(given)
+
+
+def _choice(env: Mapping[str, str], name: str, choices: type[Chosen], default: Chosen) -> Chosen:
+    given = env.get(name)
+    if not given:
+        return default
+    if given not in {c.value for c in choices}:
+        raise InvalidInput(problem=f"{name}={given} must be one of {', '.join(c.value for c in choices)}.")
+    return choices(given)
+
+
+def _networks(given: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in given.split(",") if part.strip())
+    for name in names:
+        try:
+            ip_network(name, strict=False)
+        except ValueError:
+            raise InvalidInput(
+                problem=f"TRUSTED_PROXIES lists {name}, which is no address or network."
+            ) from None
+    return names
+
+
+def _kept_secret(data: Path) -> str:
+    """Make SECRET_KEY_BASE once and keep it beside the data, readable by its owner only."""
+    path = data / "secret_key"
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        pass
+    data.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(f".{os.getpid()}")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_hex(32))
+    try:
+        # A link never replaces: whoever came first wins and everyone reads the same secret.
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return path.read_text().strip()

@@ -1,0 +1,181 @@
+"""Context: who asks, on which running forge, inside which transaction.
+
+Every service function takes a `Context` first. It never commits: the unit of work around it
+does, then rings the bell for what was emitted. A `steps` operation has no transaction of its
+own and opens short ones through `ctx.transaction()`, holding none across I/O.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage, RedisStorage, Storage
+from limits.strategies import FixedWindowRateLimiter
+from sqlmodel import Session
+
+from backend.core.audit import AuditRow
+from backend.core.bell import Bell
+from backend.core.config import Settings
+from backend.core.db import Database
+from backend.core.errors import RateLimited
+from backend.core.events import fact_row
+from vcs.local import LocalStore
+from vcs.objects import new_id
+from vcs.store import Store
+
+Part = TypeVar("Part")
+
+
+class Via(StrEnum):
+    """How somebody proved who they are."""
+
+    NOBODY = "nobody"
+    BROWSER = "browser"
+    TOKEN = "token"
+    AGENT = "agent"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who asks. `scopes` None means all of them (a person in a browser, the system itself)."""
+
+    via: Via = Via.NOBODY
+    id: str | None = None
+    handle: str = ""
+    name: str = ""
+    admin: bool = False
+    scopes: frozenset[str] | None = frozenset()
+    token_id: str | None = None
+    browser_id: str | None = None
+    address: str = ""
+    user_agent: str = ""
+
+    @property
+    def signed_in(self) -> bool:
+        """True when this is somebody."""
+        return self.id is not None
+
+
+SYSTEM = Actor(via=Via.SYSTEM, handle="micelio", name="Micelio", admin=True, scopes=None)
+
+
+def utc_now() -> datetime:
+    """The clock of a forge that is not under test."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Forge:
+    """One running instance: its settings, database, store, bell and clock.
+
+    Slices keep what they hold per process (open repositories, batchers) in `part`.
+    """
+
+    settings: Settings
+    db: Database
+    store: Store
+    bell: Bell
+    clock: Callable[[], datetime] = utc_now
+    _parts: dict[Any, Any] = field(default_factory=dict)
+    _guard: threading.RLock = field(default_factory=threading.RLock)
+
+    @classmethod
+    def open(cls, settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> "Forge":
+        """Open database, store and bell as the settings say; nothing is migrated here."""
+        db = Database(settings.database_url, locks=settings.data / "locks")
+        return cls(settings, db, LocalStore(settings.storage_path), Bell.open(settings), clock)
+
+    def part(self, key: Any, make: Callable[[], Part]) -> Part:
+        """What this process keeps under `key`, made on first use."""
+        with self._guard:
+            if key not in self._parts:
+                self._parts[key] = make()
+            part: Part = self._parts[key]
+            return part
+
+    def limit(self, key: str, per_minute: int) -> None:
+        """Count one call under `key`; RateLimited beyond `per_minute`, with whole seconds to wait."""
+        limiter = self.part("limiter", lambda: FixedWindowRateLimiter(_limit_storage(self.settings)))
+        item = RateLimitItemPerMinute(per_minute)
+        if not limiter.hit(item, key):
+            reset = limiter.get_window_stats(item, key).reset_time
+            raise RateLimited(retry_after=max(1, round(reset - utc_now().timestamp())))
+
+    def close(self) -> None:
+        """Let go of everything held open."""
+        for part in self._parts.values():
+            if callable(close := getattr(part, "close", None)):
+                close()
+        self._parts.clear()
+        self.bell.close()
+        self.store.close()
+        self.db.close()
+
+
+def _limit_storage(settings: Settings) -> Storage:
+    return RedisStorage(settings.redis_url) if settings.redis_url else MemoryStorage()
+
+
+@dataclass
+class Context:
+    """What a service function works with."""
+
+    forge: Forge
+    actor: Actor
+    _db: Session | None = None
+    _rings: set[str] = field(default_factory=set)
+
+    @property
+    def db(self) -> Session:
+        """The open transaction."""
+        if self._db is None:
+            raise RuntimeError("this operation declares steps: open a transaction with ctx.transaction()")
+        return self._db
+
+    def now(self) -> datetime:
+        """The forge's time, UTC."""
+        return self.forge.clock()
+
+    def emit(self, fact: Any) -> None:
+        """State a fact in this transaction; durable jobs react after the commit."""
+        self.db.add(fact_row(fact, id=new_id(), at=self.now()))
+        self.ring("facts")
+
+    def ring(self, topic: str) -> None:
+        """Wake whoever waits on `topic` once this transaction has committed."""
+        self._rings.add(topic)
+
+    def audit(self, action: str, subject: str, **details: Any) -> None:
+        """Write down who did something that matters, in this transaction."""
+        self.db.add(
+            AuditRow(
+                id=new_id(),
+                at=self.now(),
+                actor_id=self.actor.id,
+                actor=self.actor.handle,
+                via=self.actor.via.value,
+                address=self.actor.address,
+                action=action,
+                subject=subject,
+                details=details,
+            )
+        )
+
+    @contextmanager
+    def transaction(self, *, write: bool = True) -> Iterator["Context"]:
+        """A context with its own short transaction; rings after it has committed."""
+        rings: set[str] = set()
+        with self.forge.db.transaction(write=write) as session:
+            yield Context(self.forge, self.actor, session, rings)
+        for topic in sorted(rings):
+            self.forge.bell.ring(topic)
+
+    def acting_as(self, actor: Actor) -> "Context":
+        """The same transaction in somebody else's name."""
+        return replace(self, actor=actor)

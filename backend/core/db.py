@@ -1,0 +1,141 @@
+"""The database: one engine, two kinds of transaction, one advisory lock.
+
+SQLite runs in WAL mode with foreign keys on; a writing transaction begins IMMEDIATE, so it
+waits for its turn at the start and never fails half-way with "database is locked".
+PostgreSQL is used as it comes. Nothing here commits on its own: the unit of work does.
+"""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    TypeDecorator,
+    create_engine,
+    event,
+    text,
+)
+from sqlalchemy.exc import OperationalError
+from sqlmodel import Session
+
+from backend.core.errors import Unavailable
+
+BUSY_SECONDS = 30
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """Time with zone UTC, the same on both databases; naive values are refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store in UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone must not reach the database")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """SQLite forgets the zone; it was UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Database:
+    """One engine per process."""
+
+    def __init__(self, url: str, *, locks: Path) -> None:
+        """`locks` is the folder for advisory lock files when the database is SQLite."""
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite")
+        self._locks = locks
+        self.engine = _sqlite_engine(url) if self.is_sqlite else _postgres_engine(url)
+        self._writing = self.engine.execution_options(micelio_write=True)
+
+    @contextmanager
+    def transaction(self, *, write: bool) -> Iterator[Session]:
+        """A session that commits when the block ends well and rolls back otherwise."""
+        engine = self._writing if write else self.engine
+        try:
+            with Session(engine, expire_on_commit=False) as session:
+                yield session
+                if write:
+                    session.commit()
+        except OperationalError as error:
+            raise Unavailable(problem=f"The database did not answer: {_first_line(error)}.") from error
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold the advisory lock `name` across every process that shares this database."""
+        digest = hashlib.sha256(name.encode()).digest()
+        if not self.is_sqlite:
+            number = int.from_bytes(digest[:8], "big", signed=True)
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.execute(text("SELECT pg_advisory_lock(:n)"), {"n": number})
+                try:
+                    yield
+                finally:
+                    connection.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": number})
+            return
+        self._locks.mkdir(parents=True, exist_ok=True)
+        file = os.open(self._locks / digest.hex()[:32], os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(file)
+
+    def ping(self) -> None:
+        """Raise Unavailable unless the database answers."""
+        with self.transaction(write=False) as session:
+            session.connection().execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self.engine.dispose()
+
+
+def _sqlite_engine(url: str) -> Engine:
+    Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, pool_size=20, max_overflow=40
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(raw: Any, _: Any) -> None:
+        # The driver's own BEGIN is deferred; ours, below, decides.
+        raw.isolation_level = None
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            f"busy_timeout={BUSY_SECONDS}000",
+        ):
+            raw.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writing = connection.get_execution_options().get("micelio_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine
+
+
+def _postgres_engine(url: str) -> Engine:
+    return create_engine(url, pool_size=20, max_overflow=40, pool_pre_ping=True)
+
+
+def _first_line(error: OperationalError) -> str:
+    return str(error.orig or error).strip().splitlines()[0].rstrip(".")

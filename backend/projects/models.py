@@ -1,0 +1,115 @@
+"""Tables of projects, and of what the log says about their code."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from sqlalchemy import LargeBinary, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from backend.core.db import UtcTime
+from backend.core.events import PROJECTION, RECORD
+
+
+class Visibility(StrEnum):
+    """Who may see a project."""
+
+    PUBLIC = "public"
+    PRIVATE = "private"
+
+
+class Proposers(StrEnum):
+    """Who may start a session on a public project."""
+
+    ANYONE = "anyone"
+    MEMBERS = "members"
+
+
+class ProjectState(StrEnum):
+    """`creating` until record 0 is in the log; doors show ready ones only."""
+
+    CREATING = "creating"
+    READY = "ready"
+
+
+class Project(SQLModel, table=True):
+    """Names and settings. `pool` is the id of the first project of its fork network."""
+
+    __tablename__: ClassVar[str] = "projects"
+    __table_args__ = (UniqueConstraint("organization_id", "handle"), RECORD)
+
+    id: str = Field(primary_key=True)
+    pool: str
+    organization_id: str = Field(foreign_key="organizations.id", index=True)
+    handle: str
+    name: str = ""
+    description: str = ""
+    website: str = ""
+    visibility: Visibility = Visibility.PRIVATE
+    state: ProjectState = ProjectState.CREATING
+    archived: bool = False
+    protect_main_branch: bool = False
+    who_may_propose: Proposers = Proposers.ANYONE
+    session_visibility: Proposers = Proposers.MEMBERS
+    created_by: str = Field(foreign_key="accounts.id")
+    created_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
+    updated_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
+
+
+class Cursor(SQLModel, table=True):
+    """How far one projection of one project has followed the log."""
+
+    __tablename__: ClassVar[str] = "projections"
+    __table_args__ = PROJECTION
+
+    project: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    sequence: int
+    record: str
+
+
+class Landing(SQLModel, table=True):
+    """One position of the trunk, as its record tells it: no clock, no chance, no foreign key."""
+
+    __tablename__: ClassVar[str] = "landings"
+    __table_args__ = PROJECTION
+
+    project: str = Field(primary_key=True)
+    position: int = Field(primary_key=True)
+    commit: str
+    tree: str
+    sha1: str
+    landing: str = Field(index=True)
+    sequence: int
+    at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
+    session: str | None = Field(default=None, index=True)
+    actor: str
+    author: str = ""
+    agent: str = ""
+    goal: str = ""
+    summary: str = ""
+    files: int = 0
+    additions: int = 0
+    deletions: int = 0
+
+
+class PathLatest(SQLModel, table=True):
+    """Which landing last touched a path; folders carry the newest of what they hold."""
+
+    __tablename__: ClassVar[str] = "path_latest"
+    __table_args__ = PROJECTION
+
+    project: str = Field(primary_key=True)
+    path: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    position: int
+
+
+class Ref(SQLModel, table=True):
+    """A branch or tag and the object it points at."""
+
+    __tablename__: ClassVar[str] = "refs"
+    __table_args__ = PROJECTION
+
+    project: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    target: str
