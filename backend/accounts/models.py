@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from sqlalchemy import JSON, Column
 from sqlmodel import Field, SQLModel
 
-from backend.core.db import UtcTime
+from backend.core.db import UtcTime, word
 from backend.core.events import RECORD
 
 
@@ -25,7 +25,7 @@ class Handle(SQLModel, table=True):
     __table_args__ = RECORD
 
     handle: str = Field(primary_key=True)
-    owner: Owner
+    owner: Owner = Field(sa_type=word(Owner))  # type: ignore[call-overload]
     owner_id: str = Field(index=True)
 
 
@@ -59,7 +59,7 @@ class OneTimeLink(SQLModel, table=True):
 
     id: str = Field(primary_key=True)
     secret_hash: str = Field(unique=True)
-    purpose: LinkPurpose
+    purpose: LinkPurpose = Field(sa_type=word(LinkPurpose))  # type: ignore[call-overload]
     account_id: str | None = Field(default=None, foreign_key="accounts.id")
     created_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
     expires_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
@@ -97,7 +97,7 @@ class AccessToken(SQLModel, table=True):
 
     id: str = Field(primary_key=True)
     account_id: str = Field(foreign_key="accounts.id", index=True)
-    kind: TokenKind = TokenKind.PERSONAL
+    kind: TokenKind = Field(default=TokenKind.PERSONAL, sa_type=word(TokenKind))  # type: ignore[call-overload]
     name: str
     secret_hash: str = Field(unique=True)
     hint: str

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from sqlalchemy import (
     event,
     text,
 )
+from sqlalchemy import Enum as SqlEnum
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
@@ -51,6 +53,17 @@ class UtcTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def word(choices: type[StrEnum]) -> SqlEnum:
+    """Column type that keeps an enum's value as plain text, on both databases."""
+    return SqlEnum(
+        choices,
+        native_enum=False,
+        create_constraint=False,
+        length=30,
+        values_callable=lambda members: [m.value for m in members],
+    )
 
 
 class Database:

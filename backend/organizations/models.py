@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from sqlmodel import Field, SQLModel
 
-from backend.core.db import UtcTime
+from backend.core.db import UtcTime, word
 from backend.core.events import RECORD
 
 
@@ -40,5 +40,5 @@ class Membership(SQLModel, table=True):
 
     organization_id: str = Field(primary_key=True, foreign_key="organizations.id")
     account_id: str = Field(primary_key=True, foreign_key="accounts.id", index=True)
-    role: Role
+    role: Role = Field(sa_type=word(Role))  # type: ignore[call-overload]
     joined_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]

@@ -7,7 +7,7 @@ from typing import ClassVar
 from sqlalchemy import LargeBinary, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from backend.core.db import UtcTime
+from backend.core.db import UtcTime, word
 from backend.core.events import PROJECTION, RECORD
 
 
@@ -45,12 +45,12 @@ class Project(SQLModel, table=True):
     name: str = ""
     description: str = ""
     website: str = ""
-    visibility: Visibility = Visibility.PRIVATE
-    state: ProjectState = ProjectState.CREATING
+    visibility: Visibility = Field(default=Visibility.PRIVATE, sa_type=word(Visibility))  # type: ignore[call-overload]
+    state: ProjectState = Field(default=ProjectState.CREATING, sa_type=word(ProjectState))  # type: ignore[call-overload]
     archived: bool = False
     protect_main_branch: bool = False
-    who_may_propose: Proposers = Proposers.ANYONE
-    session_visibility: Proposers = Proposers.MEMBERS
+    who_may_propose: Proposers = Field(default=Proposers.ANYONE, sa_type=word(Proposers))  # type: ignore[call-overload]
+    session_visibility: Proposers = Field(default=Proposers.MEMBERS, sa_type=word(Proposers))  # type: ignore[call-overload]
     created_by: str = Field(foreign_key="accounts.id")
     created_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
     updated_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]

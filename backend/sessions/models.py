@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from sqlalchemy import JSON, Column, Index, LargeBinary, text
 from sqlmodel import Field, SQLModel
 
-from backend.core.db import UtcTime
+from backend.core.db import UtcTime, word
 from backend.core.events import RECORD
 
 
@@ -31,7 +31,7 @@ class WorkSession(SQLModel, table=True):
     project_id: str = Field(foreign_key="projects.id")
     author_id: str = Field(foreign_key="accounts.id", index=True)
     goal: str
-    status: Status = Status.ACTIVE
+    status: Status = Field(default=Status.ACTIVE, sa_type=word(Status))  # type: ignore[call-overload]
     landing: bool = False
     agent: str = ""
     model: str = ""
@@ -139,5 +139,5 @@ class Permit(SQLModel, table=True):
     session_id: str | None = None
     revision: int | None = None
     actor_id: str
-    state: PermitState = PermitState.OPEN
+    state: PermitState = Field(default=PermitState.OPEN, sa_type=word(PermitState))  # type: ignore[call-overload]
     expires_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]

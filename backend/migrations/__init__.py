@@ -1,0 +1,1 @@
+"""Reviewed schema changes, one line for both databases. Models never create tables."""

@@ -1,0 +1,10 @@
+"""Every table of the house, imported in one place so that the metadata is whole."""
+
+import backend.accounts.models
+import backend.core.audit
+import backend.core.events
+import backend.organizations.models
+import backend.projects.models
+import backend.sessions.models
+
+__all__ = ["backend"]
