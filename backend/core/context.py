@@ -6,7 +6,7 @@ own and opens short ones through `ctx.transaction()`, holding none across I/O.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -43,7 +43,11 @@ class Via(StrEnum):
 
 @dataclass(frozen=True)
 class Actor:
-    """Who asks. `scopes` None means all of them (a person in a browser, the system itself)."""
+    """Who asks. `scopes` None means all of them (a person in a browser, the system itself).
+
+    `limits` narrows an agent's token further: `project` is the only project's id, `paths` the
+    only path prefixes it may change.
+    """
 
     via: Via = Via.NOBODY
     id: str | None = None
@@ -53,6 +57,7 @@ class Actor:
     scopes: frozenset[str] | None = frozenset()
     token_id: str | None = None
     browser_id: str | None = None
+    limits: Mapping[str, Any] = field(default_factory=dict, hash=False)
     address: str = ""
     user_agent: str = ""
 

@@ -55,7 +55,7 @@ class Operation:
     function: Callable[..., BaseModel]
     arguments: type[BaseModel]
     result: type[BaseModel]
-    scope: str
+    scope: str | None
     mode: Mode
     method: str
     path: str
@@ -81,7 +81,7 @@ _registry: dict[str, Operation] = {}
 
 def operation(
     *,
-    scope: str,
+    scope: str | None,
     http: str,
     mode: Mode | None = None,
     status: int | None = None,
@@ -94,9 +94,10 @@ def operation(
 
     `http` is "METHOD /path". Reads are open to strangers unless `anonymous=False` (what they
     may see is decided by access checks inside); everything else needs somebody. `rpc` is
-    "Service.Method" when gRPC carries it.
+    "Service.Method" when gRPC carries it. `scope=None` asks nothing of a token: for what its
+    holder may always know or do, whoever that is.
     """
-    if scope not in SCOPES:
+    if scope is not None and scope not in SCOPES:
         raise ValueError(f"unknown scope {scope}")
     method, _, path = http.partition(" ")
     chosen = mode or (Mode.READS if method == "GET" else Mode.WRITES)
@@ -169,7 +170,9 @@ def _run(forge: Forge, actor: Actor, op: Operation, payload: Mapping[str, Any]) 
 def _permit(actor: Actor, op: Operation) -> None:
     if actor.via is Via.NOBODY and not op.anonymous:
         raise Unauthenticated
-    if actor.signed_in and actor.scopes is not None and op.scope not in actor.scopes:
+    if op.scope is None or not actor.signed_in or actor.scopes is None:
+        return
+    if op.scope not in actor.scopes:
         raise Forbidden(problem=f"This token lacks the scope {op.scope}. Make one that has it.")
 
 
