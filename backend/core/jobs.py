@@ -1,0 +1,172 @@
+"""Jobs: who reacts to a fact, and what runs by the clock.
+
+    @on(SessionLanded, queue="mail", attempts=5)
+    def mail_watchers(ctx: Context, fact: SessionLanded) -> None: ...
+
+    @every(seconds=10, mode=Mode.STEPS)
+    def settle_old_permits(ctx: Context) -> None: ...
+
+A fact is handed to each subscriber under an id made of both (`job_id`), so handing it over
+again after a crash changes nothing; it counts as relayed once every subscriber has it. A job
+killed half-way runs again: one in a single transaction (`Mode.WRITES`) leaves nothing behind,
+one that works in `steps` must be safe to repeat. Timers are not durable: every worker runs
+them, a missed beat is simply the next one.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import delete, func, select, update
+from sqlmodel import col
+
+from backend.core.context import SYSTEM, Context, Forge
+from backend.core.events import FactRow, fact_of, facts
+from backend.core.operations import Mode
+
+Function = TypeVar("Function", bound=Callable[..., None])
+
+BATCH = 100
+
+
+@dataclass(frozen=True)
+class Subscriber:
+    """A function that reacts to one kind of fact; `attempts` counts the first one."""
+
+    name: str
+    kind: str
+    function: Callable[[Context, Any], None]
+    queue: str
+    attempts: int
+    mode: Mode
+
+
+@dataclass(frozen=True)
+class Timer:
+    """A function that runs every so many seconds."""
+
+    name: str
+    function: Callable[[Context], None]
+    seconds: float
+    mode: Mode
+
+
+_subscribers: dict[str, Subscriber] = {}
+_timers: dict[str, Timer] = {}
+
+
+def on(
+    fact_class: type, *, queue: str = "default", attempts: int = 5, mode: Mode = Mode.WRITES
+) -> Callable[[Function], Function]:
+    """Subscribe a function of (ctx, fact) to a kind of fact."""
+
+    def record(function: Function) -> Function:
+        name = f"{function.__module__.removeprefix('backend.')}.{function.__name__}"
+        if name in _subscribers:
+            raise ValueError(f"two subscribers are named {name}")
+        _subscribers[name] = Subscriber(name, fact_class.__name__, function, queue, attempts, mode)
+        return function
+
+    return record
+
+
+def every(*, seconds: float, mode: Mode = Mode.WRITES) -> Callable[[Function], Function]:
+    """Run a function of (ctx) every so many seconds while a worker lives."""
+
+    def record(function: Function) -> Function:
+        name = f"{function.__module__.removeprefix('backend.')}.{function.__name__}"
+        if name in _timers:
+            raise ValueError(f"two timers are named {name}")
+        _timers[name] = Timer(name, function, seconds, mode)
+        return function
+
+    return record
+
+
+def subscribers() -> dict[str, Subscriber]:
+    """Every subscriber by name."""
+    return dict(sorted(_subscribers.items()))
+
+
+def timers() -> dict[str, Timer]:
+    """Every timer by name."""
+    return dict(sorted(_timers.items()))
+
+
+def job_id(subscriber: Subscriber, fact_id: str) -> str:
+    """The id under which a fact is handed to a subscriber, the same however often."""
+    return f"{fact_id}:{subscriber.name}"
+
+
+def relay(forge: Forge, hand_over: Callable[[Subscriber, FactRow], None]) -> int:
+    """Hand the oldest waiting facts to their subscribers and return how many were waiting.
+
+    Facts of a kind that nobody here knows stay waiting for a worker of a newer version.
+    """
+    with forge.db.transaction(write=False) as db:
+        waiting = (
+            db.execute(
+                select(FactRow)
+                .where(col(FactRow.relayed_at).is_(None), col(FactRow.kind).in_(facts()))
+                .order_by(col(FactRow.id))
+                .limit(BATCH)
+            )
+            .scalars()
+            .all()
+        )
+    for row in waiting:
+        for subscriber in _subscribed_to(row.kind):
+            hand_over(subscriber, row)
+    if waiting:
+        _mark_relayed(forge, [row.id for row in waiting])
+    return len(waiting)
+
+
+def run_subscriber(forge: Forge, subscriber: Subscriber, row: FactRow) -> None:
+    """React to one fact, once, here."""
+    _run(forge, subscriber.mode, lambda ctx: subscriber.function(ctx, fact_of(row)))
+
+
+def run_timer(forge: Forge, timer: Timer) -> None:
+    """One beat of a timer."""
+    _run(forge, timer.mode, timer.function)
+
+
+def drain(forge: Forge) -> int:
+    """Run what waits, and what that makes wait, here and now without a worker; what fails raises."""
+    done = 0
+    while count := relay(forge, lambda subscriber, row: run_subscriber(forge, subscriber, row)):
+        done += count
+    return done
+
+
+def count_waiting(forge: Forge) -> int:
+    """How many facts no worker has taken yet."""
+    with forge.db.transaction(write=False) as db:
+        count: int = db.execute(select(func.count()).where(col(FactRow.relayed_at).is_(None))).scalar_one()
+        return count
+
+
+def forget_relayed(forge: Forge, *, before: datetime) -> None:
+    """Delete facts that were relayed before a moment."""
+    with forge.db.transaction(write=True) as db:
+        db.execute(delete(FactRow).where(col(FactRow.relayed_at) < before))
+
+
+def _subscribed_to(kind: str) -> Iterable[Subscriber]:
+    return [subscriber for subscriber in subscribers().values() if subscriber.kind == kind]
+
+
+def _mark_relayed(forge: Forge, ids: list[str]) -> None:
+    with forge.db.transaction(write=True) as db:
+        db.execute(update(FactRow).where(col(FactRow.id).in_(ids)).values(relayed_at=forge.clock()))
+
+
+def _run(forge: Forge, mode: Mode, function: Callable[[Context], None]) -> None:
+    ctx = Context(forge, SYSTEM)
+    if mode is Mode.STEPS:
+        function(ctx)
+        return
+    with ctx.transaction(write=mode is Mode.WRITES) as inside:
+        function(inside)

@@ -1,0 +1,143 @@
+"""The worker: durable jobs and timers, the only process that launches DBOS.
+
+Facts become workflows under the id of fact and subscriber; each has one step, retried with
+growing pauses. DBOS keeps them in `jobs.db` beside the data (one worker) or in its own schema
+of the PostgreSQL database (several workers; give each a `DBOS__VMID` that survives restarts,
+since a worker takes up again what it left itself).
+"""
+
+import json
+import logging
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+from dbos import DBOS, DBOSConfig, SetWorkflowID, StepOptions
+from sqlalchemy.exc import SQLAlchemyError
+
+from backend.core import jobs
+from backend.core.config import Settings
+from backend.core.context import Forge
+from backend.core.errors import Kind, MicelioError
+from backend.core.events import FactRow
+
+# The same for every release: with a version made from the code, an upgrade would strand waiting jobs.
+APPLICATION_VERSION = "1"
+RELAY_SECONDS = 1.0
+POLL_SECONDS = 0.25
+PARALLEL_JOBS = 4
+KEPT = timedelta(days=7)
+WORTH_RETRYING = (Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.CORRUPT)
+
+logger = logging.getLogger(__name__)
+
+
+class Worker:
+    """One running worker; `close` lets go within three seconds and loses nothing."""
+
+    def __init__(self, forge: Forge) -> None:
+        """Launch DBOS and start working on what waits."""
+        self._forge = forge
+        self._stop = threading.Event()
+        DBOS(config=_dbos_config(forge.settings))
+        self._react = DBOS.workflow(name="react")(_reaction(forge))
+        DBOS.launch()
+        for queue in sorted({subscriber.queue for subscriber in jobs.subscribers().values()}):
+            DBOS.register_queue(
+                queue,
+                worker_concurrency=PARALLEL_JOBS,
+                polling_interval_sec=POLL_SECONDS,
+                on_conflict="always_update",
+            )
+        self._threads = [self._thread("relay", self._relay), self._thread("forget", self._forget)]
+        self._threads += [self._thread(t.name, self._beat(t)) for t in jobs.timers().values()]
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set."""
+        stop.wait()
+        self.close()
+
+    def close(self) -> None:
+        """Take no more facts, let running jobs end for a moment; DBOS takes up the others next time."""
+        self._stop.set()
+        self._forge.bell.ring("facts")
+        for thread in self._threads:
+            thread.join(timeout=1)
+        DBOS.destroy(workflow_completion_timeout_sec=2)
+
+    def _thread(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        thread = threading.Thread(target=work, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def _relay(self) -> None:
+        with self._forge.bell.listen("facts") as ear:
+            while not self._stop.is_set():
+                try:
+                    while jobs.relay(self._forge, self._enqueue) and not self._stop.is_set():
+                        pass
+                except (MicelioError, SQLAlchemyError):
+                    logger.exception("facts could not be relayed; they wait")
+                ear.wait_blocking(RELAY_SECONDS)
+
+    def _enqueue(self, subscriber: jobs.Subscriber, row: FactRow) -> None:
+        with SetWorkflowID(jobs.job_id(subscriber, row.id)):
+            DBOS.enqueue_workflow(
+                subscriber.queue, self._react, subscriber.name, row.id, row.kind, json.dumps(row.body)
+            )
+
+    def _beat(self, timer: jobs.Timer) -> Callable[[], None]:
+        def beat() -> None:
+            while not self._stop.wait(timer.seconds):
+                try:
+                    jobs.run_timer(self._forge, timer)
+                except Exception:
+                    # The edge of the process: the bug is in the log and the next beat still comes.
+                    logger.exception("timer %s failed", timer.name)
+
+        return beat
+
+    def _forget(self) -> None:
+        while not self._stop.wait(3600):
+            before = self._forge.clock() - KEPT
+            jobs.forget_relayed(self._forge, before=before)
+            old = DBOS.list_workflows(
+                status="SUCCESS", end_time=before.isoformat(), load_input=False, load_output=False
+            )
+            DBOS.delete_workflows([workflow.workflow_id for workflow in old])
+
+
+def _reaction(forge: Forge) -> Callable[[str, str, str, str], None]:
+    """The one workflow: a subscriber's reaction to a fact. Its name and arguments are kept in rows."""
+
+    def react(name: str, fact_id: str, kind: str, body: str) -> None:
+        subscriber = jobs.subscribers().get(name)
+        if subscriber is None:
+            logger.warning("nobody is called %s any more; fact %s is dropped", name, fact_id)
+            return
+        row = FactRow(id=fact_id, kind=kind, body=json.loads(body), at=forge.clock())
+        options: StepOptions = {
+            "name": name,
+            "retries_allowed": subscriber.attempts > 1,
+            "max_attempts": subscriber.attempts,
+            "should_retry": _worth_retrying,
+        }
+        DBOS.run_step(options, jobs.run_subscriber, forge, subscriber, row)
+
+    return react
+
+
+def _worth_retrying(error: BaseException) -> bool:
+    return not isinstance(error, MicelioError) or error.kind in WORTH_RETRYING
+
+
+def _dbos_config(settings: Settings) -> DBOSConfig:
+    jobs_file = settings.data / "jobs.db"
+    return {
+        "name": "micelio",
+        "system_database_url": f"sqlite:///{jobs_file}" if settings.sqlite_path else settings.database_url,
+        "application_version": APPLICATION_VERSION,
+        "console_log_level": "WARNING",
+        "enable_otlp": False,
+        "max_executor_threads": 16,
+    }
