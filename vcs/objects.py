@@ -153,7 +153,7 @@ class Entry:
     @property
     def is_tree(self) -> bool:
         """Whether it is a folder; old histories also write its mode `040000`."""
-        return self.mode == b"40000" or self.mode == b"040000"
+        return self.mode.lstrip(b"0") == b"40000"
 
     @property
     def is_link(self) -> bool:
@@ -163,7 +163,7 @@ class Entry:
     @property
     def is_gitlink(self) -> bool:
         """Whether it is a submodule's commit, which lives in another repository."""
-        return self.mode == b"160000"
+        return self.mode.lstrip(b"0") == b"160000"
 
 
 _OCTAL = re.compile(rb"[0-7]{1,7}\Z")
