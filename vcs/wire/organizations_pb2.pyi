@@ -1,0 +1,53 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class CreateOrganizationRequest(_message.Message):
+    __slots__ = ("organization_handle", "name", "description")
+    ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    organization_handle: str
+    name: str
+    description: str
+    def __init__(self, organization_handle: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ...) -> None: ...
+
+class GetOrganizationRequest(_message.Message):
+    __slots__ = ("organization_handle",)
+    ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    organization_handle: str
+    def __init__(self, organization_handle: _Optional[str] = ...) -> None: ...
+
+class ListOrganizationsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListOrganizationsResponse(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[OrganizationResponse]
+    def __init__(self, items: _Optional[_Iterable[_Union[OrganizationResponse, _Mapping]]] = ...) -> None: ...
+
+class OrganizationResponse(_message.Message):
+    __slots__ = ("id", "handle", "name", "description", "personal", "role", "created_at", "url")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    PERSONAL_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    handle: str
+    name: str
+    description: str
+    personal: bool
+    role: str
+    created_at: str
+    url: str
+    def __init__(self, id: _Optional[str] = ..., handle: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., personal: _Optional[bool] = ..., role: _Optional[str] = ..., created_at: _Optional[str] = ..., url: _Optional[str] = ...) -> None: ...
