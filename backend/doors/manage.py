@@ -1,0 +1,289 @@
+"""`micelio`: what an operator can ask for, each in its own words.
+
+Every refusal is one sentence on standard error and a non-zero exit, never a traceback. What a
+command needs is imported when it runs: the supervisor stays small because it loads none of it.
+"""
+
+import argparse
+import fcntl
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from backend.core.config import Settings
+from backend.core.errors import InvalidInput, MicelioError, Unavailable
+
+if TYPE_CHECKING:
+    from backend.core.context import Forge
+    from backend.core.db import Database
+
+OLDEST_GIT = (2, 35)
+LAST_WORDS_SECONDS = 4.0
+HIDDEN = "(hidden)"
+
+
+@dataclass(frozen=True)
+class Face:
+    """What the layer above lends: how to start this program again, and the pages it serves."""
+
+    command: tuple[str, ...]
+    app: str
+    """The ASGI factory, as "module:name"."""
+    build: Callable[[], None]
+    """Build the pages if their sources changed."""
+    enter: Callable[[Settings], None]
+    """Make this process ready to load the app."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One word after `micelio`. Without `help` it is one that only `serve` says."""
+
+    run: Callable[[argparse.Namespace, Settings, Face], int]
+    help: str = ""
+    arguments: Callable[[argparse.ArgumentParser], None] = lambda parser: None
+
+
+def main(words: Sequence[str], face: Face) -> int:
+    """Run one command and return its exit code."""
+    args = _parser().parse_args(words)
+    if args.lifeline is not None:
+        _follow(args.lifeline)
+    try:
+        return COMMANDS[args.command].run(args, _settings(), face)
+    except MicelioError as refusal:
+        print(f"micelio: {refusal.sentence}", file=sys.stderr)
+        return 1
+
+
+def check_git() -> None:
+    """Raise Unavailable unless a git that is new enough is on the PATH."""
+    program = shutil.which("git")
+    need = ".".join(map(str, OLDEST_GIT))
+    if program is None:
+        raise Unavailable(problem=f"There is no git on the PATH; install git {need} or newer.")
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"(\d+)\.(\d+)", said)
+    if found is None or (int(found[1]), int(found[2])) < OLDEST_GIT:
+        version = said.strip().removeprefix("git version ") or "of unknown version"
+        raise Unavailable(problem=f"The git on the PATH is {version}; install git {need} or newer.")
+
+
+def _serve(args: argparse.Namespace, settings: Settings, face: Face) -> int:
+    from backend.doors import serve
+
+    check_git()
+    return serve.run(settings, face.command)
+
+
+def _web(args: argparse.Namespace, settings: Settings, face: Face) -> int:
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+
+    check_git()
+    face.enter(settings)
+    Granian(
+        face.app,
+        factory=True,
+        interface=Interfaces.ASGI,
+        address=settings.bind,
+        port=settings.port,
+        log_level=LogLevels.error,
+        # Event streams never end by themselves; their readers come back to the next process.
+        workers_kill_timeout=2,
+    ).serve()
+    return 0
+
+
+def _grpc(args: argparse.Namespace, settings: Settings, face: Face) -> int:
+    from backend.doors.rpc import serve_grpc
+
+    stop = _told_to_stop()
+    with closing(_forge(settings)) as forge:
+        serve_grpc(forge, stop)
+    return 0
+
+
+def _worker(args: argparse.Namespace, settings: Settings, face: Face) -> int:
+    from backend.doors.worker import Worker
+
+    stop = _told_to_stop()
+    with closing(_forge(settings)) as forge, _only_worker(settings):
+        Worker(forge).run(stop)
+    return 0
+
+
+@contextmanager
+def _only_worker(settings: Settings) -> Iterator[None]:
+    """`jobs.db` has one worker: a second one would take up the jobs the first is at."""
+    if settings.sqlite_path is None:
+        yield
+        return
+    with open(settings.data / "worker.lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unavailable(
+                problem=f"Another worker runs on {settings.data}. Stop it, or use PostgreSQL for several."
+            ) from None
+        yield
+
+
+def _migrate_arguments(parser: argparse.ArgumentParser) -> None:
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("--check", action="store_true", help="only say whether the schema is current")
+    choice.add_argument("--down", metavar="REVISION", help="take the schema back to a revision, or to `base`")
+
+
+def _migrate(args: argparse.Namespace, settings: Settings, face: Face) -> int:
+    from backend.core import migrate
+
+    with closing(_database(settings)) as db:
+        if args.down:
+            migrate.downgrade(db, args.down)
+            print(f"The schema is at {args.down}.")
+        elif args.check:
+            found, newest = migrate.current(db), migrate.head()
+            print(f"The schema is at {found or 'base'}; this version has {newest}.")
+            return 0 if found == newest else 1
+        else:
+            applied = migrate.upgrade(db, backups=settings.data / "backups")
+            print(f"Applied {', '.join(applied)}." if applied else "The schema is current.")
+    return 0
+
+
+def _prepare(args: argparse.Namespace, settings: Settings, face: Face) -> int:
+    from backend.core import migrate
+
+    with closing(_database(settings)) as db:
+        migrate.upgrade(db, backups=settings.data / "backups")
+    return 0
+
+
+def _build(args: argparse.Namespace, settings: Settings, face: Face) -> int:
+    face.build()
+    return 0
+
+
+def _config(args: argparse.Namespace, settings: Settings, face: Face) -> int:
+    for name, value in shown(settings).items():
+        print(f"{name}={value}")
+    return 0
+
+
+def shown(settings: Settings) -> dict[str, str]:
+    """Every setting by the name it has in the environment, as it is in force, secrets hidden."""
+    values: dict[str, object] = {
+        "MICELIO_URL": settings.public_url,
+        "BIND": settings.bind,
+        "PORT": settings.port,
+        "GRPC_PORT": settings.grpc_port,
+        "MICELIO_DATA": settings.data,
+        "DATABASE_URL": _without_password(settings.database_url),
+        "REDIS_URL": _without_password(settings.redis_url),
+        "STORAGE_BACKEND": settings.storage_backend,
+        "STORAGE_LOCAL_PATH": settings.storage_path,
+        "SECRET_KEY_BASE": HIDDEN,
+        "MICELIO_SIGNUP": settings.signup.value,
+        "RATE_LIMIT_ANONYMOUS": settings.rates.anonymous,
+        "RATE_LIMIT_ACCOUNT": settings.rates.account,
+        "RATE_LIMIT_SIGN_IN": settings.rates.sign_in,
+        "TRUSTED_PROXIES": ",".join(settings.trusted_proxies),
+        "LOG_FORMAT": settings.log_format.value,
+    }
+    return {name: str(value) for name, value in values.items()}
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"(?<=://)([^:@/]*):[^@/]*@", rf"\1:{HIDDEN}@", url)
+
+
+COMMANDS = {
+    "serve": Command(_serve, "build, migrate and run everything on this machine"),
+    "web": Command(_web, "run the web process alone"),
+    "grpc": Command(_grpc, "run the gRPC process alone"),
+    "worker": Command(_worker, "run the worker alone"),
+    "migrate": Command(_migrate, "bring the database to this version's schema", _migrate_arguments),
+    "config": Command(_config, "show the settings in force, secrets hidden"),
+    "prepare": Command(_prepare),
+    "build": Command(_build),
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="micelio", description="Run a Micelio forge.")
+    parser.add_argument("--lifeline", type=int, help=argparse.SUPPRESS)
+    words = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, command in COMMANDS.items():
+        described = {"help": command.help, "description": command.help} if command.help else {}
+        command.arguments(words.add_parser(name, **described))
+    return parser
+
+
+def _database(settings: Settings) -> "Database":
+    from backend.core.db import Database
+
+    database = Database(settings.database_url, locks=settings.data / "locks")
+    database.ping()
+    return database
+
+
+def _forge(settings: Settings) -> "Forge":
+    from backend.core import observe
+    from backend.core.context import Forge
+
+    observe.configure(settings)
+    return Forge.open(settings)
+
+
+def _settings() -> Settings:
+    try:
+        settings = Settings.from_environ()
+        settings.data.mkdir(parents=True, exist_ok=True)
+        probe = settings.data / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InvalidInput(
+            problem=f"The data folder cannot be written: {error.filename}: {error.strerror}. "
+            "Choose another with MICELIO_DATA."
+        ) from None
+    return settings
+
+
+def _told_to_stop() -> threading.Event:
+    """An event set by Ctrl-C or SIGTERM; what has not ended a moment later is ended."""
+    stop = threading.Event()
+
+    def tell(*_: object) -> None:
+        stop.set()
+        threading.Thread(target=_end_soon, daemon=True).start()
+
+    signal.signal(signal.SIGTERM, tell)
+    signal.signal(signal.SIGINT, tell)
+    return stop
+
+
+def _follow(lifeline: int) -> None:
+    """End with the supervisor: it holds the other end of this pipe and never writes."""
+
+    def wait() -> None:
+        os.read(lifeline, 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+        _end_soon()
+
+    threading.Thread(target=wait, name="lifeline", daemon=True).start()
+
+
+def _end_soon() -> None:
+    threading.Event().wait(LAST_WORDS_SECONDS)
+    os._exit(1)
