@@ -1,0 +1,62 @@
+// Keys and copy buttons of every page. No framework: it works before the pages wake up and
+// when they never do. Buttons and fields name themselves with data-* attributes.
+(() => {
+  const GO = { h: "/", l: "/live" };
+  let leader = 0;
+
+  const typing = (target) => target.closest?.("input, textarea, select, [contenteditable]");
+  const sheet = (id) => document.getElementById(id);
+
+  document.addEventListener("click", async (event) => {
+    const copy = event.target.closest("[data-copy]");
+    if (copy) {
+      const text = copy.dataset.copy && copy.dataset.copy !== "true" ? copy.dataset.copy : copy.parentElement.querySelector("code").textContent;
+      await navigator.clipboard.writeText(text).then(
+        () => say(copy, "Copied"),
+        () => say(copy, "Select it"),
+      );
+    }
+    if (event.target.closest("[data-keys]")) sheet("keys")?.showModal();
+    if (event.target.closest("[data-close]")) event.target.closest("dialog")?.close();
+    if (event.target.matches("dialog")) event.target.close();
+  });
+
+  function say(button, word) {
+    const before = button.dataset.word ?? button.textContent;
+    button.dataset.word = before;
+    button.textContent = word;
+    clearTimeout(button.back);
+    button.back = setTimeout(() => (button.textContent = before), 1600);
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && typing(event.target)) return event.target.blur();
+    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return undefined;
+    const after = Date.now() - leader < 1200;
+    leader = event.key === "g" ? Date.now() : 0;
+    if (after && GO[event.key]) return follow(GO[event.key]);
+    if (event.key === "?") return open(event, "keys");
+    if (event.key === "/") {
+      const find = document.querySelector(".find .input");
+      if (find?.offsetParent) {
+        event.preventDefault();
+        find.focus();
+      }
+    }
+    return undefined;
+  });
+
+  function open(event, id) {
+    event.preventDefault();
+    const found = sheet(id);
+    if (found?.open) found.close();
+    else found?.showModal();
+  }
+
+  // A click on a link of ours stays in the page; without one, load.
+  function follow(address) {
+    const link = document.querySelector(`a[href="${address}"]`);
+    if (link) link.click();
+    else location.assign(address);
+  }
+})();

@@ -1,0 +1,1 @@
+"""The face people see: pages over the backend's operations, drawn by Reflex."""

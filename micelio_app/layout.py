@@ -1,0 +1,243 @@
+"""The shell of every page: bar, tabs, content, foot; and `screen`, which hangs a page in it.
+
+Signed in or not is known before any state is: the server writes `data-signed-in` on `<html>`
+and the stylesheet shows one of the two corners of the bar.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import reflex as rx
+from reflex_components_core.core.banner import has_connection_errors
+
+from micelio_app import routes
+from micelio_app.state import AppState
+from micelio_app.ui import chips, lists
+from micelio_app.ui.forms import button, post
+from micelio_app.ui.links import Text, key, link, mark, outside
+
+Crumb = tuple[Any, Any]
+
+SIGN_OUT_ACTION = "/auth/logout"
+"""Where the sign-out form posts to."""
+
+KEYS = {
+    "Anywhere": [
+        (("?",), "These keys"),
+        (("/",), "Search"),
+        (("g", "h"), "Home"),
+        (("Esc",), "Step back"),
+    ],
+    "Session": [
+        (("e", "E"), "Next, previous error"),
+        (("p", "P"), "Next, previous prompt"),
+        (("End",), "Follow"),
+    ],
+}
+
+
+def screen(
+    route: str, view: Callable[[], rx.Component], *, title: Any, on_load: Sequence[Any] = ()
+) -> tuple[str, Callable[[], rx.Component]]:
+    """Hang a page at a route. `title` may be a Var of its State; `on_load` runs after `AppState.enter`."""
+    rx.page(route=route, title=title, image="", on_load=[AppState.enter, *on_load])(view)
+    if route not in routes.PAGES:
+        routes.PAGES.append(route)
+    return route, view
+
+
+def page(
+    *content: Any,
+    crumbs: Sequence[Crumb] = (),
+    tabs: Any = None,
+    class_name: str = "page stack",
+    foot: bool = True,
+    home: bool = False,
+) -> rx.Component:
+    """A page in its shell. When its state found nothing, the missing page stands in its place.
+
+    `class_name` is that of `<main>`: `page stack`, `page narrow stack`, or `desk` for panes that
+    fill the window (give `foot=False` then). `home` writes the name beside the mark.
+    """
+    shown = [_lost_connection(), _notice(), *content]
+    return rx.fragment(
+        outside("Skip to content", class_name="skip", href="#main"),
+        _bar(crumbs, home=home),
+        rx.cond(AppState.missing, rx.fragment(), tabs) if tabs is not None else rx.fragment(),
+        rx.cond(
+            AppState.missing,
+            rx.el.main(missing(), id="main", class_name="page stack"),
+            rx.el.main(*shown, id="main", class_name=class_name),
+        ),
+        _foot() if foot else rx.fragment(),
+        _keys(),
+    )
+
+
+def project_page(
+    *content: Any,
+    org: Text,
+    project: Text,
+    current: str,
+    counts: dict[str, Any] | None = None,
+    **options: Any,
+) -> rx.Component:
+    """A project's page: crumbs and tabs. `current` is Files, Landings, Sessions or Settings.
+
+    `counts` gives numbers to tabs. Further crumbs come as `crumbs`.
+    """
+    base = rx.Var.create("/") + org + "/" + project
+    there = {"Files": base, "Landings": base + "/landings", "Sessions": base + "/sessions"}
+    tabs = rx.el.nav(
+        *(_tab(name, to, name == current, (counts or {}).get(name)) for name, to in there.items()),
+        class_name="tabs",
+        aria_label="Project",
+    )
+    owner = rx.Var.create("/") + org
+    crumbs = [(org, owner), (project, base), *options.pop("crumbs", ())]
+    if options.get("class_name") == "desk":
+        tabs = None
+    return page(*content, crumbs=crumbs, tabs=tabs, **options)
+
+
+def missing() -> rx.Component:
+    """Nothing at this address, or nothing for these eyes: nobody can tell which."""
+    return rx.el.div(
+        rx.el.p(rx.el.span("4"), mark(), rx.el.span("4"), class_name="lost", aria_label="404"),
+        rx.el.h1("Nothing grows at this address"),
+        rx.el.p(
+            "It may be private, moved or never have been. If you were sent here, ",
+            outside("sign in", href=routes.SIGN_IN),
+            " and try again.",
+        ),
+        class_name="empty",
+    )
+
+
+def broken(request_id: str) -> rx.Component:
+    """Something broke on our side."""
+    return rx.el.div(
+        rx.el.p(rx.el.span("5"), rx.el.i(), rx.el.i(), class_name="lost", aria_label="500"),
+        rx.el.h1("That broke on our side"),
+        rx.el.p(
+            "Nothing you did was lost. Tell an operator ",
+            rx.el.code(request_id),
+            ", or ",
+            outside("try again", href=""),
+            ".",
+        ),
+        class_name="empty",
+    )
+
+
+def _bar(crumbs: Sequence[Crumb], *, home: bool) -> rx.Component:
+    name = rx.el.span("Micelio", class_name="" if home else "hush")
+    return rx.el.header(
+        link(mark(), name, to=routes.HOME, class_name="brand"),
+        _crumbs(crumbs) if crumbs else rx.fragment(),
+        rx.el.nav(_signed_out(), _signed_in(), class_name="you", aria_label="You"),
+        class_name="bar",
+    )
+
+
+def _crumbs(crumbs: Sequence[Crumb]) -> rx.Component:
+    *before, (here, to) = crumbs
+    items = [rx.el.li(link(text, to=address)) for text, address in before]
+    return rx.el.nav(
+        rx.el.ol(*items, rx.el.li(link(here, to=to, aria_current="page"))),
+        class_name="crumbs",
+        aria_label="Breadcrumb",
+    )
+
+
+def _tab(name: str, to: Any, current: bool, count: Any) -> rx.Component:
+    words = [name] if count is None else [name, " ", rx.el.span(count, class_name="count")]
+    return link(*words, to=to, **({"aria_current": "page"} if current else {}))
+
+
+def _signed_out() -> rx.Component:
+    return rx.el.span(
+        outside("Docs", href="/docs", class_name="only-wide"),
+        outside("Sign in", href=routes.SIGN_IN, class_name="btn small"),
+        class_name="signed-out",
+    )
+
+
+def _signed_in() -> rx.Component:
+    account = rx.el.details(
+        rx.el.summary(chips.avatar(AppState.viewer_handle[:1]), aria_label="Your account"),
+        rx.el.div(
+            link(rx.el.b(AppState.viewer_handle), to=rx.Var.create("/") + AppState.viewer_handle),
+            post(button("Sign out", type="submit", tone="quiet", small=True), action=SIGN_OUT_ACTION),
+            class_name="sheet menu",
+        ),
+        class_name="account",
+    )
+    return rx.el.span(outside("Docs", href="/docs", class_name="only-wide"), account, class_name="signed-in")
+
+
+def _foot() -> rx.Component:
+    return rx.el.footer(
+        rx.el.span(f"Micelio {_version()}"),
+        outside("Docs", href="/docs"),
+        outside("API", href="/api/v1/docs"),
+        rx.el.button("Keys ", key("?"), type="button", class_name="plain", custom_attrs={"data-keys": True}),
+        rx.el.button("Theme", type="button", class_name="plain", on_click=rx.toggle_color_mode),
+        class_name="foot",
+    )
+
+
+def _keys() -> rx.Component:
+    groups = []
+    for group, pairs in KEYS.items():
+        shown = [rx.el.div(rx.el.dt(*_spaced(names)), rx.el.dd(does)) for names, does in pairs]
+        groups += [rx.el.h3(group), rx.el.dl(*shown, class_name="keys")]
+    close = rx.el.button(
+        "Close", type="button", class_name="btn small end", custom_attrs={"data-close": True}
+    )
+    return rx.el.dialog(
+        rx.el.header(rx.el.b("Keys"), close),
+        rx.el.div(*groups, class_name="body"),
+        id="keys",
+        class_name="sheet",
+        aria_label="Keys",
+    )
+
+
+def _spaced(names: Sequence[str]) -> list[Any]:
+    return [part for name in names for part in (rx.el.kbd(name), " ")]
+
+
+def _notice() -> rx.Component:
+    tone = rx.match(
+        AppState.notice_tone,
+        ("rust", "notice rust"),
+        ("ochre", "notice ochre"),
+        ("moss", "notice moss"),
+        "notice",
+    )
+    told = rx.el.div(
+        rx.el.b(AppState.notice_title),
+        rx.el.span(AppState.notice_text),
+        button("Dismiss", tone="quiet", small=True, on_click=AppState.dismiss),
+        class_name=tone,
+        role="alert",
+    )
+    return rx.cond(AppState.notice_title != "", told)
+
+
+def _lost_connection() -> rx.Component:
+    return rx.cond(
+        has_connection_errors,
+        lists.notice("Offline.", "Showing what was here. Trying again."),
+    )
+
+
+@cache
+def _version() -> str:
+    try:
+        return version("micelio")
+    except PackageNotFoundError:
+        return "0.1.0"

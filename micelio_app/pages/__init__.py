@@ -1,0 +1,8 @@
+"""Pages, one module per family: its States, then its views, hung with `layout.screen`.
+
+Importing a module hangs its pages; `ALL` is what the app imports.
+"""
+
+from micelio_app.pages import errors, home, sign_in
+
+ALL = (home, sign_in, errors)

@@ -1,0 +1,134 @@
+"""Addresses: every page's pattern, and the functions that make links to it.
+
+Patterns are Reflex's: `[slug]` is one segment, `[[...splat]]` the rest. Handles stand first in
+most of them, so every other first segment is RESERVED and `accounts` refuses it as a handle.
+Two patterns that share a position must share the slug's name there.
+"""
+
+from urllib.parse import quote, unquote
+
+HOME = "/"
+SIGN_IN = "/signin"
+BROKEN = "/500"
+OWNER = "/[org]"
+PROJECT = "/[org]/[project]"
+TREE = "/[org]/[project]/tree/[ref]/[[...splat]]"
+FILE = "/[org]/[project]/blob/[ref]/[[...splat]]"
+LANDINGS = "/[org]/[project]/landings"
+LANDING = "/[org]/[project]/landings/[position]"
+SESSIONS = "/[org]/[project]/sessions"
+SESSION = "/[org]/[project]/sessions/[session_id]"
+SETTINGS = "/[org]/[project]/settings"
+
+PAGES: list[str] = []
+"""Patterns that have a page, in the order they were hung; `layout.screen` fills it."""
+
+_RESERVED = (
+    ".well-known 404 500 _all_routes _event _health _upload about account accounts admin agents api "
+    "assets atom auth auth-codespace blog docs events explore external favicon.ico feed git graphql "
+    "health help inbox invite join live login logout mcp metrics new notifications oauth og orgs ping "
+    "privacy projects raw robots.txt rss search security session sessions settings signin signout "
+    "signup sitemap.xml skill.md static stars status support terms tokens user users webhooks "
+)
+RESERVED = frozenset(_RESERVED.split())
+"""First segments that are never a handle."""
+
+
+def owner(org: str) -> str:
+    """The page of a person or an organization."""
+    return f"/{_part(org)}"
+
+
+def project(org: str, name: str) -> str:
+    """A project's first page."""
+    return f"/{_part(org)}/{_part(name)}"
+
+
+def tree(org: str, name: str, ref: str, path: str = "") -> str:
+    """A folder at a ref; the ref's own slashes are escaped, the path's are not."""
+    return f"{project(org, name)}/tree/{_part(ref)}" + _rest(path)
+
+
+def file(org: str, name: str, ref: str, path: str, line: int | None = None) -> str:
+    """A file at a ref, at a line if given."""
+    return f"{project(org, name)}/blob/{_part(ref)}{_rest(path)}" + (f"#L{line}" if line else "")
+
+
+def landings(org: str, name: str) -> str:
+    """What landed in a project."""
+    return f"{project(org, name)}/landings"
+
+
+def landing(org: str, name: str, position: int) -> str:
+    """One landing by its position."""
+    return f"{landings(org, name)}/{position}"
+
+
+def sessions(org: str, name: str) -> str:
+    """A project's sessions."""
+    return f"{project(org, name)}/sessions"
+
+
+def session(org: str, name: str, session_id: str) -> str:
+    """One session; any unique part of its id does."""
+    return f"{sessions(org, name)}/{_part(session_id)}"
+
+
+def settings(org: str, name: str) -> str:
+    """A project's settings."""
+    return f"{project(org, name)}/settings"
+
+
+def sign_in(next_path: str = "") -> str:
+    """Sign-in, and where to go on to afterwards."""
+    return SIGN_IN + (f"?next={quote(next_path, safe='/')}" if next_path else "")
+
+
+def match(path: str) -> tuple[str, dict[str, str]] | None:
+    """The pattern of a percent-encoded path that has a page, and its decoded slugs.
+
+    A literal segment beats a slug. A reserved first segment is never a handle. An empty
+    `splat` is the empty string.
+    """
+    segments = [s for s in path.split("/") if s]
+    best: tuple[list[int], str, dict[str, str]] | None = None
+    for pattern in PAGES:
+        slugs = _fits(pattern, segments)
+        if slugs is None:
+            continue
+        rank = [p.startswith("[") for p in _parts(pattern)]
+        if best is None or rank < best[0]:
+            best = ([int(r) for r in rank], pattern, slugs)
+    return (best[1], best[2]) if best else None
+
+
+def _fits(pattern: str, segments: list[str]) -> dict[str, str] | None:
+    slugs: dict[str, str] = {}
+    rest = list(segments)
+    for index, part in enumerate(_parts(pattern)):
+        if part == "[[...splat]]":
+            slugs["splat"] = "/".join(unquote(s) for s in rest)
+            return slugs
+        if not rest:
+            return None
+        segment = rest.pop(0)
+        if not part.startswith("["):
+            if part != segment:
+                return None
+        elif index == 0 and segment in RESERVED:
+            return None
+        else:
+            slugs[part.strip("[]")] = unquote(segment)
+    return None if rest else slugs
+
+
+def _parts(pattern: str) -> list[str]:
+    return [p for p in pattern.split("/") if p]
+
+
+def _part(text: str) -> str:
+    return quote(text, safe="@")
+
+
+def _rest(path: str) -> str:
+    return "/" + quote(path.strip("/"), safe="/") if path.strip("/") else ""

@@ -1,0 +1,135 @@
+"""State of one tab, and the one way from it to the forge.
+
+A State holds what its page shows and nothing else: it is a disposable cache that `on_load`
+fills again. Who asks is never in it. Each call takes the public id of the browser session from
+the handshake, where the front door put it, and looks that session up again.
+"""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import reflex as rx
+from pydantic import BaseModel
+from reflex.event import EventSpec
+
+from backend.core.context import Actor, Forge
+from backend.core.errors import Kind, MicelioError
+from backend.core.operations import invoke
+from micelio_app import routes
+
+Schema = TypeVar("Schema", bound=BaseModel)
+Identify = Callable[[Forge, str | None], Actor]
+
+log = logging.getLogger(__name__)
+
+
+class _Instance:
+    """The running forge of this process; set once by the app before it serves."""
+
+    forge: Forge | None = None
+    identify: Identify | None = None
+
+
+def serve_from(forge: Forge, identify: Identify) -> None:
+    """Say which forge the pages show and who stands behind a browser session's public id."""
+    _Instance.forge, _Instance.identify = forge, identify
+
+
+async def ask(session: str | None, operation: Callable[..., Schema], **payload: Any) -> Schema:
+    """Run an operation as whoever this browser session belongs to, off the event loop.
+
+    Heads use it directly, handlers through `AppState.call`. Raises what the operation raises.
+    """
+    return await asyncio.to_thread(_ask, session, operation, payload)
+
+
+def _ask(session: str | None, operation: Callable[..., Any], payload: dict[str, Any]) -> Any:
+    forge, identify = _Instance.forge, _Instance.identify
+    if forge is None or identify is None:
+        raise RuntimeError("no forge is served: call state.serve_from first")
+    return invoke(forge, identify(forge, session), operation, payload)
+
+
+async def viewer(session: str | None) -> Actor:
+    """Who a browser session belongs to; an anonymous actor when it is gone."""
+    forge, identify = _Instance.forge, _Instance.identify
+    if forge is None or identify is None:
+        return Actor()
+    return await asyncio.to_thread(identify, forge, session)
+
+
+class AppState(rx.State):
+    """What every page has: who looks at it, whether it exists, and the last thing to be told."""
+
+    viewer_handle: str = ""
+    viewer_name: str = ""
+    viewer_admin: bool = False
+    missing: bool = False
+    notice_title: str = ""
+    notice_text: str = ""
+    notice_tone: str = ""
+
+    async def call(self, operation: Callable[..., Schema], **payload: Any) -> Schema:
+        """Run an operation for whoever is signed in here.
+
+        A refusal ends the handler: `refusal_of` turns it into a notice, the missing page, or
+        sign-in. So handlers need no `try` and may trust what comes back.
+        """
+        return await ask(self._session, operation, **payload)
+
+    @property
+    def _session(self) -> str | None:
+        return self.router.headers.raw_headers.get("x-micelio-session")
+
+    def say(self, title: str, text: str = "", tone: str = "moss") -> None:
+        """Tell what just happened, until it is dismissed or the page changes."""
+        self.notice_title, self.notice_text, self.notice_tone = title, text, tone
+
+    @rx.event
+    async def enter(self):
+        """Begin a page: nothing told, nothing missing, and who looks at it looked up again."""
+        self.missing = False
+        self.say("", "", "")
+        actor = await viewer(self._session)
+        self.viewer_handle, self.viewer_name, self.viewer_admin = actor.handle, actor.name, actor.admin
+
+    @rx.event
+    async def dismiss(self):
+        """Take the notice away."""
+        self.say("", "", "")
+
+    @rx.event
+    async def refused(self, kind: str, sentence: str):
+        """Show why a call was refused."""
+        if kind == Kind.NOT_FOUND:
+            self.missing = True
+        elif kind == Kind.UNAUTHENTICATED:
+            return rx.redirect(routes.sign_in(self.router.url.path))
+        else:
+            self.say(_TITLES.get(kind, "Not done."), sentence, "rust")
+        return None
+
+
+_TITLES = {
+    Kind.CONFLICT: "Not done.",
+    Kind.EXHAUSTED: "Too many at once.",
+    Kind.FORBIDDEN: "Not allowed.",
+    Kind.INVALID: "Not done.",
+    Kind.UNAVAILABLE: "Not now.",
+}
+
+
+def refusal_of(exception: Exception) -> EventSpec:
+    """What the tab is told when a handler raised: the refusal's sentence, or that we broke.
+
+    Reflex calls it with every exception of a handler. A bug is logged with its traceback.
+    """
+    if isinstance(exception, MicelioError):
+        return AppState.refused(str(exception.kind), exception.sentence)
+    request_id = str(uuid.uuid4())
+    log.error("page request %s failed", request_id, exc_info=exception)
+    sentence = f"That broke on our side and nothing you did was lost. Tell an operator {request_id}."
+    return AppState.refused(str(Kind.UNAVAILABLE), sentence)

@@ -1,0 +1,134 @@
+"""What people type into, press and copy.
+
+`post` really posts: the browser leaves the page, so the server may set an HttpOnly cookie.
+`rx.el.form` never does; use that one for handlers of a State.
+"""
+
+from typing import Any
+
+import reflex as rx
+from reflex_components_core.el.elements.base import BaseHTML
+
+from micelio_app.ui.links import Text, link
+
+
+class NativeForm(BaseHTML):
+    """A form that the browser posts itself."""
+
+    tag = "form"
+    action: rx.Var[str]
+    method: rx.Var[str]
+
+
+def post(*content: Any, action: Text, **properties: Any) -> rx.Component:
+    """A form posted to one of our own routes."""
+    return NativeForm.create(*content, action=action, method="post", **properties)
+
+
+def field(
+    label: Text, name: str, *, hint: Text = "", error: Text = "", beside: Any = None, **properties: Any
+) -> rx.Component:
+    """A label, a text field and its hint; an error replaces the hint and says what is right."""
+    kind = properties.pop("kind", "text")
+    row = rx.el.label(label, html_for=name, class_name="line")
+    if beside is not None:
+        row = rx.el.div(row, beside, class_name="line label")
+    return rx.el.div(
+        row,
+        rx.el.input(
+            id=name,
+            name=name,
+            type=kind,
+            class_name="input",
+            aria_describedby=f"{name}-says",
+            aria_invalid=_given(error),
+            **properties,
+        ),
+        _says(name, hint, error),
+        class_name="field",
+    )
+
+
+def area(label: Text, name: str, *, hint: Text = "", error: Text = "", **properties: Any) -> rx.Component:
+    """A field of several lines that grows with what is typed."""
+    return rx.el.div(
+        rx.el.label(label, html_for=name),
+        rx.el.textarea(id=name, name=name, class_name="input", aria_describedby=f"{name}-says", **properties),
+        _says(name, hint, error),
+        class_name="field",
+    )
+
+
+def check(label: Any, name: str, *, switch: bool = False, **properties: Any) -> rx.Component:
+    """A box to tick, or a switch for what takes effect at once."""
+    if switch:
+        properties["class_name"] = "switch"
+    return rx.el.label(rx.el.input(type="checkbox", name=name, **properties), label, class_name="check")
+
+
+def button(
+    *content: Any, tone: str = "", small: bool = False, block: bool = False, **properties: Any
+) -> rx.Component:
+    """A button; tone is primary (one in a view), danger, quiet or none."""
+    properties.setdefault("type", "button")
+    return rx.el.button(*content, class_name=_button_class(tone, small, block), **properties)
+
+
+def button_link(
+    *content: Any, to: Text, tone: str = "", small: bool = False, **properties: Any
+) -> rx.Component:
+    """A link that looks like a button, for what leads somewhere."""
+    return link(*content, to=to, class_name=_button_class(tone, small, False), **properties)
+
+
+def copy_box(text: Text) -> rx.Component:
+    """A command and the button that copies it."""
+    return rx.el.div(
+        rx.el.code(text),
+        rx.el.button("Copy", type="button", custom_attrs={"data-copy": True}),
+        class_name="copy",
+    )
+
+
+def clone_box(mic: Text, git: Text, hint: Any = None) -> rx.Component:
+    """How to get the project, with `mic` or with git; works without scripts."""
+    return rx.el.div(
+        rx.el.header(
+            rx.el.h2("Clone"),
+            rx.el.span(
+                _choice("mic", chosen=True),
+                _choice("git"),
+                class_name="end btns",
+                role="radiogroup",
+                aria_label="Clone with",
+            ),
+            class_name="head",
+        ),
+        rx.el.div(copy_box(mic), data_when="mic"),
+        rx.el.div(copy_box(git), data_when="git"),
+        rx.el.p(hint, class_name="hint") if hint is not None else rx.fragment(),
+        class_name="clone stack tight",
+    )
+
+
+def _choice(name: str, *, chosen: bool = False) -> rx.Component:
+    box = rx.el.input(class_name="hush", type="radio", name="clone", value=name, default_checked=chosen)
+    return rx.el.label(box, name, class_name="btn small")
+
+
+def _button_class(tone: str, small: bool, block: bool) -> str:
+    return " ".join(
+        ["btn", *([tone] if tone else []), *(["small"] if small else []), *(["block"] if block else [])]
+    )
+
+
+def _says(name: str, hint: Text, error: Text) -> rx.Component:
+    told = rx.el.p(error, id=f"{name}-says", class_name="error", role="alert")
+    hinted = rx.el.p(hint, id=f"{name}-says", class_name="hint")
+    if isinstance(error, str):
+        return told if error else hinted if not isinstance(hint, str) or hint else rx.fragment()
+    return rx.cond(error != "", told, hinted)
+
+
+def _given(error: Text) -> Any:
+    return ("true" if error else "false") if isinstance(error, str) else rx.cond(error != "", "true", "false")

@@ -1,0 +1,29 @@
+"""Server-rendered HTML inside a page: files, diffs, prose. It never passes through a State.
+
+`live` names event kinds (comma-separated) after which the fragment is fetched again; what is
+shown stays until the new one is there.
+"""
+
+import reflex as rx
+
+from micelio_app.ui.links import Text
+
+_fragment = rx.asset("fragment.js", shared=True)
+
+
+class HtmlFragment(rx.Component):
+    """An element whose content is fetched from one of our own routes."""
+
+    library = str(_fragment.importable_path)
+    tag = "HtmlFragment"
+    src: rx.Var[str]
+    live: rx.Var[str]
+    label: rx.Var[str]
+
+
+def fragment(src: Text, *, label: Text = "", live: str = "", class_name: Text = "") -> rx.Component:
+    """The HTML at `src`, with grey bars while it is awaited and a way on when it fails.
+
+    An empty `src` shows nothing yet. `label` names what is loading to a screen reader.
+    """
+    return HtmlFragment.create(src=src, label=label, live=live, class_name=class_name)

@@ -1,0 +1,144 @@
+// What stands beside the timeline: plan, files, terminal, and a word when the stream is lost.
+import { jsx } from "@emotion/react";
+import { useEffect, useMemo, useRef } from "react";
+import { useEvents } from "./live.js";
+
+const STEP = { pending: "todo", active: "doing", running: "doing", failed: "failed", done: "done", dropped: "dropped" };
+const LINES = 400; // of terminal output kept in the page
+
+export function PlanPane({ session, after }) {
+  const { events } = useEvents(session, after);
+  const steps = useMemo(() => events.findLast((event) => event.kind === "plan")?.body.steps, [events]);
+  if (!Array.isArray(steps) || !steps.length) return null;
+  const done = steps.filter((step) => step.state === "done").length;
+  return jsx("section", { className: "pane plan-pane", "aria-labelledby": "plan" }, [
+    jsx("header", { key: "h", className: "head" }, [
+      jsx("h2", { key: "t", id: "plan" }, "Plan"),
+      jsx("span", { key: "c", className: "count" }, `${done} of ${steps.length}`),
+      jsx("span", { key: "m", className: "end steps-end" },
+        jsx("i", { className: "meter steps", style: { "--at": done / steps.length, "--of": steps.length } })),
+    ]),
+    jsx("ol", { key: "l", className: "plan inner" }, steps.map((step, index) =>
+      jsx("li", { key: index, "data-state": STEP[step.state] ?? step.state }, jsx("i", {}), jsx("span", {}, step.text)))),
+  ]);
+}
+
+/** The files as they are now against the base: the last word of each path, as vcs/session.py folds it. */
+export function foldFiles(events) {
+  const files = new Map();
+  for (const { kind, body, sequence } of events) {
+    if (kind !== "diff" || !body?.path) continue;
+    const before = files.get(body.path);
+    if (body.status === "renamed" && body.previous) files.delete(body.previous);
+    if (before?.status === "added" && body.status === "deleted") {
+      files.delete(body.path);
+      continue;
+    }
+    const status = before?.status === "added" && body.status === "modified" ? "added" : body.status;
+    files.set(body.path, { path: body.path, status, plus: body.additions ?? 0, minus: body.deletions ?? 0, sequence });
+  }
+  return [...files.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+const MODES = { added: ["A", "a"], deleted: ["D", "d"], renamed: ["R", "m"], modified: ["M", "m"] };
+
+export function FilesPane({ session, after }) {
+  const { events } = useEvents(session, after);
+  const files = useMemo(() => foldFiles(events), [events]);
+  if (!files.length) {
+    return jsx("section", { className: "pane", "aria-labelledby": "files" }, [
+      jsx("header", { key: "h", className: "head" }, jsx("h2", { id: "files" }, "Files")),
+      jsx("p", { key: "p", className: "inner soft" }, "No file changed yet."),
+    ]);
+  }
+  const [plus, minus] = [sum(files, "plus"), sum(files, "minus")];
+  const most = Math.max(...files.map((file) => file.plus + file.minus), 1);
+  const newest = files.reduce((a, b) => (a.sequence > b.sequence ? a : b));
+  return jsx("section", { className: "pane", "aria-labelledby": "files" }, [
+    jsx("header", { key: "h", className: "head" }, [
+      jsx("h2", { key: "t", id: "files" }, "Files"),
+      jsx("span", { key: "c", className: "count" }, files.length),
+      jsx(Stat, { key: "s", plus, minus, loose: true }),
+    ]),
+    jsx("ul", { key: "l", className: "touched inner" }, files.map((file) =>
+      jsx("li", { key: file.path, "aria-current": file === newest || undefined }, [
+        jsx("span", { key: "m", className: `mode ${(MODES[file.status] ?? MODES.modified)[1]}`, title: file.status },
+          (MODES[file.status] ?? MODES.modified)[0]),
+        jsx("a", { key: "a", className: "cut", href: `#file-${encodeURIComponent(file.path)}`, onClick: () => choose(file) },
+          jsx(Path, { path: file.path })),
+        jsx(Stat, { key: "s", plus: file.plus, minus: file.minus, most }),
+      ]))),
+  ]);
+}
+
+function choose(file) {
+  window.dispatchEvent(new CustomEvent("micelio:file", { detail: file }));
+}
+
+export function Path({ path }) {
+  const cut = path.lastIndexOf("/") + 1;
+  return jsx("span", { className: "path" }, jsx("span", { className: "dir" }, path.slice(0, cut)), path.slice(cut));
+}
+
+export function Stat({ plus, minus, most, loose }) {
+  return jsx("span", { className: loose ? "stat loose" : "stat" }, [
+    jsx("b", { key: "p", className: "plus" }, `+${plus}`),
+    jsx("b", { key: "m", className: "minus", "data-n": minus }, `−${minus}`),
+    most && jsx("i", { key: "i", style: { "--a": plus / most, "--d": minus / most } }),
+  ]);
+}
+
+const sum = (files, name) => files.reduce((total, file) => total + file[name], 0);
+
+export function TerminalPane({ session, after }) {
+  const { events } = useEvents(session, after);
+  const screen = useRef(null);
+  const { name, lines } = useMemo(() => printed(events), [events]);
+  const follow = useRef(true);
+  useEffect(() => {
+    const node = screen.current;
+    if (node && follow.current) node.scrollTop = node.scrollHeight;
+  }, [lines]);
+  if (!lines.length) return null;
+  const onScroll = ({ target }) => {
+    follow.current = target.scrollHeight - target.scrollTop - target.clientHeight < 24;
+  };
+  return jsx("section", { className: "pane term", "aria-label": "Terminal" }, [
+    jsx("header", { key: "h" }, jsx("span", {}, "Terminal"), jsx("span", { className: "cut" }, name)),
+    jsx("pre", { key: "p", ref: screen, tabIndex: 0, onScroll }, lines.map((line, index) =>
+      jsx("span", { key: index, className: line.tone }, line.text + "\n"))),
+  ]);
+}
+
+function printed(events) {
+  const lines = [];
+  let name = "";
+  for (const { kind, body } of events) {
+    if (kind === "tool_call" && command(body)) {
+      name = command(body);
+      lines.push({ text: `$ ${name}`, tone: "q" });
+    }
+    if (kind === "output" && typeof body.text === "string") {
+      for (const text of clean(body.text).split("\n")) lines.push({ text, tone: body.stream === "stderr" ? "y" : undefined });
+    }
+  }
+  return { name, lines: lines.slice(-LINES) };
+}
+
+/** What a tool call ran, if it is the kind of tool that runs things. */
+export function command(body) {
+  const said = body?.command ?? body?.input?.command ?? body?.arguments?.command;
+  return typeof said === "string" ? said : "";
+}
+
+/** Text from a terminal without its escape sequences, one trailing newline dropped. */
+export function clean(text) {
+  return text.replace(/\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])/g, "").replace(/\r?\n$/, "");
+}
+
+export function LiveState({ session, after }) {
+  const { state } = useEvents(session, after);
+  if (state !== "lost") return null;
+  return jsx("p", { className: "notice", role: "status" },
+    jsx("b", {}, "Connection lost."), jsx("span", {}, "Showing what was here. Trying again."));
+}
