@@ -1,0 +1,19 @@
+"""The catalogue: importing it registers every operation, fact and job of the forge.
+
+Doors take their operations from here, so none of them can forget to load a slice.
+"""
+
+from backend.accounts import service as accounts
+from backend.core.operations import Operation, operations
+from backend.organizations import service as organizations
+from backend.projects import landings, tree
+from backend.projects import service as projects
+from backend.sessions import files, landing, live
+from backend.sessions import service as sessions
+
+SERVICES = (accounts, organizations, projects, tree, landings, sessions, live, files, landing)
+
+
+def offered(door: str) -> list[Operation]:
+    """The operations a door carries, by name: all but those that say why it is left out."""
+    return [op for op in operations().values() if door not in op.left_out]

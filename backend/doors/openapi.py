@@ -1,0 +1,250 @@
+"""OpenAPI 3.1: the REST door described from the registry, so that it cannot lie.
+
+The few routes that carry bytes are described by hand at the end.
+"""
+
+import importlib
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from backend.core.config import Settings
+from backend.core.operations import SCOPES, Operation
+from backend.doors import catalogue, payload
+from backend.doors.identify import COOKIE
+from backend.doors.problems import CONTENT_TYPE, Problem
+from backend.doors.rest import MODE_HEADER, UPLOAD
+
+Json = dict[str, Any]
+
+REF = "#/components/schemas/{model}"
+ABOUT = """\
+Everything people do in the browser and agents do with tools, as plain HTTP.
+
+**Who you are.** Send `Authorization: Bearer mic_…`. Reads of public things need nobody; what is
+private and what does not exist are answered alike.
+
+**Names.** Projects are `organization` and `project`; `project: "org/project"` says both.
+
+**Refusals** are `application/problem+json` with a stable `type`, a `code`, a sentence in `detail`
+and their own data in `details`.
+
+**Pages.** A list with `next` goes on at `?cursor=`; the `Link` header has the whole address.
+
+**Again.** Reads have an `ETag`; send it as `If-None-Match` and what has not changed is a 304. Every
+answer has an `X-Request-Id`; send your own to find it in the logs.
+
+**Paths** of files are text: a byte that is not UTF-8 is written `\\\\xNN`, a backslash is doubled. In an
+address they are percent-encoded bytes, slashes as they are; a slash inside a ref is `%2F`.
+"""
+
+
+def document(settings: Settings) -> Json:
+    """The whole description."""
+    offered = catalogue.offered("rest")
+    models: list[Any] = [(op.arguments, "validation") for op in offered]
+    models += [(op.result, "serialization") for op in offered] + [(Problem, "serialization")]
+    found, schemas = models_json_schema(models, ref_template=REF)
+    components = dict(schemas.get("$defs", {}))
+    written: dict[str, Json] = {}
+    for op in offered:
+        name = found[(op.arguments, "validation")]["$ref"].rpartition("/")[2]
+        result = found[(op.result, "serialization")]
+        _write(written, op, components.pop(name), result)
+    written.update(_streams(components))
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Micelio",
+            "version": version("micelio"),
+            "summary": "A git forge that keeps the prompt, the plan and every tool call beside the change.",
+            "description": ABOUT,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": settings.url or "/"}],
+        "tags": list(_tags(offered)),
+        "paths": dict(sorted(written.items())),
+        "components": {
+            "schemas": dict(sorted(components.items())),
+            "responses": {"Problem": _problem("Why it was refused.")},
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A personal or agent token. Its scopes:\n\n"
+                    + "\n".join(f"- `{name}`: {says}" for name, says in SCOPES.items()),
+                },
+                "browser": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+            },
+        },
+    }
+
+
+def slice_of(op: Operation) -> str:
+    """The slice of the forge an operation lives in."""
+    return op.function.__module__.split(".")[1]
+
+
+def _write(written: dict[str, Json], op: Operation, arguments: Json, result: Json) -> None:
+    described = _described(op, arguments, result)
+    written.setdefault(op.path, {})[op.method.lower()] = described
+    path = op.arguments.model_fields.get("path")
+    if op.path.endswith("/{path}") and path is not None and not path.is_required():
+        root = [p for p in described["parameters"] if p["name"] != "path"]
+        short = {**described, "operationId": f"{op.name}_root", "parameters": root}
+        written.setdefault(op.path.removesuffix("/{path}"), {})[op.method.lower()] = short
+
+
+def _described(op: Operation, arguments: Json, result: Json) -> Json:
+    properties: Json = arguments.get("properties", {})
+    in_path = [n for n in properties if f"{{{n}}}" in op.path]
+    rest = [n for n in properties if n not in in_path]
+    required = arguments.get("required", [])
+    parameters = [_parameter(n, "path", properties[n], required=True) for n in in_path]
+    described: Json = {
+        "operationId": op.name,
+        "summary": op.summary.rstrip("."),
+        "description": _with_scope(op),
+        "tags": [slice_of(op)],
+        "parameters": parameters,
+        "responses": _responses(op, result),
+        "security": _security(op),
+    }
+    if op.name == UPLOAD:
+        _describe_upload(described, properties)
+    elif op.method in payload.QUERY_METHODS:
+        parameters += [_parameter(n, "query", properties[n], required=n in required) for n in rest]
+    elif rest:
+        schema = {
+            "type": "object",
+            "properties": {n: properties[n] for n in rest},
+            "additionalProperties": False,
+        }
+        if needed := [n for n in rest if n in required]:
+            schema["required"] = needed
+        described["requestBody"] = {
+            "required": bool(needed),
+            "content": {"application/json": {"schema": _also_bare(op, schema, properties)}},
+        }
+    return described
+
+
+def _parameter(name: str, place: str, schema: Json, *, required: bool) -> Json:
+    shape = {key: value for key, value in schema.items() if key not in ("title", "default")}
+    if not required and schema.get("default") is not None:
+        shape["default"] = schema["default"]
+    if name == "path" and place == "path":
+        shape["minLength"] = 1
+    return {"name": name, "in": place, "required": required, "schema": shape}
+
+
+def _also_bare(op: Operation, schema: Json, properties: Json) -> Json:
+    name = payload.bare_argument(op)
+    return {"anyOf": [schema, properties[name]]} if name else schema
+
+
+def _describe_upload(described: Json, properties: Json) -> None:
+    mode = {k: v for k, v in properties["mode"].items() if k != "title"}
+    described["description"] += "\n\nThe body is the file's content, whatever its `Content-Type` says."
+    described["parameters"].append(
+        {"name": MODE_HEADER.title(), "in": "header", "required": False, "schema": mode}
+    )
+    described["requestBody"] = {"required": True, "content": {"application/octet-stream": {}}}
+
+
+def _with_scope(op: Operation) -> str:
+    needs = f"A token needs the scope `{op.scope}`." if op.scope else "Any token will do."
+    if op.anonymous:
+        needs = f"Open to everybody, for what they may see. {needs}"
+    return f"{op.description}\n\n{needs}"
+
+
+def _security(op: Operation) -> list[Json]:
+    known: list[Json] = [{"token": [op.scope] if op.scope else []}, {"browser": []}]
+    return [*known, {}] if op.anonymous else known
+
+
+def _responses(op: Operation, result: Json) -> Json:
+    headers: Json = {"X-Request-Id": {"schema": {"type": "string"}}}
+    if op.method == "GET":
+        headers["ETag"] = {"schema": {"type": "string"}}
+    if "next" in op.result.model_fields:
+        headers["Link"] = {"description": 'The next page, as `rel="next"`', "schema": {"type": "string"}}
+    responses: Json = {
+        str(op.status): {
+            "description": HTTPStatus(op.status).phrase,
+            "headers": headers,
+            "content": {"application/json": {"schema": result}},
+        }
+    }
+    if op.method == "GET":
+        responses["304"] = {"description": "Nothing changed since the ETag you sent"}
+    expected = {
+        401: "Nobody is signed in, or the credentials are not good",
+        404: "Missing, or not for you to see",
+    }
+    expected |= {422: "Some of what was sent cannot be used", 429: "Too many requests; see `Retry-After`"}
+    if op.method != "GET":
+        expected |= {403: "Seen, and not allowed", 409: "Not in this state of things"}
+    responses |= {str(status): _problem(says) for status, says in sorted(expected.items())}
+    responses["default"] = {"$ref": "#/components/responses/Problem"}
+    return responses
+
+
+def _problem(says: str) -> Json:
+    return {"description": says, "content": {CONTENT_TYPE: {"schema": {"$ref": REF.format(model="Problem")}}}}
+
+
+def _tags(offered: Iterable[Operation]) -> Iterable[Json]:
+    for name in sorted({slice_of(op) for op in offered}):
+        about = (importlib.import_module(f"backend.{name}").__doc__ or "").strip()
+        _, _, says = about.partition(": ")
+        yield {"name": name, "description": says}
+
+
+def _streams(schemas: Mapping[str, Json]) -> dict[str, Json]:
+    """Server-sent events, where there are sessions."""
+    if "EventOut" not in schemas:
+        return {}
+    session = {"name": "session", "in": "path", "required": True, "schema": {"type": "string"}}
+    several = {
+        "name": "session",
+        "in": "query",
+        "required": True,
+        "schema": {"type": "array", "items": {"type": "string"}},
+    }
+    after = {"name": "after", "in": "query", "required": False, "schema": {"type": "string"}}
+    last = {"name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "string"}}
+    return {
+        "/api/v1/sessions/{session}/events/stream": _stream(
+            "stream_session_events",
+            "Follow one session as it happens",
+            "Each message's `id` is the event's sequence and its `data` an EventOut; go on after a break "
+            "with `Last-Event-ID` or `?after=`. A comment comes every 15 seconds.",
+            [session, after, last],
+        ),
+        "/api/v1/events/stream": _stream(
+            "stream_events",
+            "Follow several sessions over one connection",
+            "As for one session; the `id` is a cursor that stands for all of them.",
+            [several, after, last],
+        ),
+    }
+
+
+def _stream(name: str, summary: str, description: str, parameters: list[Json]) -> Json:
+    stream = {"description": "Events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+    return {
+        "get": {
+            "operationId": name,
+            "summary": summary,
+            "description": description,
+            "tags": ["sessions"],
+            "parameters": parameters,
+            "responses": {"200": stream, "default": {"$ref": "#/components/responses/Problem"}},
+            "security": [{"token": ["session:read"]}, {"browser": []}, {}],
+        }
+    }

@@ -1,0 +1,176 @@
+"""REST: every operation at its address, made from the registry.
+
+A route reads the address, the query string or the JSON body, runs `invoke` in a worker thread
+and writes the schema as JSON. Addresses are matched as they came, still percent-encoded, so a
+`%2F` inside a ref stays in the ref while `{path}` at the end takes every slash.
+"""
+
+import hashlib
+import re
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from anyio import from_thread, to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
+
+from backend.core.context import Actor, Forge
+from backend.core.operations import Operation, invoke
+from backend.doors import catalogue, payload
+from backend.doors.problems import BodyTooLarge, MethodNotAllowed, NoSuchAddress
+from backend.doors.requests import identified, raw_path
+from backend.sessions import content
+
+UPLOAD = "put_session_file"
+MODE_HEADER = "x-micelio-mode"
+VARY = "Authorization, Cookie"
+
+
+def rest_routes(forge: Forge) -> list[BaseRoute]:
+    """A route per address, literal addresses before those with an argument in the same place."""
+    by_path: dict[str, dict[str, Operation]] = {}
+    for op in catalogue.offered("rest"):
+        by_path.setdefault(op.path, {})[op.method] = op
+    ordered = sorted(by_path, key=lambda path: [part.startswith("{") for part in path.split("/")])
+    return [RestRoute(forge, path, by_path[path]) for path in ordered]
+
+
+class RestRoute(BaseRoute):
+    """One address and the operations its methods run."""
+
+    def __init__(self, forge: Forge, path: str, by_method: Mapping[str, Operation]) -> None:
+        self.forge = forge
+        self.path = path
+        self.by_method = dict(by_method)
+        if "GET" in self.by_method:
+            self.by_method["HEAD"] = self.by_method["GET"]
+        self.pattern = _pattern(path, self.by_method.values())
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """FULL for an address and method of ours, PARTIAL for the address with another method."""
+        if scope["type"] != "http" or not (found := self.pattern.fullmatch(raw_path(scope))):
+            return Match.NONE, {}
+        address = {n: payload.text_of(n, raw or "") for n, raw in found.groupdict().items()}
+        match = Match.FULL if scope["method"] in self.by_method else Match.PARTIAL
+        return match, {"path_params": address}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the operation of this method."""
+        op = self.by_method.get(scope["method"])
+        if op is None:
+            raise MethodNotAllowed(allowed=", ".join(sorted(self.by_method)))
+        request = Request(scope, receive)
+        response = await (_upload if op.name == UPLOAD else _call)(self.forge, op, request)
+        await response(scope, receive, send)
+
+
+class UnknownAddress(BaseRoute):
+    """What is under /api and nowhere else: a problem, never a page."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """PARTIAL at most, so that a route which has this address goes first whatever the order."""
+        ours = scope["type"] == "http" and (scope["path"] + "/").startswith("/api/")
+        return (Match.PARTIAL if ours else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse."""
+        raise NoSuchAddress
+
+
+async def _call(forge: Forge, op: Operation, request: Request) -> Response:
+    # Who asks comes first: a wrong token is told so whatever else is wrong.
+    actor = await to_thread.run_sync(identified, forge, request.scope)
+    if op.method in payload.QUERY_METHODS:
+        pairs = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        given = payload.from_query(op, pairs)
+    else:
+        given = payload.from_body(op, request.headers.get("content-type", ""), await _body(request))
+
+    def work() -> Response:
+        started = time.perf_counter()
+        arguments = payload.with_address(op, given, request.path_params)
+        result = invoke(forge, actor, op, arguments)
+        body = result.model_dump_json().encode()
+        spent = time.perf_counter() - started
+        return _answer(op, request, actor, body, _links(op, request, forge, result), spent)
+
+    return await to_thread.run_sync(work)
+
+
+async def _upload(forge: Forge, op: Operation, request: Request) -> Response:
+    """A file as the raw body: stored first, then the operation gets its blob id."""
+
+    def chunks() -> Iterator[bytes]:
+        stream = request.stream()
+        try:
+            while True:
+                yield from_thread.run(stream.__anext__)
+        except StopAsyncIteration:
+            return
+
+    def work() -> Response:
+        started = time.perf_counter()
+        actor = identified(forge, request.scope)
+        stored = content.store_content(forge, actor, request.path_params["session"], chunks())
+        given = {"blob": stored.id, **request.path_params}
+        if mode := request.headers.get(MODE_HEADER):
+            given["mode"] = mode
+        body = invoke(forge, actor, op, given).model_dump_json().encode()
+        return _answer(op, request, actor, body, {}, time.perf_counter() - started)
+
+    return await to_thread.run_sync(work)
+
+
+def _answer(
+    op: Operation, request: Request, actor: Actor, body: bytes, extra: Mapping[str, str], spent: float
+) -> Response:
+    headers = {"Vary": VARY, "Server-Timing": f"total;dur={spent * 1000:.1f}", **extra}
+    if op.method != "GET":
+        return Response(body, op.status, {**headers, "Cache-Control": "no-store"}, "application/json")
+    tag = '"' + hashlib.sha256(body).hexdigest()[:32] + '"'
+    headers["ETag"] = tag
+    headers["Cache-Control"] = "private, no-cache" if actor.signed_in else "no-cache"
+    if _has_tag(request.headers.get("if-none-match", ""), tag):
+        return Response(None, 304, headers)
+    return Response(body, op.status, headers, "application/json")
+
+
+def _has_tag(wanted: str, tag: str) -> bool:
+    return wanted.strip() == "*" or tag in [w.strip().removeprefix("W/") for w in wanted.split(",")]
+
+
+def _links(op: Operation, request: Request, forge: Forge, result: Any) -> dict[str, str]:
+    following = getattr(result, "next", None)
+    cursor = "cursor" if "cursor" in op.arguments.model_fields else "after"
+    if following is None or cursor not in op.arguments.model_fields:
+        return {}
+    kept = [(n, v) for n, v in request.query_params.multi_items() if n != cursor]
+    origin = forge.settings.url or f"{request.url.scheme}://{request.headers.get('host', '')}"
+    query = urlencode([*kept, (cursor, following)])
+    return {"Link": f'<{origin}{raw_path(request.scope)}?{query}>; rel="next"'}
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > payload.BODY_LIMIT:
+            raise BodyTooLarge(limit=payload.BODY_LIMIT)
+    return bytes(body)
+
+
+def _pattern(path: str, ops: Any) -> re.Pattern[str]:
+    lead, _, tail = path.rpartition("/{path}")
+    if tail or not lead:
+        return re.compile(_segments(path))
+    optional = all(not op.arguments.model_fields["path"].is_required() for op in ops)
+    rest = "(?:/(?P<path>.*))?" if optional else "/(?P<path>.+)"
+    return re.compile(_segments(lead) + rest)
+
+
+def _segments(path: str) -> str:
+    return re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path))

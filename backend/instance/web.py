@@ -1,0 +1,174 @@
+"""What an instance says of itself: to balancers, scrapers, crawlers, clients and finders of holes."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from html import escape
+from importlib.metadata import version
+from typing import Any
+
+import redis
+from anyio import to_thread
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlmodel import col, select
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from backend.core.context import Actor, Context, Forge
+from backend.core.errors import MicelioError, Unavailable
+from backend.organizations.models import Organization
+from backend.projects import access
+from backend.projects.models import Project
+
+MINIMUM_CLIENT = "0.1.0"
+"""The oldest `mic` that this instance understands."""
+
+SITEMAP_LIMIT = 50_000
+PING_SECONDS = 2
+
+Check = Callable[[], None]
+
+
+def routes(forge: Forge) -> list[Route]:
+    """The addresses outside of /api that machines know by convention."""
+
+    async def alive(request: Request) -> Response:
+        return JSONResponse({"status": "ok", "version": version("micelio")}, headers=_FRESH)
+
+    async def ready(request: Request) -> Response:
+        found = await to_thread.run_sync(readiness, forge)
+        well = all(state == "ok" for state in found.values())
+        return JSONResponse(
+            {"status": "ok" if well else "unavailable", "checks": found}, 200 if well else 503, _FRESH
+        )
+
+    async def metrics(request: Request) -> Response:
+        body = await to_thread.run_sync(generate_latest)
+        return Response(body, media_type=CONTENT_TYPE_LATEST, headers=_FRESH)
+
+    async def discover(request: Request) -> Response:
+        return JSONResponse(discovery(forge, origin_of(forge, request)), headers=_KEPT)
+
+    async def security(request: Request) -> Response:
+        return PlainTextResponse(_security(forge, origin_of(forge, request)), headers=_KEPT)
+
+    async def robots(request: Request) -> Response:
+        return PlainTextResponse(
+            f"User-agent: *\nDisallow: /api/\n\nSitemap: {origin_of(forge, request)}/sitemap.xml\n",
+            headers=_KEPT,
+        )
+
+    async def sitemap(request: Request) -> Response:
+        body = await to_thread.run_sync(_sitemap, forge, origin_of(forge, request))
+        return Response(body, media_type="application/xml", headers=_KEPT)
+
+    return [
+        Route("/health", alive),
+        Route("/health/live", alive),
+        Route("/health/ready", ready),
+        Route("/metrics", metrics),
+        Route("/.well-known/micelio", discover),
+        Route("/.well-known/security.txt", security),
+        Route("/robots.txt", robots),
+        Route("/sitemap.xml", sitemap),
+    ]
+
+
+_FRESH = {"Cache-Control": "no-store"}
+_KEPT = {"Cache-Control": "public, max-age=300"}
+
+
+def readiness(forge: Forge) -> dict[str, str]:
+    """What this instance cannot work without, each "ok" or a sentence that names no secret."""
+    checks: dict[str, Check] = {
+        "database": forge.db.ping,
+        "store": lambda: _list_nothing(forge),
+        "bell": lambda: _ping_redis(forge),
+    }
+    return {name: _state(check) for name, check in checks.items()}
+
+
+def discovery(forge: Forge, origin: str) -> dict[str, Any]:
+    """What a client or another instance may rely on here.
+
+    Nothing is federated yet: there is no key and no capability, and no address takes events.
+    """
+    scheme, _, host = origin.partition("://")
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    return {
+        "version": "1.0",
+        "software": "micelio",
+        "software_version": version("micelio"),
+        "instance_name": host,
+        "instance_url": origin,
+        "public_key": None,
+        "capabilities": [],
+        "projects_endpoint": "/api/v1/projects",
+        "events_endpoint": None,
+        "api_url": f"{origin}/api/v1",
+        "grpc_url": f"{scheme}://{name}:{forge.settings.grpc_port}",
+        "minimum_client": MINIMUM_CLIENT,
+    }
+
+
+def origin_of(forge: Forge, request: Request) -> str:
+    """The public address, or the one this request came to when none is set."""
+    host = request.headers.get("host", "")
+    return forge.settings.url or (f"{request.url.scheme}://{host}" if host else forge.settings.public_url)
+
+
+def _state(check: Check) -> str:
+    try:
+        check()
+    except MicelioError as error:
+        return error.sentence
+    return "ok"
+
+
+def _list_nothing(forge: Forge) -> None:
+    for _ in forge.store.list("health/"):
+        pass
+
+
+def _ping_redis(forge: Forge) -> None:
+    """The bell rings through the database unless there is Redis."""
+    if not forge.settings.redis_url:
+        return
+    client = forge.part(
+        _ping_redis, lambda: redis.Redis.from_url(forge.settings.redis_url, socket_timeout=PING_SECONDS)
+    )
+    try:
+        client.ping()
+    except redis.RedisError as error:
+        raise Unavailable(problem=f"Redis did not answer: {type(error).__name__}.") from error
+
+
+def _security(forge: Forge, origin: str) -> str:
+    expires = (forge.clock() + timedelta(days=365)).replace(microsecond=0)
+    return (
+        f"Contact: mailto:security@{forge.settings.host}\n"
+        f"Expires: {expires.isoformat().replace('+00:00', 'Z')}\n"
+        f"Canonical: {origin}/.well-known/security.txt\n"
+        "Preferred-Languages: en\n"
+    )
+
+
+def _sitemap(forge: Forge, origin: str) -> str:
+    """Every project that a stranger may see."""
+    with Context(forge, Actor()).transaction(write=False) as ctx:
+        rows = ctx.db.exec(
+            select(Organization.handle, Project.handle, Project.updated_at)
+            .join(Organization, col(Organization.id) == col(Project.organization_id))
+            .where(access.visible(ctx))
+            .order_by(col(Organization.handle), col(Project.handle))
+            .limit(SITEMAP_LIMIT - 1)
+        ).all()
+    places = [f"<url><loc>{escape(origin)}/</loc></url>"]
+    places += [
+        f"<url><loc>{escape(origin)}/{owner}/{handle}</loc><lastmod>{at:%Y-%m-%d}</lastmod></url>"
+        for owner, handle, at in rows
+    ]
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">' + "".join(places) + "</urlset>\n"
+    )
