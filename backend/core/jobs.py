@@ -123,9 +123,10 @@ def relay(forge: Forge, hand_over: Callable[[Subscriber, FactRow], None]) -> int
     return len(waiting)
 
 
-def run_subscriber(forge: Forge, subscriber: Subscriber, row: FactRow) -> None:
+def run_subscriber(forge: Forge, subscriber: Subscriber, fact_id: str, body: dict[str, Any]) -> None:
     """React to one fact, once, here."""
-    _run(forge, subscriber.mode, lambda ctx: subscriber.function(ctx, fact_of(row)))
+    fact = fact_of(FactRow(id=fact_id, kind=subscriber.kind, body=body, at=forge.clock()))
+    _run(forge, subscriber.mode, lambda ctx: subscriber.function(ctx, fact))
 
 
 def run_timer(forge: Forge, timer: Timer) -> None:
@@ -136,7 +137,7 @@ def run_timer(forge: Forge, timer: Timer) -> None:
 def drain(forge: Forge) -> int:
     """Run what waits, and what that makes wait, here and now without a worker; what fails raises."""
     done = 0
-    while count := relay(forge, lambda subscriber, row: run_subscriber(forge, subscriber, row)):
+    while count := relay(forge, lambda subscriber, row: run_subscriber(forge, subscriber, row.id, row.body)):
         done += count
     return done
 

@@ -83,7 +83,7 @@ class Worker:
     def _enqueue(self, subscriber: jobs.Subscriber, row: FactRow) -> None:
         with SetWorkflowID(jobs.job_id(subscriber, row.id)):
             DBOS.enqueue_workflow(
-                subscriber.queue, self._react, subscriber.name, row.id, row.kind, json.dumps(row.body)
+                subscriber.queue, self._react, subscriber.name, row.id, json.dumps(row.body)
             )
 
     def _beat(self, timer: jobs.Timer) -> Callable[[], None]:
@@ -107,22 +107,21 @@ class Worker:
             DBOS.delete_workflows([workflow.workflow_id for workflow in old])
 
 
-def _reaction(forge: Forge) -> Callable[[str, str, str, str], None]:
+def _reaction(forge: Forge) -> Callable[[str, str, str], None]:
     """The one workflow: a subscriber's reaction to a fact. Its name and arguments are kept in rows."""
 
-    def react(name: str, fact_id: str, kind: str, body: str) -> None:
+    def react(name: str, fact_id: str, body: str) -> None:
         subscriber = jobs.subscribers().get(name)
         if subscriber is None:
             logger.warning("nobody is called %s any more; fact %s is dropped", name, fact_id)
             return
-        row = FactRow(id=fact_id, kind=kind, body=json.loads(body), at=forge.clock())
         options: StepOptions = {
             "name": name,
             "retries_allowed": subscriber.attempts > 1,
             "max_attempts": subscriber.attempts,
             "should_retry": _worth_retrying,
         }
-        DBOS.run_step(options, jobs.run_subscriber, forge, subscriber, row)
+        DBOS.run_step(options, jobs.run_subscriber, forge, subscriber, fact_id, json.loads(body))
 
     return react
 

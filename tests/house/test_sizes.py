@@ -16,6 +16,7 @@ def test_no_function_is_longer_than_a_screen():
     long = [
         f"{name}:{node.lineno} {node.name} has {length} lines"
         for name, tree in modules().items()
+        if "versions" not in name.parts  # a migration is one long list
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (length := (node.end_lineno or node.lineno) - node.lineno + 1) > LONGEST_FUNCTION
