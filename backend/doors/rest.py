@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from backend.core.context import Actor, Forge
-from backend.core.operations import Operation, invoke
+from backend.core.operations import Operation, invoke, permit
 from backend.doors import catalogue, payload
 from backend.doors.problems import BodyTooLarge, MethodNotAllowed, NoSuchAddress
 from backend.doors.requests import identified, raw_path
@@ -115,6 +115,7 @@ async def _upload(forge: Forge, op: Operation, request: Request) -> Response:
     def work() -> Response:
         started = time.perf_counter()
         actor = identified(forge, request.scope)
+        permit(actor, op)
         stored = content.store_content(forge, actor, request.path_params["session"], chunks())
         given = {"blob": stored.id, **request.path_params}
         if mode := request.headers.get(MODE_HEADER):
