@@ -29,6 +29,6 @@ def git_sha256(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def git_sha1(tmp_path_factory):
+def oracle(tmp_path_factory):
     """A real repository as everybody has them."""
     return Git(tmp_path_factory.mktemp("sha1"), "sha1")
