@@ -17,7 +17,7 @@ class AuditRow(SQLModel, table=True):
     __table_args__ = RECORD
 
     id: str = Field(primary_key=True)
-    at: datetime = Field(sa_type=UtcTime, index=True)  # type: ignore[call-overload]
+    at: datetime = Field(sa_type=UtcTime, index=True)
     actor_id: str | None = None
     actor: str = ""
     via: str = ""

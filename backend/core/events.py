@@ -31,8 +31,8 @@ class FactRow(SQLModel, table=True):
     id: str = Field(primary_key=True)
     kind: str
     body: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
-    at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
-    relayed_at: datetime | None = Field(default=None, sa_type=UtcTime)  # type: ignore[call-overload]
+    at: datetime = Field(sa_type=UtcTime)
+    relayed_at: datetime | None = Field(default=None, sa_type=UtcTime)
 
 
 def fact(cls: FactClass) -> FactClass:

@@ -33,7 +33,10 @@ class ProjectState(StrEnum):
 
 
 class Project(SQLModel, table=True):
-    """Names and settings. `pool` is the id of the first project of its fork network."""
+    """Names and settings. `pool` is the id of the first project of its fork network.
+
+    `created_by` is null for what the instance made itself.
+    """
 
     __tablename__: ClassVar[str] = "projects"
     __table_args__ = (UniqueConstraint("organization_id", "handle"), RECORD)
@@ -45,15 +48,15 @@ class Project(SQLModel, table=True):
     name: str = ""
     description: str = ""
     website: str = ""
-    visibility: Visibility = Field(default=Visibility.PRIVATE, sa_type=word(Visibility))  # type: ignore[call-overload]
-    state: ProjectState = Field(default=ProjectState.CREATING, sa_type=word(ProjectState))  # type: ignore[call-overload]
+    visibility: Visibility = Field(default=Visibility.PRIVATE, sa_type=word(Visibility))
+    state: ProjectState = Field(default=ProjectState.CREATING, sa_type=word(ProjectState))
     archived: bool = False
     protect_main_branch: bool = False
-    who_may_propose: Proposers = Field(default=Proposers.ANYONE, sa_type=word(Proposers))  # type: ignore[call-overload]
-    session_visibility: Proposers = Field(default=Proposers.MEMBERS, sa_type=word(Proposers))  # type: ignore[call-overload]
-    created_by: str = Field(foreign_key="accounts.id")
-    created_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
-    updated_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
+    who_may_propose: Proposers = Field(default=Proposers.ANYONE, sa_type=word(Proposers))
+    session_visibility: Proposers = Field(default=Proposers.MEMBERS, sa_type=word(Proposers))
+    created_by: str | None = Field(default=None, foreign_key="accounts.id")
+    created_at: datetime = Field(sa_type=UtcTime)
+    updated_at: datetime = Field(sa_type=UtcTime)
 
 
 class Cursor(SQLModel, table=True):
@@ -81,9 +84,9 @@ class Landing(SQLModel, table=True):
     sha1: str
     landing: str = Field(index=True)
     sequence: int
-    at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
+    at: datetime = Field(sa_type=UtcTime)
     session: str | None = Field(default=None, index=True)
-    actor: str
+    actor: str | None = None
     author: str = ""
     agent: str = ""
     goal: str = ""

@@ -250,3 +250,23 @@ class BlobSize(BaseModel):
     mode: str
     id: str
     size: int
+
+
+class BlobsPage(BaseModel):
+    """Every file of a tree, in git's order: what a clone fetches. Links count as files."""
+
+    project: ProjectSummary
+    ref: str
+    commit: str | None
+    position: int | None
+    tree: str
+    items: list[BlobSize]
+
+
+class RefTarget(BaseModel):
+    """What a ref points at: no commit when nothing has landed, no position off the trunk."""
+
+    ref: str
+    commit: str | None
+    tree: str
+    position: int | None

@@ -22,16 +22,19 @@ class Status(StrEnum):
 
 
 class WorkSession(SQLModel, table=True):
-    """One piece of work with a goal. `base_*` is where its workspace was cloned or synced at."""
+    """One piece of work with a goal. `base_*` is where its workspace was cloned or synced at.
+
+    `author_id` is null for what the instance did itself.
+    """
 
     __tablename__: ClassVar[str] = "sessions"
     __table_args__ = (Index("sessions_of_project", "project_id", "status", "started_at"), RECORD)
 
     id: str = Field(primary_key=True)
     project_id: str = Field(foreign_key="projects.id")
-    author_id: str = Field(foreign_key="accounts.id", index=True)
+    author_id: str | None = Field(default=None, foreign_key="accounts.id", index=True)
     goal: str
-    status: Status = Field(default=Status.ACTIVE, sa_type=word(Status))  # type: ignore[call-overload]
+    status: Status = Field(default=Status.ACTIVE, sa_type=word(Status))
     landing: bool = False
     agent: str = ""
     model: str = ""
@@ -50,9 +53,9 @@ class WorkSession(SQLModel, table=True):
     last_event: str = ""
     landed_position: int | None = None
     landing_id: str | None = None
-    started_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
-    updated_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
-    ended_at: datetime | None = Field(default=None, sa_type=UtcTime)  # type: ignore[call-overload]
+    started_at: datetime = Field(sa_type=UtcTime)
+    updated_at: datetime = Field(sa_type=UtcTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcTime)
 
 
 class SessionFile(SQLModel, table=True):
@@ -63,12 +66,13 @@ class SessionFile(SQLModel, table=True):
 
     session_id: str = Field(primary_key=True, foreign_key="sessions.id")
     path: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    status: str
     mode: str | None = None
     blob: str | None = None
     additions: int = 0
     deletions: int = 0
     binary: bool = False
-    changed_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
+    changed_at: datetime = Field(sa_type=UtcTime)
 
 
 class StagedFile(SQLModel, table=True):
@@ -81,7 +85,7 @@ class StagedFile(SQLModel, table=True):
     session_id: str = Field(foreign_key="sessions.id", index=True)
     project_id: str
     size: int
-    staged_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
+    staged_at: datetime = Field(sa_type=UtcTime)
 
 
 class SessionEvent(SQLModel, table=True):
@@ -103,7 +107,7 @@ class SessionEvent(SQLModel, table=True):
     session_id: str = Field(primary_key=True, foreign_key="sessions.id")
     sequence: int = Field(primary_key=True)
     id: str = Field(unique=True)
-    time: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
+    time: datetime = Field(sa_type=UtcTime)
     kind: str
     actor: str
     parent: str | None = None
@@ -138,6 +142,6 @@ class Permit(SQLModel, table=True):
     project_id: str = Field(index=True)
     session_id: str | None = None
     revision: int | None = None
-    actor_id: str
-    state: PermitState = Field(default=PermitState.OPEN, sa_type=word(PermitState))  # type: ignore[call-overload]
-    expires_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
+    actor_id: str | None = None
+    state: PermitState = Field(default=PermitState.OPEN, sa_type=word(PermitState))
+    expires_at: datetime = Field(sa_type=UtcTime)

@@ -145,11 +145,11 @@ class BlobList(BaseModel):
 
 
 class LandedSession(SessionSummary):
-    """A landed session and where it stands. `commit` is the landing's."""
+    """A landed session and where it stands; all three are null while it waits for a reviewer."""
 
-    position: int
-    commit: str
-    landing_id: str
+    position: int | None
+    commit: str | None
+    landing_id: str | None
 
 
 class ConflictPath(BaseModel):

@@ -1,0 +1,110 @@
+"""The code of a project: its open repository, and what a ref means to somebody reading.
+
+Readers follow the SQL cursor, so a page never mixes a list of landings with a newer tree:
+`HEAD` is the last landing that is projected. A process whose index is behind the cursor
+catches up first; a process that is ahead shows the older head, as every other door does.
+"""
+
+import re
+from dataclasses import dataclass
+
+from sqlmodel import col, select
+
+from backend.core.context import Context, Forge
+from backend.core.errors import NotFound
+from backend.projects.models import Cursor, Landing, Project
+from vcs.errors import MicelioError
+from vcs.log import Record
+from vcs.objects import EMPTY_TREE
+from vcs.objects import Kind as ObjectKind
+from vcs.repository import Repository
+
+TRUNK = "refs/heads/main"
+_POSITION = re.compile(r"@(-?)(\d{1,15})")
+_SESSION = re.compile(r"[0-9a-f-]{8,36}")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a ref points at: no commit when nothing has landed, no position off the trunk."""
+
+    ref: str
+    commit: str | None
+    tree: str
+    position: int | None
+
+
+def repository(forge: Forge, project: str, pool: str) -> Repository:
+    """The open repository of a project, one per process."""
+    folder = forge.settings.data / "index"
+
+    def open_it() -> Repository:
+        folder.mkdir(parents=True, exist_ok=True)
+        return Repository(forge.store, pool, project, folder / f"{project}.db")
+
+    return forge.part(("repository", project), open_it)
+
+
+def reader(ctx: Context, project: Project) -> Repository:
+    """The repository, caught up to what SQL has announced."""
+    found = repository(ctx.forge, project.id, project.pool)
+    cursor = ctx.db.get(Cursor, (project.id, "landings"))
+    if cursor is not None and found.remembered()[0].sequence < cursor.sequence:
+        found.catch_up()
+    return found
+
+
+def record_at(repository: Repository, sequence: int) -> tuple[Record, str] | None:
+    """The record of a sequence and its id, as this process's index has it."""
+    row = repository.index.record_at(sequence)
+    if row is None:
+        return None
+    return Record.decode(repository.read(row.id, ObjectKind.RECORD), row.id), row.id
+
+
+def last_landing(ctx: Context, project: str) -> Landing | None:
+    """The newest projected landing."""
+    newest = select(Landing).where(Landing.project == project).order_by(col(Landing.position).desc())
+    return ctx.db.exec(newest.limit(1)).first()
+
+
+def resolve(ctx: Context, project: Project, ref: str) -> Target:
+    """What a ref means: @N, @-N, HEAD, a session, branch, tag or commit. NotFound otherwise."""
+    if ref in ("", "HEAD", "main", TRUNK):
+        return _target(ref or "HEAD", last_landing(ctx, project.id))
+    if match := _POSITION.fullmatch(ref):
+        return _at_position(ctx, project, ref, int(match[2]), back=bool(match[1]))
+    if _SESSION.fullmatch(ref) and (landing := _of_session(ctx, project.id, ref)):
+        return _target(ref, landing)
+    try:
+        found = reader(ctx, project).resolve(ref)
+    except MicelioError:
+        raise NotFound(what=f"ref {ref!r} in this project") from None
+    return Target(ref, found.commit, found.tree, found.position)
+
+
+def _at_position(ctx: Context, project: Project, ref: str, number: int, *, back: bool) -> Target:
+    if back:
+        newest = last_landing(ctx, project.id)
+        number = (newest.position if newest else 0) - number
+    if number == 0:
+        return Target(ref, None, EMPTY_TREE, 0)
+    landing = ctx.db.get(Landing, (project.id, number)) if number > 0 else None
+    if landing is None:
+        raise NotFound(what=f"landing {ref} in this project")
+    return _target(ref, landing)
+
+
+def _of_session(ctx: Context, project: str, text: str) -> Landing | None:
+    like = select(Landing).where(
+        Landing.project == project,
+        col(Landing.session).startswith(text) | col(Landing.session).endswith(text),
+    )
+    found = ctx.db.exec(like.limit(2)).all()
+    return found[0] if len(found) == 1 else None
+
+
+def _target(ref: str, landing: Landing | None) -> Target:
+    if landing is None:
+        return Target(ref, None, EMPTY_TREE, 0)
+    return Target(ref, landing.commit, landing.tree, landing.position)

@@ -1,0 +1,176 @@
+"""Landings of a project: the list, one with its why, and what it changed."""
+
+import json
+
+from sqlmodel import col, select
+
+from backend.accounts.models import Account
+from backend.core.context import Context
+from backend.core.errors import InvalidInput, NotFound
+from backend.core.operations import operation
+from backend.organizations.models import Organization
+from backend.projects import access, code, diffs
+from backend.projects.access import Ability
+from backend.projects.models import Landing, Project
+from backend.projects.schemas import (
+    Cursor,
+    DiffPage,
+    FileChange,
+    HandleText,
+    LandingDetail,
+    LandingPage,
+    LandingSummary,
+    Limit,
+    PathText,
+    RefText,
+    Said,
+)
+from vcs.objects import EMPTY_TREE, Kind, parse_time
+from vcs.paths import unquote
+
+
+@operation(
+    scope="project:read",
+    http="GET /api/v1/projects/{organization}/{project}/landings",
+    tool=True,
+    rpc="ProjectService.ListLandings",
+)
+def list_landings(
+    ctx: Context, *, organization: HandleText, project: HandleText, cursor: Cursor = "", limit: Limit = 50
+) -> LandingPage:
+    """What landed on the trunk, newest first; `cursor` is a position to go on below."""
+    found, owner = access.project(ctx, organization, project)
+    query = select(Landing).where(Landing.project == found.id)
+    if cursor:
+        if not cursor.isdigit() or len(cursor) > 15:
+            raise InvalidInput(problem=f"{cursor!r} is not a cursor: it is the `next` of an earlier page.")
+        query = query.where(Landing.position < int(cursor))
+    rows = ctx.db.exec(query.order_by(col(Landing.position).desc()).limit(limit + 1)).all()
+    items = [summary(ctx, row, found, owner) for row in rows[:limit]]
+    return LandingPage(items=items, next=str(items[-1].position) if len(rows) > limit else None)
+
+
+@operation(
+    scope="project:read",
+    http="GET /api/v1/projects/{organization}/{project}/landings/{position}",
+    tool=True,
+    rpc="ProjectService.GetLanding",
+)
+def get_landing(
+    ctx: Context, *, organization: HandleText, project: HandleText, position: int
+) -> LandingDetail:
+    """One landing with the conversation and decisions it came of, and the paths it changed."""
+    found, owner = access.project(ctx, organization, project)
+    row = _row(ctx, found, position)
+    repository = code.reader(ctx, found)
+    recorded = code.record_at(repository, row.sequence)
+    if recorded is None:
+        raise NotFound(what=f"record of landing {position}")
+    record, record_id = recorded
+    told = json.loads(repository.read(record.summary, Kind.BLOB)) if record.summary else {}
+    before, previous = _before(ctx, row)
+    names = _names(ctx, told)
+    started = told.get("started_at")
+    return LandingDetail(
+        **summary(ctx, row, found, owner).model_dump(),
+        previous=previous,
+        record=record_id,
+        sequence=row.sequence,
+        model=told.get("model", ""),
+        started_at=parse_time(started) if started else None,
+        conversation=[_said(note, names) for note in told.get("conversation", [])],
+        decisions=[_said(note, names) for note in told.get("decisions", [])],
+        changes=diffs.file_changes(repository, before, row.tree),
+        may=[ability.value for ability in access.abilities(ctx, found) if ability is not Ability.DELETE],
+    )
+
+
+@operation(
+    scope="project:read", http="GET /api/v1/projects/{organization}/{project}/landings/{position}/diff"
+)
+def get_landing_diff(
+    ctx: Context, *, organization: HandleText, project: HandleText, position: int
+) -> DiffPage:
+    """What a landing changed, hunk by hunk, against the position before it."""
+    found, _ = access.project(ctx, organization, project)
+    row = _row(ctx, found, position)
+    before, _previous = _before(ctx, row)
+    return diffs.page(code.reader(ctx, found), before, row.tree)
+
+
+@operation(
+    scope="project:read",
+    http="GET /api/v1/projects/{organization}/{project}/compare",
+    rpc="ProjectService.CompareRefs",
+)
+def compare_refs(
+    ctx: Context,
+    *,
+    organization: HandleText,
+    project: HandleText,
+    old: RefText,
+    new: RefText = "HEAD",
+    path: PathText = "",
+) -> DiffPage:
+    """What differs between two refs, hunk by hunk; `path` limits it to a file or folder."""
+    found, _ = access.project(ctx, organization, project)
+    left, right = code.resolve(ctx, found, old), code.resolve(ctx, found, new)
+    paths = [unquote(path).strip(b"/")] if path.strip("/") else []
+    return diffs.page(code.reader(ctx, found), left.tree, right.tree, paths=paths)
+
+
+def summary(ctx: Context, row: Landing, project: Project, owner: Organization) -> LandingSummary:
+    """The shape doors show."""
+    account = ctx.db.get(Account, row.actor) if row.actor else None
+    return LandingSummary(
+        organization=owner.handle,
+        project=project.handle,
+        position=row.position,
+        commit=row.commit,
+        tree=row.tree,
+        sha1=row.sha1,
+        landing=row.landing,
+        session=row.session,
+        goal=row.goal,
+        summary=row.summary,
+        author=account.handle if account else row.author,
+        author_name=(account.name if account else "") or row.author,
+        agent=row.agent,
+        files=row.files,
+        additions=row.additions,
+        deletions=row.deletions,
+        landed_at=row.at,
+        url=f"{ctx.forge.settings.public_url}/{owner.handle}/{project.handle}/landings/{row.position}",
+    )
+
+
+def changed_paths(ctx: Context, project: Project, row: Landing) -> list[FileChange]:
+    """The paths a landing changed."""
+    before, _ = _before(ctx, row)
+    return diffs.file_changes(code.reader(ctx, project), before, row.tree)
+
+
+def _row(ctx: Context, project: Project, position: int) -> Landing:
+    row = ctx.db.get(Landing, (project.id, position)) if 0 < position < 1 << 53 else None
+    if row is None:
+        raise NotFound(what=f"landing {position} in this project")
+    return row
+
+
+def _before(ctx: Context, row: Landing) -> tuple[str, str | None]:
+    before = ctx.db.get(Landing, (row.project, row.position - 1))
+    return (before.tree, before.commit) if before else (EMPTY_TREE, None)
+
+
+def _names(ctx: Context, told: dict[str, object]) -> dict[str, str]:
+    authors = told.get("authors")
+    return authors if isinstance(authors, dict) else {}
+
+
+def _said(note: dict[str, str], names: dict[str, str]) -> Said:
+    return Said(
+        role=note.get("role", "human"),
+        author=names.get(note.get("actor", ""), note.get("actor", "")),
+        text=note.get("text", ""),
+        at=parse_time(note["at"]),
+    )

@@ -1,0 +1,217 @@
+"""Trees and files of a project at a ref."""
+
+from sqlmodel import col, select
+
+from backend.core.context import Context
+from backend.core.errors import NotFound
+from backend.core.operations import operation
+from backend.organizations.models import Organization
+from backend.projects import access, code
+from backend.projects.models import Landing, PathLatest, Project
+from backend.projects.schemas import (
+    BlobSize,
+    BlobsPage,
+    EntryType,
+    FilePage,
+    HandleText,
+    LastChange,
+    PathText,
+    Readme,
+    RefText,
+    TreeEntry,
+    TreePage,
+)
+from backend.projects.service import summary
+from vcs.diff import is_binary
+from vcs.objects import EMPTY_TREE, Entry, Kind
+from vcs.paths import quote, unquote
+from vcs.repository import Repository
+
+LARGEST_TEXT = 1 << 20
+README = ("readme.md", "readme.markdown", "readme.rst", "readme.txt", "readme")
+
+
+@operation(
+    scope="project:read", http="GET /api/v1/projects/{organization}/{project}/tree/{ref}/{path}", tool=True
+)
+def get_tree(
+    ctx: Context, *, organization: HandleText, project: HandleText, ref: RefText = "HEAD", path: PathText = ""
+) -> TreePage:
+    """A folder at a ref: folders first, each entry with the landing that last touched it."""
+    found, owner = access.project(ctx, organization, project)
+    target = code.resolve(ctx, found, ref)
+    repository = code.reader(ctx, found)
+    raw = unquote(path).strip(b"/")
+    folder = _folder(repository, target.tree, raw, path)
+    entries = repository.tree(folder) if folder != EMPTY_TREE else ()
+    last = _last_changes(ctx, found, target, raw, entries)
+    shown = [_entry(repository, entry, raw, last.get(entry.name)) for entry in entries]
+    shown.sort(key=lambda e: (e.type is not EntryType.FOLDER, e.name))
+    return TreePage(
+        project=summary(ctx, found, owner),
+        ref=ref,
+        commit=target.commit,
+        position=target.position,
+        tree=target.tree,
+        path=quote(raw),
+        id=folder,
+        entries=shown,
+        readme=_readme(shown),
+    )
+
+
+@operation(
+    scope="project:read", http="GET /api/v1/projects/{organization}/{project}/files/{ref}/{path}", tool=True
+)
+def get_file(
+    ctx: Context, *, organization: HandleText, project: HandleText, path: PathText, ref: RefText = "HEAD"
+) -> FilePage:
+    """A file at a ref, with its text when it is text of at most 1 MiB; `raw` has the bytes."""
+    found, owner, target, entry, raw = located(ctx, organization, project, ref, path)
+    repository = code.reader(ctx, found)
+    last = _last_changes(ctx, found, target, raw.rpartition(b"/")[0], (entry,)).get(entry.name)
+    size = 0 if entry.is_gitlink else repository.size(entry.id)
+    text, binary, lines = None, False, 0
+    if not entry.is_gitlink and size <= LARGEST_TEXT:
+        content = repository.read(entry.id, Kind.BLOB)
+        binary = is_binary(content)
+        lines = content.count(b"\n") + (not content.endswith(b"\n") and bool(content))
+        text = None if binary else _decoded(content)
+        binary = binary or text is None
+    return FilePage(
+        project=summary(ctx, found, owner),
+        ref=ref,
+        commit=target.commit,
+        position=target.position,
+        path=quote(raw),
+        type=_type(entry),
+        mode=entry.mode.decode(),
+        id=entry.id,
+        size=size,
+        binary=binary,
+        text=text,
+        lines=lines,
+        cut=size > LARGEST_TEXT,
+        last=last,
+    )
+
+
+@operation(
+    scope="project:read",
+    http="GET /api/v1/projects/{organization}/{project}/blobs",
+    rpc="ProjectService.GetProjectTree",
+)
+def list_blobs(
+    ctx: Context, *, organization: HandleText, project: HandleText, ref: RefText = "HEAD"
+) -> BlobsPage:
+    """Every file of the tree at a ref with its id and size: what a clone needs."""
+    found, owner = access.project(ctx, organization, project)
+    target = code.resolve(ctx, found, ref)
+    repository = code.reader(ctx, found)
+    items = [
+        BlobSize(
+            path=quote(path),
+            mode=entry.mode.decode(),
+            id=entry.id,
+            size=0 if entry.is_gitlink else repository.size(entry.id),
+        )
+        for path, entry in (repository.walk(target.tree) if target.tree != EMPTY_TREE else ())
+    ]
+    return BlobsPage(
+        project=summary(ctx, found, owner),
+        ref=ref,
+        commit=target.commit,
+        position=target.position,
+        tree=target.tree,
+        items=items,
+    )
+
+
+def located(
+    ctx: Context, organization: str, project: str, ref: str, path: str
+) -> tuple[Project, Organization, code.Target, Entry, bytes]:
+    """The entry of a file at a ref; NotFound when there is none or it is a folder."""
+    found, owner = access.project(ctx, organization, project)
+    target = code.resolve(ctx, found, ref)
+    raw = unquote(path).strip(b"/")
+    repository = code.reader(ctx, found)
+    entry = repository.entry(target.tree, raw) if raw and target.tree != EMPTY_TREE else None
+    if entry is None or entry.is_tree:
+        raise NotFound(what=f"file {path!r} at {ref}")
+    return found, owner, target, entry, raw
+
+
+def _folder(repository: Repository, root: str, raw: bytes, shown: str) -> str:
+    if not raw:
+        return root
+    entry = repository.entry(root, raw) if root != EMPTY_TREE else None
+    if entry is None or not entry.is_tree:
+        raise NotFound(what=f"folder {shown!r} at this ref")
+    return entry.id
+
+
+def _entry(repository: Repository, entry: Entry, folder: bytes, last: LastChange | None) -> TreeEntry:
+    type = _type(entry)
+    sized = type in (EntryType.FILE, EntryType.LINK)
+    return TreeEntry(
+        name=quote(entry.name),
+        path=quote(_joined(folder, entry.name)),
+        type=type,
+        mode=entry.mode.decode(),
+        id=entry.id,
+        size=repository.size(entry.id) if sized else None,
+        last=last,
+    )
+
+
+def _last_changes(
+    ctx: Context, project: Project, target: code.Target, folder: bytes, entries: tuple[Entry, ...]
+) -> dict[bytes, LastChange]:
+    """By name, for the newest tree only: an older tree's paths may have changed since."""
+    paths = {_joined(folder, entry.name): entry.name for entry in entries}
+    found: dict[bytes, LastChange] = {}
+    wanted = sorted(paths)
+    for start in range(0, len(wanted), 500):
+        query = (
+            select(PathLatest.path, Landing)
+            .join(
+                Landing,
+                (col(Landing.project) == col(PathLatest.project))
+                & (col(Landing.position) == col(PathLatest.position)),
+            )
+            .where(PathLatest.project == project.id, col(PathLatest.path).in_(wanted[start : start + 500]))
+        )
+        for path, landing in ctx.db.exec(query):
+            if target.position is not None and landing.position <= target.position:
+                found[paths[bytes(path)]] = LastChange(
+                    position=landing.position,
+                    goal=landing.goal,
+                    by=landing.agent or landing.author,
+                    at=landing.at,
+                )
+    return found
+
+
+def _readme(entries: list[TreeEntry]) -> Readme | None:
+    by_name = {entry.name.lower(): entry for entry in entries if entry.type is EntryType.FILE}
+    chosen = next((by_name[name] for name in README if name in by_name), None)
+    return Readme(path=chosen.path, id=chosen.id, size=chosen.size or 0) if chosen else None
+
+
+def _type(entry: Entry) -> EntryType:
+    if entry.is_tree:
+        return EntryType.FOLDER
+    if entry.is_gitlink:
+        return EntryType.MODULE
+    return EntryType.LINK if entry.is_link else EntryType.FILE
+
+
+def _joined(folder: bytes, name: bytes) -> bytes:
+    return folder + b"/" + name if folder else name
+
+
+def _decoded(content: bytes) -> str | None:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return None

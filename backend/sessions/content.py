@@ -1,0 +1,115 @@
+"""Content of open sessions: bytes go into the store before any operation names them.
+
+A blob is staged as a segment of the project that only this session sees. What is staged is
+named in SQL, which keeps the collector off until the session ends.
+"""
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from sqlmodel import col, select
+
+from backend.core.context import Actor, Context, Forge
+from backend.core.errors import InvalidInput
+from backend.projects import code
+from backend.projects.models import Project
+from backend.sessions import access
+from backend.sessions.access import Deed
+from backend.sessions.models import StagedFile, WorkSession
+from vcs.objects import Hasher, Kind, Object
+from vcs.reading import Reader
+
+LARGEST_BLOB = 5 << 30
+IN_MEMORY = 4 << 20
+CHUNK = 1 << 18
+
+
+@dataclass(frozen=True)
+class StoredBlob:
+    """A blob that the store now has; `size` in bytes."""
+
+    id: str
+    size: int
+
+
+def store_content(
+    forge: Forge, actor: Actor, session: str, chunks: Iterable[bytes], *, expected: str | None = None
+) -> StoredBlob:
+    """Stage one blob for a session, with flat memory; the same content again costs nothing.
+
+    Raises what `access.session` raises, and InvalidInput when it is larger than 5 GiB or its id is
+    not the `expected` one.
+    """
+    ctx = Context(forge, actor)
+    with ctx.transaction(write=False) as tx:
+        found, project, _ = access.session(tx, session, Deed.CHANGE)
+        reader = staged_reader(tx, found, project)
+    with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as spool:
+        size = _spooled(spool, chunks)
+        spool.seek(0)
+        id = _blob_id(spool, size)
+        if expected is not None and id != expected:
+            raise InvalidInput(problem=f"The content sent as {expected} is {id}: it was damaged on the way.")
+        if not reader.has(id):
+            spool.seek(0)
+            key, _ = code.repository(forge, project.id, project.pool).stage_blob(_pieces(spool), size)
+            with ctx.transaction() as tx:
+                keep(tx, found.id, project.id, key, size)
+    return StoredBlob(id, size)
+
+
+def store_objects(forge: Forge, actor: Actor, session: str, blobs: Iterable[Object]) -> list[StoredBlob]:
+    """Stage many small blobs at once, in as few segments as they fit; what is there costs nothing."""
+    ctx = Context(forge, actor)
+    with ctx.transaction(write=False) as tx:
+        found, project, _ = access.session(tx, session, Deed.CHANGE)
+        reader = staged_reader(tx, found, project)
+    given = list({blob.id: blob for blob in blobs}.values())
+    new = [blob for blob in given if not reader.has(blob.id)]
+    keys = code.repository(forge, project.id, project.pool).stage(new) if new else []
+    with ctx.transaction() as tx:
+        for key in keys:
+            keep(tx, found.id, project.id, key, sum(len(blob.content) for blob in new))
+    return [StoredBlob(blob.id, len(blob.content)) for blob in given]
+
+
+def keep(ctx: Context, session: str, project: str, key: str, size: int) -> None:
+    """Name a staged segment in SQL, so that it stays while the session is open."""
+    ctx.db.add(StagedFile(key=key, session_id=session, project_id=project, size=size, staged_at=ctx.now()))
+
+
+def staged_keys(ctx: Context, session: str) -> list[StagedFile]:
+    """The session's staged segments, oldest first."""
+    query = select(StagedFile).where(StagedFile.session_id == session)
+    return list(ctx.db.exec(query.order_by(col(StagedFile.staged_at), col(StagedFile.key))).all())
+
+
+def staged_reader(ctx: Context, session: WorkSession, project: Project) -> Reader:
+    """A reader of the project that also sees what this session staged."""
+    repository = code.reader(ctx, project)
+    keys = [row.key for row in staged_keys(ctx, session.id)]
+    return repository.with_staged(keys) if keys else repository
+
+
+def _spooled(spool: BinaryIO, chunks: Iterable[bytes]) -> int:  # type: ignore[type-arg,unused-ignore]
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > LARGEST_BLOB:
+            raise InvalidInput(problem="A file may have 5 GiB at most.")
+        spool.write(chunk)
+    return size
+
+
+def _blob_id(spool: BinaryIO, size: int) -> str:
+    hasher = Hasher(Kind.BLOB, size)
+    for piece in _pieces(spool):
+        hasher.update(piece)
+    return hasher.hexdigest()
+
+
+def _pieces(spool: BinaryIO) -> Iterator[bytes]:
+    while piece := spool.read(CHUNK):
+        yield piece

@@ -1,0 +1,242 @@
+"""Sessions: start one, find it, follow it, give it up."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+from sqlalchemy import ColumnElement
+from sqlmodel import col, select
+
+from backend.accounts.models import Account
+from backend.core.context import SYSTEM, Context
+from backend.core.errors import Conflict, InvalidInput, Unauthenticated
+from backend.core.operations import operation
+from backend.organizations.models import Organization
+from backend.projects import access as project_access
+from backend.projects import code
+from backend.projects.access import Ability
+from backend.projects.models import Project
+from backend.projects.schemas import ChangeStatus, Cursor, FileChange, HandleText, Limit, Said
+from backend.sessions import access, live
+from backend.sessions.access import Deed
+from backend.sessions.models import SessionFile, StagedFile, Status, WorkSession
+from backend.sessions.schemas import (
+    EventIn,
+    Goal,
+    PlanStep,
+    SessionDetail,
+    SessionPage,
+    SessionRef,
+    SessionSummary,
+)
+from vcs.objects import new_id
+from vcs.paths import quote
+from vcs.session import Decision, Note
+
+Agent = Annotated[str, Field(max_length=100)]
+
+
+class SessionLanding(Conflict):
+    """The session is being landed at this moment."""
+
+    code = "session.landing"
+    message = "Session {short} is being landed right now. Ask again in a moment."
+
+
+@operation(
+    scope="session:write",
+    http="POST /api/v1/sessions",
+    tool=True,
+    rpc="SessionService.StartSession",
+)
+def start_session(
+    ctx: Context,
+    *,
+    organization: HandleText,
+    project: HandleText,
+    goal: Goal,
+    agent: Agent = "",
+    model: Agent = "",
+    metadata: dict[str, Any] | None = None,
+    base_position: Annotated[int, Field(ge=0, lt=1 << 53)] | None = None,
+) -> SessionDetail:
+    """Start a session with a goal, standing on a position of the trunk (the newest unless told).
+
+    `agent` and `model` say which tool does the work, when one does.
+    """
+    found, owner = project_access.project(ctx, organization, project, Ability.PROPOSE)
+    target = code.resolve(ctx, found, "HEAD" if base_position is None else f"@{base_position}")
+    now = ctx.now()
+    row = WorkSession(
+        id=new_id(),
+        project_id=found.id,
+        author_id=ctx.actor.id,
+        goal=goal.strip(),
+        agent=agent,
+        model=model,
+        metadata_=metadata or {},
+        base_position=target.position or 0,
+        base_commit=target.commit,
+        base_tree=target.tree,
+        started_at=now,
+        updated_at=now,
+    )
+    ctx.db.add(row)
+    ctx.db.flush()
+    live.append(ctx, row, found, EventIn(kind="prompt", body={"text": row.goal, "role": "human"}))
+    ctx.ring(f"project:{found.id}")
+    return detail(ctx, row, found, owner)
+
+
+@operation(
+    scope="session:read",
+    http="GET /api/v1/sessions/{session}",
+    tool=True,
+    rpc="SessionService.GetSession",
+)
+def get_session(ctx: Context, *, session: SessionRef) -> SessionDetail:
+    """One session by its id or any unique beginning or end of it."""
+    return detail(ctx, *access.session(ctx, session))
+
+
+@operation(
+    scope="session:read",
+    http="GET /api/v1/projects/{organization}/{project}/sessions",
+    tool=True,
+    rpc="SessionService.ListSessions",
+)
+def list_sessions(
+    ctx: Context,
+    *,
+    organization: HandleText,
+    project: HandleText,
+    status: Status | None = None,
+    cursor: Cursor = "",
+    limit: Limit = 50,
+) -> SessionPage:
+    """Sessions of a project that you may see, newest first."""
+    found, _ = project_access.project(ctx, organization, project)
+    return _page(ctx, access.visible(ctx, found), status, cursor, limit)
+
+
+@operation(scope="session:read", http="GET /api/v1/user/sessions", anonymous=False)
+def list_my_sessions(
+    ctx: Context, *, status: Status | None = None, cursor: Cursor = "", limit: Limit = 50
+) -> SessionPage:
+    """Your own sessions in all projects, newest first."""
+    if not ctx.actor.signed_in:
+        raise Unauthenticated
+    mine = (col(WorkSession.author_id) == ctx.actor.id) & project_access.visible(ctx)
+    return _page(ctx, mine, status, cursor, limit)
+
+
+@operation(
+    scope="session:write",
+    http="POST /api/v1/sessions/{session}/abandon",
+    tool=True,
+    rpc="SessionService.AbandonSession",
+)
+def abandon_session(
+    ctx: Context, *, session: SessionRef, reason: Annotated[str, Field(max_length=2000)] = ""
+) -> SessionDetail:
+    """Give a session up. It stays readable; nothing of it lands."""
+    found, project, owner = access.session(ctx, session, Deed.ABANDON)
+    ctx.db.refresh(found, with_for_update=True)
+    if found.landing:
+        raise SessionLanding(short=access.short(found.id))
+    live.append(ctx, found, project, EventIn(kind="status", body={"state": "abandoned", "text": reason}))
+    found.status = Status.ABANDONED
+    found.ended_at = ctx.now()
+    ctx.db.add(found)
+    for staged in ctx.db.exec(select(StagedFile).where(StagedFile.session_id == found.id)).all():
+        ctx.db.delete(staged)
+    ctx.ring(f"project:{project.id}")
+    return detail(ctx, found, project, owner)
+
+
+def detail(ctx: Context, row: WorkSession, project: Project, owner: Organization) -> SessionDetail:
+    """A session with what was said and changed."""
+    state = live.state(ctx, row.id)
+    plan = [PlanStep(text=step.text, state=step.state) for step in state.plan]
+    return SessionDetail(
+        **summary(ctx, row, project, owner).model_dump(),
+        metadata=row.metadata_,
+        conversation=[_said(note) for note in state.conversation[1:]],
+        decisions=[_said(decision) for decision in state.decisions],
+        plan=plan,
+        progress=state.progress,
+        changes=changes(ctx, row),
+        may=[deed.value for deed in access.may(ctx, row, project)],
+    )
+
+
+def summary(ctx: Context, row: WorkSession, project: Project, owner: Organization) -> SessionSummary:
+    """The shape doors show."""
+    author = ctx.db.get(Account, row.author_id) if row.author_id else SYSTEM
+    return SessionSummary(
+        id=row.id,
+        short_id=access.short(row.id),
+        organization=owner.handle,
+        project=project.handle,
+        goal=row.goal,
+        status=row.status,
+        landing=row.landing,
+        author=author.handle if author else "",
+        author_name=(author.name or author.handle) if author else "",
+        agent=row.agent,
+        model=row.model,
+        base_position=row.base_position,
+        base_commit=row.base_commit,
+        base_tree=row.base_tree,
+        revision=row.revision,
+        files=row.files,
+        additions=row.additions,
+        deletions=row.deletions,
+        events=row.events,
+        summary=row.summary,
+        landed_position=row.landed_position,
+        started_at=row.started_at,
+        updated_at=row.updated_at,
+        ended_at=row.ended_at,
+        url=f"{ctx.forge.settings.public_url}/{owner.handle}/{project.handle}/sessions/{row.id}",
+    )
+
+
+def changes(ctx: Context, row: WorkSession) -> list[FileChange]:
+    """The paths a session changes, in order, as counted when they were pushed."""
+    query = select(SessionFile).where(SessionFile.session_id == row.id).order_by(col(SessionFile.path))
+    return [
+        FileChange(
+            path=quote(file.path),
+            status=ChangeStatus(file.status),
+            new_mode=file.mode,
+            new=file.blob,
+            additions=file.additions,
+            deletions=file.deletions,
+            binary=file.binary,
+        )
+        for file in ctx.db.exec(query).all()
+    ]
+
+
+def _page(
+    ctx: Context, condition: ColumnElement[bool], status: Status | None, cursor: str, limit: int
+) -> SessionPage:
+    query = (
+        select(WorkSession, Project, Organization)
+        .join(Project, col(Project.id) == col(WorkSession.project_id))
+        .join(Organization, col(Organization.id) == col(Project.organization_id))
+        .where(condition)
+    )
+    if status is not None:
+        query = query.where(WorkSession.status == status)
+    if cursor:
+        if not set(cursor) <= set("0123456789abcdef-"):
+            raise InvalidInput(problem=f"{cursor!r} is not a cursor: it is the `next` of an earlier page.")
+        query = query.where(WorkSession.id < cursor)
+    rows = ctx.db.exec(query.order_by(col(WorkSession.id).desc()).limit(limit + 1)).all()
+    items = [summary(ctx, *row) for row in rows[:limit]]
+    return SessionPage(items=items, next=items[-1].id if len(rows) > limit else None)
+
+
+def _said(note: Note | Decision) -> Said:
+    return Said(role=note.role.value, author=note.actor, text=note.text, at=note.time)

@@ -1,0 +1,145 @@
+"""Streams: the events of a session as they come, for every watcher of this process.
+
+However many watch a session, its new rows are read once (`Tail`): a watcher takes what it has
+not sent yet, and goes to the table only for what is older than the tail. Rings carry no data,
+so a watcher that was not woken is late by a heartbeat at most and never misses a row.
+"""
+
+import base64
+import binascii
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from anyio import to_thread
+
+from backend.accounts.identity import still_good
+from backend.core.context import Actor, Context, Forge
+from backend.core.errors import InvalidInput, MicelioError
+from backend.sessions import access, live
+from backend.sessions.models import SessionEvent
+
+HEARTBEAT = 15.0
+TRUSTED_FOR = 1.0
+TAIL = 512
+BATCH = 200
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One event as it goes over the wire."""
+
+    session: str
+    sequence: int
+    data: str
+
+
+class Tail:
+    """The newest events of one session, read once for all who watch it here."""
+
+    def __init__(self, session: str) -> None:
+        self._session = session
+        self._frames: deque[Frame] = deque(maxlen=TAIL)
+        self._lock = threading.Lock()
+
+    def after(self, ctx: Context, sequence: int) -> list[Frame]:
+        """Frames after a sequence, at most a batch. Reads the table for what is not held."""
+        with self._lock:
+            newest = self._frames[-1].sequence if self._frames else None
+            if newest is None or sequence < self._frames[0].sequence - 1:
+                rows = live.events_after(ctx, self._session, sequence, BATCH)
+                frames = [frame(row) for row in rows]
+                if newest is None and len(rows) < BATCH:
+                    self._frames.extend(frames)
+                return frames
+            self._frames.extend(frame(row) for row in live.events_after(ctx, self._session, newest, TAIL))
+            return [held for held in self._frames if held.sequence > sequence][:BATCH]
+
+
+@dataclass
+class Watcher:
+    """One reader of one or several sessions: who it is and how far it got in each."""
+
+    forge: Forge
+    actor: Actor
+    cursors: dict[str, int]
+    _trusted_until: float = field(default=0.0)
+
+    def read(self) -> list[Frame]:
+        """What is new, oldest first in each session. NotFound once it may no longer be seen."""
+        frames: list[Frame] = []
+        ctx = Context(self.forge, self.actor)
+        with ctx.transaction(write=False) as tx:
+            self._check(tx)
+            for session, sequence in self.cursors.items():
+                tail = self.forge.part(("tail", session), lambda id=session: Tail(id))  # type: ignore[misc]
+                frames += tail.after(tx, sequence)
+        for one in frames:
+            self.cursors[one.session] = one.sequence
+        return frames
+
+    def _check(self, ctx: Context) -> None:
+        # Asked again at least each second: a token or a membership may be gone by now.
+        now = time.monotonic()
+        if now < self._trusted_until:
+            return
+        if self.actor.signed_in:
+            still_good(ctx, self.actor)
+        for session in self.cursors:
+            access.session(ctx, session)
+        self._trusted_until = now + TRUSTED_FOR
+
+
+async def follow(watcher: Watcher, *, several: bool) -> AsyncIterator[bytes]:
+    """Server-sent events without end: frames as they come, a comment each 15 s.
+
+    With `several`, `id:` is an opaque cursor over all sessions, else the event's sequence.
+    """
+    yield b"retry: 1000\n\n"
+    topics = [f"session:{session}" for session in watcher.cursors]
+    with watcher.forge.bell.listen(*topics) as ear:
+        while True:
+            try:
+                frames = await to_thread.run_sync(watcher.read)
+            except MicelioError as gone:
+                yield f"event: gone\ndata: {json.dumps({'code': gone.code})}\n\n".encode()
+                return
+            if frames:
+                yield b"".join(_written(frames, watcher.cursors, several=several))
+            elif not await ear.wait(HEARTBEAT):
+                yield b": still here\n\n"
+
+
+def frame(row: SessionEvent) -> Frame:
+    """An event as it is sent."""
+    return Frame(row.session_id, row.sequence, live.shown(row).model_dump_json())
+
+
+def cursor_of(sequences: Mapping[str, int]) -> str:
+    """An opaque cursor over several sessions."""
+    return base64.urlsafe_b64encode(json.dumps(dict(sequences)).encode()).decode()
+
+
+def read_cursor(text: str) -> dict[str, int]:
+    """What `cursor_of` wrote; InvalidInput for anything else."""
+    try:
+        value = json.loads(base64.urlsafe_b64decode(text.encode("ascii")))
+        return {str(session): int(sequence) for session, sequence in value.items()}
+    except (ValueError, AttributeError, TypeError, binascii.Error):
+        raise InvalidInput(
+            problem="This cursor is not one of ours. Start again without Last-Event-ID."
+        ) from None
+
+
+def _written(frames: list[Frame], reached: Mapping[str, int], *, several: bool) -> Iterable[bytes]:
+    sequences = dict(reached)
+    # Within a batch each frame's cursor must not claim the frames behind it.
+    for one in frames:
+        sequences[one.session] = min(sequences[one.session], one.sequence - 1)
+    for one in frames:
+        sequences[one.session] = one.sequence
+        id = cursor_of(sequences) if several else str(one.sequence)
+        yield f"id: {id}\ndata: {one.data}\n\n".encode()
