@@ -23,12 +23,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Protocol
-
-import psycopg
-import redis
+from typing import TYPE_CHECKING, Protocol
 
 from backend.core.config import Settings
+
+if TYPE_CHECKING:
+    from redis.client import PubSub
 
 POLL_SECONDS = 0.025
 HEAR_SECONDS = 0.5
@@ -86,6 +86,10 @@ class Ear:
             return rung
 
 
+class WireCut(Exception):
+    """A wire cannot be heard for now."""
+
+
 class Wire(Protocol):
     """How rings reach other processes."""
 
@@ -96,7 +100,7 @@ class Wire(Protocol):
         """Tell the other processes, after the commit. Called from any thread."""
 
     def hear(self) -> list[str | None]:
-        """Wait a moment and say what others rang; None when the topic is not known."""
+        """Wait a moment and say what others rang; None when the topic is not known. Raises WireCut."""
 
     def close(self) -> None:
         """Let go of the connections; nobody is in `hear`."""
@@ -179,7 +183,7 @@ class Bell:
                 self._wanted.wait()
             try:
                 topics = wire.hear()
-            except (sqlite3.Error, psycopg.Error, redis.RedisError) as error:
+            except WireCut as error:
                 logger.warning("the bell cannot hear other processes, trying again: %s", error)
                 self._closing.wait(RETRY_SECONDS)
                 topics = [None]
@@ -211,10 +215,13 @@ class SqliteWire:
     def hear(self) -> list[str | None]:
         """Look at `data_version`, which changes when any other connection commits."""
         time.sleep(POLL_SECONDS)
-        if self._connection is None:
-            # One of its own that never writes: data_version hides a connection's own commits.
-            self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-        (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        try:
+            if self._connection is None:
+                # One of its own that never writes: data_version hides a connection's own commits.
+                self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        except sqlite3.Error as error:
+            raise WireCut(str(error)) from error
         if version == self._seen:
             return []
         self._seen = version
@@ -233,6 +240,10 @@ class PostgresWire:
 
     def __init__(self, url: str) -> None:
         """`url` is a libpq connection URL."""
+        # Drivers are loaded by who uses them: together they are a tenth of an idle process.
+        import psycopg
+
+        self._driver = psycopg
         self._url = url
         self._sending = threading.Lock()
         self._sender: psycopg.Connection | None = None
@@ -243,24 +254,25 @@ class PostgresWire:
         with self._sending:
             try:
                 if self._sender is None or self._sender.closed:
-                    self._sender = psycopg.connect(self._url, autocommit=True)
+                    self._sender = self._driver.connect(self._url, autocommit=True)
                 self._sender.execute("SELECT pg_notify(%s, %s)", (CHANNEL, topic))
-            except psycopg.Error as error:
+            except self._driver.Error as error:
                 logger.warning("a ring was lost: %s", error)
                 if self._sender is not None:
                     self._sender.close()
 
     def hear(self) -> list[str | None]:
         """Notifications of other processes; after connecting, everything may have changed."""
-        if self._receiver is None or self._receiver.closed:
-            self._receiver = psycopg.connect(self._url, autocommit=True)
-            self._receiver.execute(f"LISTEN {CHANNEL}")
-            return [None]
         try:
+            if self._receiver is None or self._receiver.closed:
+                self._receiver = self._driver.connect(self._url, autocommit=True)
+                self._receiver.execute(f"LISTEN {CHANNEL}")
+                return [None]
             found = list(self._receiver.notifies(timeout=HEAR_SECONDS, stop_after=1))
-        except psycopg.Error:
-            self._receiver.close()
-            raise
+        except self._driver.Error as error:
+            if self._receiver is not None:
+                self._receiver.close()
+            raise WireCut(str(error)) from error
         own = self._sender.info.backend_pid if self._sender and not self._sender.closed else None
         return [notify.payload for notify in found if notify.pid != own]
 
@@ -278,30 +290,34 @@ class RedisWire:
 
     def __init__(self, url: str) -> None:
         """`url` is a redis:// URL."""
-        self._client = redis.Redis.from_url(url)
+        import redis
+
+        self._driver = redis
+        self._client: redis.Redis = redis.Redis.from_url(url)
         self._name = secrets.token_hex(8)
-        self._subscription: redis.client.PubSub | None = None
+        self._subscription: PubSub | None = None
 
     def send(self, topic: str) -> None:
         """Publish at once; a ring that cannot be sent is lost, and logged."""
         try:
             self._client.publish(CHANNEL, f"{self._name} {topic}")
-        except redis.RedisError as error:
+        except self._driver.RedisError as error:
             logger.warning("a ring was lost: %s", error)
 
     def hear(self) -> list[str | None]:
         """Messages of other processes; after subscribing, everything may have changed."""
-        if self._subscription is None:
-            subscription = self._client.pubsub()  # type: ignore[no-untyped-call]
-            subscription.subscribe(CHANNEL)
-            self._subscription = subscription
-            return [None]
         try:
+            if self._subscription is None:
+                subscription = self._client.pubsub()  # type: ignore[no-untyped-call]
+                subscription.subscribe(CHANNEL)
+                self._subscription = subscription
+                return [None]
             message = self._subscription.get_message(timeout=HEAR_SECONDS)
-        except redis.RedisError:
-            self._subscription.close()
-            self._subscription = None
-            raise
+        except self._driver.RedisError as error:
+            if self._subscription is not None:
+                self._subscription.close()
+                self._subscription = None
+            raise WireCut(str(error)) from error
         if message is None or message["type"] != "message":
             return []
         name, _, topic = message["data"].decode().partition(" ")

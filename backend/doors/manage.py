@@ -90,6 +90,7 @@ def _web(args: argparse.Namespace, settings: Settings, face: Face) -> int:
     from granian.log import LogLevels
 
     check_git()
+    _check_schema(args, face)
     face.enter(settings)
     Granian(
         face.app,
@@ -107,6 +108,7 @@ def _web(args: argparse.Namespace, settings: Settings, face: Face) -> int:
 def _grpc(args: argparse.Namespace, settings: Settings, face: Face) -> int:
     from backend.doors.rpc import serve_grpc
 
+    _check_schema(args, face)
     stop = _told_to_stop()
     with closing(_forge(settings)) as forge:
         serve_grpc(forge, stop)
@@ -114,8 +116,10 @@ def _grpc(args: argparse.Namespace, settings: Settings, face: Face) -> int:
 
 
 def _worker(args: argparse.Namespace, settings: Settings, face: Face) -> int:
+    import backend.doors.catalogue  # noqa: F401  (registers every job)
     from backend.doors.worker import Worker
 
+    _check_schema(args, face)
     stop = _told_to_stop()
     with closing(_forge(settings)) as forge, _only_worker(settings):
         Worker(forge).run(stop)
@@ -161,11 +165,34 @@ def _migrate(args: argparse.Namespace, settings: Settings, face: Face) -> int:
     return 0
 
 
+def _create_admin_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--email", required=True, help="where to reach the administrator")
+    parser.add_argument("--handle", required=True, help="the name in addresses, as in /HANDLE/project")
+    parser.add_argument("--token", action="store_true", help="also make an access token and show it once")
+
+
+def _create_admin(args: argparse.Namespace, settings: Settings, face: Face) -> int:
+    from backend.accounts.links import create_admin
+
+    _check_schema(args, face)
+    with closing(_forge(settings)) as forge:
+        made = create_admin(forge, email=args.email, handle=args.handle, token=args.token)
+    print(f"{made.handle} is an administrator.")
+    print(f"Sign in once, until {made.expires_at:%-d %B}: {made.link}")
+    if made.token:
+        print(f"Access token, shown this once: {made.token}")
+    return 0
+
+
 def _prepare(args: argparse.Namespace, settings: Settings, face: Face) -> int:
+    """What `serve` has done before it starts anything: prints the first administrator's link, if any."""
+    from backend.accounts.links import first_admin_link
     from backend.core import migrate
 
     with closing(_database(settings)) as db:
         migrate.upgrade(db, backups=settings.data / "backups")
+    with closing(_forge(settings)) as forge:
+        print(first_admin_link(forge) or "")
     return 0
 
 
@@ -213,6 +240,9 @@ COMMANDS = {
     "grpc": Command(_grpc, "run the gRPC process alone"),
     "worker": Command(_worker, "run the worker alone"),
     "migrate": Command(_migrate, "bring the database to this version's schema", _migrate_arguments),
+    "create-admin": Command(
+        _create_admin, "make an administrator and a sign-in link", _create_admin_arguments
+    ),
     "config": Command(_config, "show the settings in force, secrets hidden"),
     "prepare": Command(_prepare),
     "build": Command(_build),
@@ -227,6 +257,18 @@ def _parser() -> argparse.ArgumentParser:
         described = {"help": command.help, "description": command.help} if command.help else {}
         command.arguments(words.add_parser(name, **described))
     return parser
+
+
+def _check_schema(args: argparse.Namespace, face: Face) -> None:
+    """Refuse an older or newer schema; under `serve` it has just been brought up to date."""
+    if args.lifeline is not None:
+        return
+    # In a process of its own, so that the migration tools do not stay in this one's memory.
+    check = subprocess.run([*face.command, "migrate", "--check"], capture_output=True, text=True, check=False)
+    if said := check.stderr.strip().removeprefix("micelio: "):
+        raise Unavailable(problem=said)
+    if check.returncode:
+        raise Unavailable(problem="The database has an older schema. Run `micelio migrate`, then this again.")
 
 
 def _database(settings: Settings) -> "Database":
