@@ -177,10 +177,11 @@ class LocalStore:
 
     def _list_files(self, prefix: str) -> Iterator[Listed]:
         # Walk from the last whole folder of the prefix, not from the top.
-        top = self._files / prefix.rpartition("/")[0]
-        for folder, _, names in os.walk(top):
+        folder = prefix.rpartition("/")[0]
+        top = self._files / check_key(folder) if folder else self._files
+        for inside, _, names in os.walk(top):
             for name in names:
-                path = Path(folder) / name
+                path = Path(inside) / name
                 key = path.relative_to(self._files).as_posix()
                 if key.startswith(prefix):
                     with suppress(FileNotFoundError):
@@ -370,16 +371,19 @@ def _failures() -> Iterator[None]:
     """What disk and database refuse becomes StoreFailed; nothing was changed then."""
     try:
         yield
+    except sqlite3.ProgrammingError:
+        # A mistake of ours, not of the disk.
+        raise
     except (sqlite3.Error, OSError) as error:
         raise StoreFailed(problem=str(error)) from error
 
 
 def _make_folder(path: Path) -> None:
-    """Create a folder and its parents so that they survive a power cut."""
+    """Create a folder and its parents, for our eyes only, so that they survive a power cut."""
     if path.is_dir():
         return
     _make_folder(path.parent)
-    path.mkdir(exist_ok=True)
+    path.mkdir(mode=0o700, exist_ok=True)
     _fsync_folder(path.parent)
 
 

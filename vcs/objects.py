@@ -200,19 +200,20 @@ def parse_tree(content: bytes) -> tuple[Entry, ...]:
 
     Order and doubles are not judged: imported trees keep what history holds.
     """
-    entries: list[Entry] = []
-    at, end = 0, len(content)
-    while at < end:
-        space = content.find(b" ", at, at + 8)
-        zero = content.find(b"\0", space + 1)
-        if space < 0 or zero < 0 or zero + 33 > end:
-            raise _malformed(Kind.TREE, content, f"the entry at byte {at} is cut off")
-        mode, name = content[at:space], content[space + 1 : zero]
-        if not name or not _OCTAL.match(mode):
-            raise _malformed(Kind.TREE, content, f"the entry at byte {at} has no proper mode and name")
-        entries.append(Entry(mode, name, content[zero + 1 : zero + 33].hex()))
-        at = zero + 33
-    return tuple(entries)
+    found = _TREE_ENTRY.findall(content)
+    if sum([len(mode) + len(name) + 34 for mode, name, _ in found]) != len(content):
+        raise _malformed(Kind.TREE, content, f"the entry at byte {_first_gap(content)} is none, or cut off")
+    return tuple([Entry(mode, name, id.hex()) for mode, name, id in found])
+
+
+_TREE_ENTRY = re.compile(rb"([0-7]{1,7}) ([^\0]+)\0(.{32})", re.DOTALL)
+
+
+def _first_gap(content: bytes) -> int:
+    at = 0
+    while match := _TREE_ENTRY.match(content, at):
+        at = match.end()
+    return at
 
 
 def _malformed(kind: Kind, content: bytes, problem: str) -> MalformedObject:
@@ -456,6 +457,6 @@ def parse_time(text: str) -> datetime:
     try:
         if not _TIME.match(text):
             raise ValueError("it is not RFC 3339 in UTC with six decimals")
-        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+        return datetime.fromisoformat(text)
     except ValueError as error:
         raise MalformedObject(what="time", name=text, problem=str(error)) from error

@@ -116,13 +116,16 @@ class SegmentWriter:
         self._plain = bytearray()
         self._frames: list[Frame] = []
         self._entries: dict[str, IndexEntry] = {}
+        self._holds_big_blob = False
 
     def add(self, object: Object, sha1: bytes, hint: int = 0) -> None:
         """Add an object with git's SHA-1 of it (NO_SHA1 for records and lists); twice is once."""
         if object.id in self._entries:
             return
-        if self._entries and object.kind is Kind.BLOB and len(object.content) >= BIG_BLOB:
-            raise ValueError(f"blob {object.id} is long enough for a segment of its own")
+        big = object.kind is Kind.BLOB and len(object.content) >= BIG_BLOB
+        if self._entries and (big or self._holds_big_blob):
+            raise ValueError(f"a blob of {BIG_BLOB} bytes or more needs a segment of its own")
+        self._holds_big_blob = big
         frame, offset = len(self._frames), len(self._plain)
         self.write(object.content)
         self.enter(IndexEntry(object.id, sha1, object.kind, hint, frame, offset, len(object.content)))

@@ -226,6 +226,22 @@ def test_large_files_are_plain_files_that_outlive_the_database_rows_of_nobody(tm
     store.close()
 
 
+def test_nothing_outside_of_the_folder_is_listed(local_store):
+    for prefix in ("../", "/etc/", "a/../../"):
+        with pytest.raises(ValueError):
+            list(local_store.list(prefix))
+
+
+def test_code_is_readable_for_its_owner_only(tmp_path, local_store):
+    local_store.put("a/b", [LARGE])
+
+    assert [(tmp_path / "store" / name).stat().st_mode & 0o077 for name in (".", "files", "files/a")] == [
+        0,
+        0,
+        0,
+    ]
+
+
 def test_a_folder_of_names_is_not_a_file(local_store):
     local_store.put("a/b", [LARGE])
 

@@ -226,6 +226,10 @@ def test_writers_refuse_what_the_format_does_not_hold():
     writer.add(*blob)
     with pytest.raises(ValueError, match="segment of its own"):
         writer.add(*with_sha1(Kind.BLOB, bytes(BIG_BLOB)))
+    alone = SegmentWriter()
+    alone.add(*with_sha1(Kind.BLOB, bytes(BIG_BLOB)))
+    with pytest.raises(ValueError, match="segment of its own"):
+        alone.add(*blob)
 
 
 def test_a_big_blob_becomes_a_segment_with_its_ids():
