@@ -1,3 +1,3 @@
 """Fixtures that every test may use."""
 
-pytest_plugins = ["tests.services"]
+pytest_plugins = ["tests.services", "tests.forges"]

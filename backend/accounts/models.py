@@ -25,7 +25,7 @@ class Handle(SQLModel, table=True):
     __table_args__ = RECORD
 
     handle: str = Field(primary_key=True)
-    owner: Owner = Field(sa_type=word(Owner))  # type: ignore[call-overload]
+    owner: Owner = Field(sa_type=word(Owner))
     owner_id: str = Field(index=True)
 
 
@@ -41,7 +41,7 @@ class Account(SQLModel, table=True):
     email: str = Field(unique=True)
     password_hash: str = ""
     admin: bool = False
-    created_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
+    created_at: datetime = Field(sa_type=UtcTime)
 
 
 class LinkPurpose(StrEnum):
@@ -59,11 +59,11 @@ class OneTimeLink(SQLModel, table=True):
 
     id: str = Field(primary_key=True)
     secret_hash: str = Field(unique=True)
-    purpose: LinkPurpose = Field(sa_type=word(LinkPurpose))  # type: ignore[call-overload]
+    purpose: LinkPurpose = Field(sa_type=word(LinkPurpose))
     account_id: str | None = Field(default=None, foreign_key="accounts.id")
-    created_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
-    expires_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
-    used_at: datetime | None = Field(default=None, sa_type=UtcTime)  # type: ignore[call-overload]
+    created_at: datetime = Field(sa_type=UtcTime)
+    expires_at: datetime = Field(sa_type=UtcTime)
+    used_at: datetime | None = Field(default=None, sa_type=UtcTime)
 
 
 class BrowserSession(SQLModel, table=True):
@@ -75,9 +75,9 @@ class BrowserSession(SQLModel, table=True):
     id: str = Field(primary_key=True)
     secret_hash: str
     account_id: str = Field(foreign_key="accounts.id", index=True)
-    created_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
-    seen_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
-    expires_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
+    created_at: datetime = Field(sa_type=UtcTime)
+    seen_at: datetime = Field(sa_type=UtcTime)
+    expires_at: datetime = Field(sa_type=UtcTime)
     address: str = ""
     user_agent: str = ""
 
@@ -97,13 +97,13 @@ class AccessToken(SQLModel, table=True):
 
     id: str = Field(primary_key=True)
     account_id: str = Field(foreign_key="accounts.id", index=True)
-    kind: TokenKind = Field(default=TokenKind.PERSONAL, sa_type=word(TokenKind))  # type: ignore[call-overload]
+    kind: TokenKind = Field(default=TokenKind.PERSONAL, sa_type=word(TokenKind))
     name: str
     secret_hash: str = Field(unique=True)
     hint: str
     scopes: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     limits: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
-    created_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
-    expires_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
-    used_at: datetime | None = Field(default=None, sa_type=UtcTime)  # type: ignore[call-overload]
-    revoked_at: datetime | None = Field(default=None, sa_type=UtcTime)  # type: ignore[call-overload]
+    created_at: datetime = Field(sa_type=UtcTime)
+    expires_at: datetime = Field(sa_type=UtcTime)
+    used_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UtcTime)

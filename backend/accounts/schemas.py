@@ -1,0 +1,126 @@
+"""Shapes of people and their credentials. An e-mail address is shown to its owner only."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from backend.accounts.models import TokenKind
+from backend.core.context import Via
+from backend.core.operations import SCOPES
+from backend.organizations.models import Role
+
+HandleText = Annotated[str, Field(min_length=1, max_length=100)]
+EmailText = Annotated[str, Field(min_length=3, max_length=254)]
+Name = Annotated[str, Field(max_length=100)]
+PasswordText = Annotated[str, Field(max_length=1024)]
+TokenName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
+ProjectAddress = Annotated[str, Field(max_length=201, pattern=r"^[^/]+/[^/]+$")]
+PathPrefix = Annotated[str, Field(min_length=1, max_length=4096)]
+Days = Annotated[int, Field(ge=1, le=366)]
+RowId = Annotated[str, Field(min_length=36, max_length=36, pattern=r"^[0-9a-f-]+$")]
+
+Scope = StrEnum("Scope", {name.replace(":", "_").upper(): name for name in SCOPES})  # type: ignore[misc]
+
+
+class MembershipSummary(BaseModel):
+    """An organization somebody belongs to, and as what."""
+
+    handle: str
+    name: str
+    personal: bool
+    role: Role
+
+
+class TokenLimits(BaseModel):
+    """What an agent's token is bound to: one project as `organization/project`, and path prefixes."""
+
+    project: str | None = None
+    paths: list[str] = []
+
+
+class CurrentUser(BaseModel):
+    """Who asks, and by what. `scopes` null means all of them.
+
+    `admin` says whether this credential may run the instance now.
+    """
+
+    id: str
+    handle: str
+    name: str
+    email: str
+    admin: bool
+    has_password: bool
+    via: Via
+    scopes: list[str] | None
+    token: str | None
+    token_expires_at: datetime | None
+    limits: TokenLimits
+    organizations: list[MembershipSummary]
+    created_at: datetime
+    url: str
+
+
+class AccountSummary(BaseModel):
+    """One account as anybody may see it."""
+
+    id: str
+    handle: str
+    name: str
+    admin: bool
+    created_at: datetime
+    url: str
+
+
+class BrowserSessionSummary(BaseModel):
+    """One signed-in browser; `current` is the one that asks."""
+
+    id: str
+    current: bool
+    address: str
+    user_agent: str
+    created_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+
+
+class BrowserSessionList(BaseModel):
+    """Where an account is signed in, last seen first."""
+
+    items: list[BrowserSessionSummary]
+
+
+class AccessTokenSummary(BaseModel):
+    """One access token; `hint` is the start and end of its secret."""
+
+    id: str
+    name: str
+    kind: TokenKind
+    hint: str
+    scopes: list[str]
+    limits: TokenLimits
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class NewAccessToken(AccessTokenSummary):
+    """A token just made. `token` is the secret, shown this once."""
+
+    token: str
+
+
+class AccessTokenList(BaseModel):
+    """Tokens that were not revoked, newest first."""
+
+    items: list[AccessTokenSummary]
+
+
+class SignInLink(BaseModel):
+    """A link that signs one account in once, shown this once."""
+
+    handle: str
+    link: str
+    expires_at: datetime

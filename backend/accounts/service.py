@@ -1,0 +1,306 @@
+"""Accounts: who you are here, where you are signed in, and the tokens that act for you.
+
+Everything here is about the asker's own account, except what administrators do to let others in.
+An agent's token reaches none of it: it never holds the scope `user`.
+"""
+
+from sqlmodel import col, select
+
+from backend.accounts import browsers, links, tokens
+from backend.accounts.models import AccessToken, Account, TokenKind
+from backend.accounts.passwords import check_password, passwords
+from backend.accounts.people import account_called, account_of, new_account, set_password
+from backend.accounts.schemas import (
+    AccessTokenList,
+    AccessTokenSummary,
+    AccountSummary,
+    BrowserSessionList,
+    BrowserSessionSummary,
+    CurrentUser,
+    Days,
+    EmailText,
+    HandleText,
+    MembershipSummary,
+    Name,
+    NewAccessToken,
+    PasswordText,
+    PathPrefix,
+    ProjectAddress,
+    RowId,
+    Scope,
+    SignInLink,
+    TokenLimits,
+    TokenName,
+)
+from backend.core.config import Signup
+from backend.core.context import Context
+from backend.core.errors import Forbidden, InvalidInput, Kind, MicelioError, NotFound, Unauthenticated
+from backend.core.operations import Mode, operation
+from backend.organizations.models import Membership, Organization
+from backend.projects import access as project_access
+from backend.projects.models import Project
+from vcs.objects import check_path
+from vcs.paths import unquote
+
+OWN_ACCOUNT = {"rpc": "people manage their account in a browser or over REST; `mic` does not"}
+
+
+class WrongPassword(MicelioError):
+    """The current password was asked for, and this is not it."""
+
+    kind = Kind.FORBIDDEN
+    code = "password.wrong"
+    message = "That is not your current password. Nothing was changed."
+
+
+@operation(scope=None, http="GET /api/v1/user", anonymous=False, rpc="AuthService.GetCurrentUser")
+def get_current_user(ctx: Context) -> CurrentUser:
+    """Say who you are, what your credential may do and which organizations you belong to.
+
+    Works with every good token, whatever its scopes.
+    """
+    account = account_of(ctx)
+    rows = ctx.db.exec(
+        select(Organization, Membership.role)
+        .join(Membership, col(Membership.organization_id) == col(Organization.id))
+        .where(Membership.account_id == account.id)
+        .order_by(col(Organization.handle))
+    ).all()
+    token = ctx.db.get(AccessToken, ctx.actor.token_id) if ctx.actor.token_id else None
+    return CurrentUser(
+        id=account.id,
+        handle=account.handle,
+        name=account.name,
+        email=account.email,
+        admin=ctx.actor.admin,
+        has_password=bool(account.password_hash),
+        via=ctx.actor.via,
+        scopes=None if ctx.actor.scopes is None else sorted(ctx.actor.scopes),
+        token=token.name if token else None,
+        token_expires_at=token.expires_at if token else None,
+        limits=_shown_limits(ctx, token),
+        organizations=[
+            MembershipSummary(handle=o.handle, name=o.name, personal=o.personal, role=role)
+            for o, role in rows
+        ],
+        created_at=account.created_at,
+        url=f"{ctx.forge.settings.public_url}/{account.handle}",
+    )
+
+
+@operation(scope="user", http="PATCH /api/v1/user", left_out=OWN_ACCOUNT)
+def update_current_user(ctx: Context, *, name: Name) -> CurrentUser:
+    """Change the name others see beside your handle."""
+    account = account_of(ctx)
+    account.name = name.strip()
+    ctx.db.add(account)
+    own = ctx.db.exec(select(Organization).where(Organization.handle == account.handle)).one()
+    own.name = account.name
+    ctx.db.add(own)
+    return get_current_user(ctx)
+
+
+@operation(scope="user", http="PUT /api/v1/user/password", mode=Mode.STEPS, left_out=OWN_ACCOUNT)
+def change_password(ctx: Context, *, new: PasswordText, current: PasswordText = "") -> BrowserSessionList:
+    """Change your password and sign out every other browser; answers where you remain signed in.
+
+    `current` may be left out only by an account that has no password yet.
+    """
+    ctx.forge.limit(f"password:{ctx.actor.id}", ctx.forge.settings.rates.sign_in)
+    with ctx.transaction(write=False) as tx:
+        account = account_of(tx)
+    stored, hasher = account.password_hash, passwords(ctx.forge)
+    good = not stored or hasher.verify(stored, current)
+    if good:
+        check_password(new, about=(account.handle, account.email, account.name))
+    hashed = hasher.hash(new) if good else ""
+    with ctx.transaction() as tx:
+        account = account_of(tx)
+        if good and account.password_hash == stored:
+            set_password(tx, account, hashed)
+            ended = browsers.close_browsers(tx, account.id, but=ctx.actor.browser_id)
+            tx.audit("password.changed", account.handle, how="password", ended=ended)
+            return _browsers(tx)
+        tx.audit("password.refused", account.handle)
+    raise WrongPassword
+
+
+@operation(scope="user", http="GET /api/v1/user/browser-sessions", anonymous=False, left_out=OWN_ACCOUNT)
+def list_browser_sessions(ctx: Context) -> BrowserSessionList:
+    """List the browsers you are signed in at."""
+    return _browsers(ctx)
+
+
+@operation(
+    scope="user", http="DELETE /api/v1/user/browser-sessions/{browser_session_id}", left_out=OWN_ACCOUNT
+)
+def revoke_browser_session(ctx: Context, *, browser_session_id: RowId) -> BrowserSessionList:
+    """Sign one browser out; answers where you remain signed in."""
+    found = browsers.by_id(ctx, browser_session_id)
+    if found is None or found[1].id != ctx.actor.id:
+        raise NotFound(what="browser session")
+    browsers.close_browser(ctx, browser_session_id)
+    ctx.audit("browser.revoked", ctx.actor.handle, browser=browser_session_id)
+    return _browsers(ctx)
+
+
+@operation(scope="user", http="DELETE /api/v1/user/browser-sessions", left_out=OWN_ACCOUNT)
+def sign_out_everywhere(ctx: Context) -> BrowserSessionList:
+    """Sign out every browser, this one too. Access tokens stay good; revoke them one by one."""
+    ended = browsers.close_browsers(ctx, account_of(ctx).id)
+    ctx.audit("browser.all_revoked", ctx.actor.handle, ended=ended)
+    return _browsers(ctx)
+
+
+@operation(scope="user", http="POST /api/v1/tokens", rpc="AuthService.CreateAccessToken")
+def create_access_token(
+    ctx: Context,
+    *,
+    name: TokenName,
+    scopes: list[Scope],
+    kind: TokenKind = TokenKind.PERSONAL,
+    project: ProjectAddress | None = None,
+    paths: list[PathPrefix] | None = None,
+    expires_in_days: Days = tokens.DEFAULT_DAYS,
+) -> NewAccessToken:
+    """Make an access token and show it this once.
+
+    `project` and `paths` bind an agent's token to one project and to path prefixes in it. A token
+    cannot make one that may do more than itself, nor one that lives longer.
+    """
+    _check_scopes(ctx, scopes, kind)
+    limits = _limits(ctx, kind, project, paths or [])
+    row, secret = tokens.mint_token(
+        ctx, account_of(ctx), name=name, kind=kind, scopes=scopes, days=expires_in_days, limits=limits
+    )
+    return NewAccessToken(**_token(ctx, row).model_dump(), token=secret)
+
+
+@operation(scope="user", http="GET /api/v1/tokens", anonymous=False, rpc="AuthService.ListAccessTokens")
+def list_access_tokens(ctx: Context) -> AccessTokenList:
+    """List your access tokens, expired ones included, revoked ones not."""
+    return AccessTokenList(items=[_token(ctx, row) for row in tokens.tokens_of(ctx, account_of(ctx).id)])
+
+
+@operation(scope="user", http="DELETE /api/v1/tokens/{token_id}", rpc="AuthService.RevokeAccessToken")
+def revoke_access_token(ctx: Context, *, token_id: RowId) -> AccessTokenSummary:
+    """Revoke an access token of yours; it stops working at once."""
+    row = ctx.db.get(AccessToken, token_id)
+    if row is None or row.account_id != ctx.actor.id or row.revoked_at is not None:
+        raise NotFound(what="access token")
+    tokens.revoke(ctx, row)
+    return _token(ctx, row)
+
+
+@operation(scope="admin", http="POST /api/v1/accounts", mode=Mode.STEPS, anonymous=True, left_out=OWN_ACCOUNT)
+def create_account(
+    ctx: Context, *, handle: HandleText, email: EmailText, name: Name = "", password: PasswordText = ""
+) -> AccountSummary:
+    """Create an account with its personal organization.
+
+    Administrators always may, and may leave the password out and make a sign-in link instead.
+    Everybody else may while sign-up is open, and needs a password.
+    """
+    if not ctx.actor.admin:
+        _check_signup(ctx)
+        check_password(password, about=(handle, email, name))
+    elif password:
+        check_password(password, about=(handle, email, name))
+    hashed = passwords(ctx.forge).hash(password) if password else ""
+    with ctx.transaction() as tx:
+        account = new_account(tx, handle=handle, email=email, name=name, password_hash=hashed)
+        return _account(tx, account)
+
+
+@operation(scope="admin", http="POST /api/v1/accounts/{handle}/sign-in-link", left_out=OWN_ACCOUNT)
+def create_sign_in_link(ctx: Context, *, handle: HandleText) -> SignInLink:
+    """Make a link that signs an account in once, to hand over by yourself. Administrators only.
+
+    Whoever opens it may choose a password. An earlier unused link of this account stops working.
+    """
+    if not ctx.actor.admin:
+        raise Forbidden(problem="Only administrators of this instance make sign-in links.")
+    account = account_called(ctx, handle)
+    if account is None:
+        raise NotFound(what="account")
+    link, expires_at = links.sign_in_link(ctx, account)
+    return SignInLink(handle=account.handle, link=link, expires_at=expires_at)
+
+
+def _browsers(ctx: Context) -> BrowserSessionList:
+    rows = browsers.live_browsers(ctx, account_of(ctx).id)
+    return BrowserSessionList(
+        items=[
+            BrowserSessionSummary(**row.model_dump(), current=row.id == ctx.actor.browser_id) for row in rows
+        ]
+    )
+
+
+def _check_scopes(ctx: Context, scopes: list[Scope], kind: TokenKind) -> None:
+    asked = frozenset(scope.value for scope in scopes)
+    if not asked:
+        raise InvalidInput(problem="A token without scopes can do nothing. Name at least one.")
+    if kind is TokenKind.AGENT and asked & tokens.NEVER_FOR_AGENTS:
+        raise InvalidInput(
+            problem="An agent's token cannot have the scopes `user` and `admin`. Leave them out."
+        )
+    own = ctx.actor.scopes
+    if own is not None and not asked <= own:
+        missing = ", ".join(sorted(asked - own))
+        raise Forbidden(problem=f"This token lacks {missing}, so it cannot make one that has it.")
+    if "admin" in asked and not ctx.actor.admin:
+        raise Forbidden(problem="Only administrators of this instance make tokens with the scope `admin`.")
+
+
+def _limits(ctx: Context, kind: TokenKind, project: str | None, paths: list[str]) -> dict[str, object]:
+    if kind is not TokenKind.AGENT:
+        if project or paths:
+            raise InvalidInput(
+                problem="Only an agent's token is bound to a project or paths. Use `kind: agent`."
+            )
+        return {}
+    limits: dict[str, object] = {}
+    if project:
+        organization, _, handle = project.partition("/")
+        limits["project"] = project_access.project(ctx, organization, handle)[0].id
+    if paths:
+        for path in paths:
+            check_path(unquote(path.rstrip("/")))
+        limits["paths"] = sorted({path.rstrip("/") for path in paths})
+    return limits
+
+
+def _token(ctx: Context, row: AccessToken) -> AccessTokenSummary:
+    return AccessTokenSummary(**row.model_dump(exclude={"limits"}), limits=_shown_limits(ctx, row))
+
+
+def _shown_limits(ctx: Context, row: AccessToken | None) -> TokenLimits:
+    limits = row.limits if row else {}
+    address = None
+    if id := limits.get("project"):
+        found = ctx.db.exec(
+            select(Organization.handle, Project.handle)
+            .join(Project, col(Project.organization_id) == col(Organization.id))
+            .where(Project.id == id)
+        ).first()
+        address = "/".join(found) if found else id
+    return TokenLimits(project=address, paths=limits.get("paths", []))
+
+
+def _check_signup(ctx: Context) -> None:
+    if ctx.actor.signed_in:
+        raise Forbidden(problem="Only administrators of this instance create accounts for others.")
+    if ctx.forge.settings.signup is not Signup.OPEN:
+        raise Unauthenticated("Nobody can sign up here by themselves. Ask an administrator for an account.")
+    ctx.forge.limit(f"sign-up:{ctx.actor.address}", ctx.forge.settings.rates.sign_in)
+
+
+def _account(ctx: Context, account: Account) -> AccountSummary:
+    return AccountSummary(
+        id=account.id,
+        handle=account.handle,
+        name=account.name,
+        admin=account.admin,
+        created_at=account.created_at,
+        url=f"{ctx.forge.settings.public_url}/{account.handle}",
+    )

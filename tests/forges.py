@@ -1,0 +1,217 @@
+"""A whole forge for one test, on both databases, and the people who use it.
+
+    ada       owner of acme
+    grace     member of acme
+    mallory   has an account and belongs to nothing of theirs
+    margaret  runs the instance
+    stranger  nobody: not signed in
+
+Each is an `Actor` at a signed-in browser. `forge` runs every test that asks for it twice, on
+SQLite and on PostgreSQL; the schema is migrated once and copied for each test.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from sqlmodel import select
+
+import backend.accounts.service
+import backend.organizations.service  # noqa: F401  both register their operations
+from backend.accounts import browsers
+from backend.accounts.passwords import Passwords, passwords
+from backend.accounts.people import new_account
+from backend.core import migrate
+from backend.core.audit import AuditRow
+from backend.core.config import Settings
+from backend.core.context import SYSTEM, Actor, Context, Forge, Via
+from backend.core.db import Database
+from backend.core.operations import invoke as run
+from backend.organizations.models import Membership, Organization, Role
+from backend.organizations.service import found_organization
+
+PASSWORD = "moss grows on old stones"
+"""Everybody's, in these tests."""
+
+
+@dataclass
+class Clock:
+    """The forge's clock; it stands still until a test moves it."""
+
+    now: datetime = field(default_factory=lambda: datetime(2026, 3, 1, 12, tzinfo=UTC))
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **duration: float) -> None:
+        self.now += timedelta(**duration)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory) -> Path:
+    """A SQLite file with today's schema and nothing in it."""
+    folder = tmp_path_factory.mktemp("schema")
+    with closing(Database(f"sqlite:///{folder / 'empty.db'}", locks=folder / "locks")) as db:
+        migrate.upgrade(db)
+    return folder / "empty.db"
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_server, tmp_path_factory) -> str:
+    """Name of a PostgreSQL database with today's schema and nothing in it."""
+    name = f"schema{uuid4().hex}"
+    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+    url = f"{postgres_server}/{name}".replace("postgresql://", "postgresql+psycopg://")
+    with closing(Database(url, locks=tmp_path_factory.mktemp("locks"))) as db:
+        migrate.upgrade(db)
+    return name
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request, tmp_path) -> Iterator[str]:
+    """Address of a database with today's schema, of this test alone."""
+    if request.param == "sqlite":
+        shutil.copyfile(request.getfixturevalue("migrated_sqlite"), tmp_path / "micelio.db")
+        yield f"sqlite:///{tmp_path / 'micelio.db'}"
+        return
+    server = request.getfixturevalue("postgres_server")
+    name = f"t{uuid4().hex}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {request.getfixturevalue('migrated_postgres')}")
+        yield f"{server}/{name}"
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def settings(tmp_path, database) -> Settings:
+    return Settings.from_environ(
+        {"MICELIO_DATA": str(tmp_path / "data"), "DATABASE_URL": database, "SECRET_KEY_BASE": "not a secret"}
+    )
+
+
+@pytest.fixture
+def forge(settings, clock) -> Iterator[Forge]:
+    with closing(Forge.open(settings, clock=clock)) as forge:
+        # The cheapest costs argon2 allows; what production pays is tested in test_passwords.
+        forge.part(Passwords, lambda: Passwords(time_cost=1, memory_cost=8, parallelism=1))
+        yield forge
+
+
+@pytest.fixture
+def as_system(forge) -> Context:
+    """The forge itself; open a transaction to arrange things."""
+    return Context(forge, SYSTEM)
+
+
+@pytest.fixture
+def arrive(forge) -> Callable[..., Actor]:
+    """Make an account and sign its browser in: `arrive("linus")`."""
+
+    def arrive(handle: str, *, admin: bool = False) -> Actor:
+        hashed = passwords(forge).hash(PASSWORD)
+        with Context(forge, SYSTEM).transaction() as ctx:
+            account = new_account(
+                ctx,
+                handle=handle,
+                email=f"{handle}@example.org",
+                name=handle.title(),
+                password_hash=hashed,
+                admin=admin,
+            )
+            caller = Actor(address="192.0.2.7", user_agent="a browser")
+            cookie = browsers.open_browser(ctx.acting_as(caller), account)
+        return Actor(
+            via=Via.BROWSER,
+            id=account.id,
+            handle=handle,
+            name=account.name,
+            admin=admin,
+            scopes=None,
+            browser_id=cookie.partition(".")[0],
+            address="192.0.2.7",
+            user_agent="a browser",
+        )
+
+    return arrive
+
+
+@pytest.fixture
+def ada(arrive) -> Actor:
+    return arrive("ada")
+
+
+@pytest.fixture
+def grace(arrive) -> Actor:
+    return arrive("grace")
+
+
+@pytest.fixture
+def mallory(arrive) -> Actor:
+    return arrive("mallory")
+
+
+@pytest.fixture
+def margaret(arrive) -> Actor:
+    return arrive("margaret", admin=True)
+
+
+@pytest.fixture
+def stranger() -> Actor:
+    return Actor(address="192.0.2.99")
+
+
+@pytest.fixture
+def acme(as_system, ada, grace) -> Organization:
+    """An organization that ada owns and grace belongs to."""
+    with as_system.transaction() as ctx:
+        found = found_organization(ctx, handle="acme", name="Acme", owner_id=ada.id)
+        ctx.db.add(
+            Membership(organization_id=found.id, account_id=grace.id, role=Role.MEMBER, joined_at=ctx.now())
+        )
+    return found
+
+
+@pytest.fixture
+def invoke(forge) -> Callable[..., Any]:
+    """Run an operation the way every door does: `invoke(ada, get_organization, organization="acme")`."""
+
+    def invoke(actor: Actor, operation: Any, **payload: Any) -> Any:
+        return run(forge, actor, operation, payload)
+
+    return invoke
+
+
+@pytest.fixture
+def with_token() -> Callable[..., Actor]:
+    """Somebody acting through a token that has only these scopes."""
+
+    def with_token(actor: Actor, *scopes: str, **changes: Any) -> Actor:
+        token = {"via": Via.TOKEN, "scopes": frozenset(scopes), "browser_id": None, "admin": False}
+        return replace(actor, **{**token, **changes})
+
+    return with_token
+
+
+@pytest.fixture
+def audited(forge) -> Callable[..., list[tuple[str, str, str, dict[str, Any]]]]:
+    """What the audit says of an action: who, through what, about whom, details; oldest first."""
+
+    def audited(action: str) -> list[tuple[str, str, str, dict[str, Any]]]:
+        with forge.db.transaction(write=False) as db:
+            rows = db.exec(select(AuditRow).where(AuditRow.action == action).order_by(AuditRow.id)).all()
+        return [(row.actor, row.via, row.subject, row.details) for row in rows]
+
+    return audited
