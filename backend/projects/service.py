@@ -85,7 +85,7 @@ def get_project(ctx: Context, *, organization: HandleText, project: HandleText) 
     return summary(ctx, *access.project(ctx, organization, project))
 
 
-@operation(scope="project:read", http="GET /api/v1/projects")
+@operation(scope="project:read", http="GET /api/v1/projects", rpc="ProjectService.ListAllProjects")
 def list_all_projects(ctx: Context, *, cursor: Cursor = "", limit: Limit = 50) -> ProjectPage:
     """Every project you may see, by address."""
     return _page(ctx, None, cursor, limit)

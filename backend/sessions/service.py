@@ -118,7 +118,12 @@ def list_sessions(
     return _page(ctx, access.visible(ctx, found), status, cursor, limit)
 
 
-@operation(scope="session:read", http="GET /api/v1/user/sessions", anonymous=False)
+@operation(
+    scope="session:read",
+    http="GET /api/v1/user/sessions",
+    anonymous=False,
+    rpc="SessionService.ListMySessions",
+)
 def list_my_sessions(
     ctx: Context, *, status: Status | None = None, cursor: Cursor = "", limit: Limit = 50
 ) -> SessionPage:

@@ -44,5 +44,5 @@ def test_content_and_paths_are_bytes(proto):
     fields = re.findall(r"(\w+) (path|paths|data|previous) = ", (CHECKOUT / proto).read_text())
     texts = {(kind, name) for kind, name in fields if kind != "bytes"}
 
-    # EventResponse.previous is a hash, LandingResponse.previous a commit.
-    assert texts <= {("string", "previous")}
+    # EventResponse.previous is a hash, LandingResponse.previous a commit; tokens keep what people typed.
+    assert texts <= {("string", "previous"), ("string", "paths")}

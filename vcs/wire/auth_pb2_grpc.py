@@ -39,6 +39,21 @@ class AuthServiceStub:
                 request_serializer=vcs_dot_wire_dot_auth__pb2.GetCurrentUserRequest.SerializeToString,
                 response_deserializer=vcs_dot_wire_dot_auth__pb2.UserResponse.FromString,
                 _registered_method=True)
+        self.CreateAccessToken = channel.unary_unary(
+                '/micelio.v1.AuthService/CreateAccessToken',
+                request_serializer=vcs_dot_wire_dot_auth__pb2.CreateAccessTokenRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_auth__pb2.AccessTokenResponse.FromString,
+                _registered_method=True)
+        self.ListAccessTokens = channel.unary_unary(
+                '/micelio.v1.AuthService/ListAccessTokens',
+                request_serializer=vcs_dot_wire_dot_auth__pb2.ListAccessTokensRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_auth__pb2.ListAccessTokensResponse.FromString,
+                _registered_method=True)
+        self.RevokeAccessToken = channel.unary_unary(
+                '/micelio.v1.AuthService/RevokeAccessToken',
+                request_serializer=vcs_dot_wire_dot_auth__pb2.RevokeAccessTokenRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_auth__pb2.AccessTokenResponse.FromString,
+                _registered_method=True)
 
 
 class AuthServiceServicer:
@@ -51,6 +66,27 @@ class AuthServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateAccessToken(self, request, context):
+        """Make a token that may do no more than the one of this call.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAccessTokens(self, request, context):
+        """The caller's tokens that were not revoked, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeAccessToken(self, request, context):
+        """End a token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuthServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -58,6 +94,21 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     servicer.GetCurrentUser,
                     request_deserializer=vcs_dot_wire_dot_auth__pb2.GetCurrentUserRequest.FromString,
                     response_serializer=vcs_dot_wire_dot_auth__pb2.UserResponse.SerializeToString,
+            ),
+            'CreateAccessToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateAccessToken,
+                    request_deserializer=vcs_dot_wire_dot_auth__pb2.CreateAccessTokenRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_auth__pb2.AccessTokenResponse.SerializeToString,
+            ),
+            'ListAccessTokens': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAccessTokens,
+                    request_deserializer=vcs_dot_wire_dot_auth__pb2.ListAccessTokensRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_auth__pb2.ListAccessTokensResponse.SerializeToString,
+            ),
+            'RevokeAccessToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeAccessToken,
+                    request_deserializer=vcs_dot_wire_dot_auth__pb2.RevokeAccessTokenRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_auth__pb2.AccessTokenResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -87,6 +138,87 @@ class AuthService:
             '/micelio.v1.AuthService/GetCurrentUser',
             vcs_dot_wire_dot_auth__pb2.GetCurrentUserRequest.SerializeToString,
             vcs_dot_wire_dot_auth__pb2.UserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateAccessToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.AuthService/CreateAccessToken',
+            vcs_dot_wire_dot_auth__pb2.CreateAccessTokenRequest.SerializeToString,
+            vcs_dot_wire_dot_auth__pb2.AccessTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAccessTokens(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.AuthService/ListAccessTokens',
+            vcs_dot_wire_dot_auth__pb2.ListAccessTokensRequest.SerializeToString,
+            vcs_dot_wire_dot_auth__pb2.ListAccessTokensResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeAccessToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.AuthService/RevokeAccessToken',
+            vcs_dot_wire_dot_auth__pb2.RevokeAccessTokenRequest.SerializeToString,
+            vcs_dot_wire_dot_auth__pb2.AccessTokenResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -7,14 +7,14 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class CreateOrganizationRequest(_message.Message):
-    __slots__ = ("organization_handle", "name", "description")
-    ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("handle", "name", "description")
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
-    organization_handle: str
+    handle: str
     name: str
     description: str
-    def __init__(self, organization_handle: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ...) -> None: ...
+    def __init__(self, handle: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ...) -> None: ...
 
 class GetOrganizationRequest(_message.Message):
     __slots__ = ("organization_handle",)
@@ -23,14 +23,30 @@ class GetOrganizationRequest(_message.Message):
     def __init__(self, organization_handle: _Optional[str] = ...) -> None: ...
 
 class ListOrganizationsRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("cursor", "limit")
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    cursor: str
+    limit: int
+    def __init__(self, cursor: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
 
 class ListOrganizationsResponse(_message.Message):
-    __slots__ = ("items",)
+    __slots__ = ("items", "next")
     ITEMS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
     items: _containers.RepeatedCompositeFieldContainer[OrganizationResponse]
-    def __init__(self, items: _Optional[_Iterable[_Union[OrganizationResponse, _Mapping]]] = ...) -> None: ...
+    next: str
+    def __init__(self, items: _Optional[_Iterable[_Union[OrganizationResponse, _Mapping]]] = ..., next: _Optional[str] = ...) -> None: ...
+
+class UpdateOrganizationRequest(_message.Message):
+    __slots__ = ("organization_handle", "name", "description")
+    ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    organization_handle: str
+    name: str
+    description: str
+    def __init__(self, organization_handle: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ...) -> None: ...
 
 class OrganizationResponse(_message.Message):
     __slots__ = ("id", "handle", "name", "description", "personal", "role", "created_at", "url")
@@ -51,3 +67,53 @@ class OrganizationResponse(_message.Message):
     created_at: str
     url: str
     def __init__(self, id: _Optional[str] = ..., handle: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., personal: _Optional[bool] = ..., role: _Optional[str] = ..., created_at: _Optional[str] = ..., url: _Optional[str] = ...) -> None: ...
+
+class ListMembersRequest(_message.Message):
+    __slots__ = ("organization_handle", "cursor", "limit")
+    ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    organization_handle: str
+    cursor: str
+    limit: int
+    def __init__(self, organization_handle: _Optional[str] = ..., cursor: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class ListMembersResponse(_message.Message):
+    __slots__ = ("items", "next")
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[MemberResponse]
+    next: str
+    def __init__(self, items: _Optional[_Iterable[_Union[MemberResponse, _Mapping]]] = ..., next: _Optional[str] = ...) -> None: ...
+
+class AddMemberRequest(_message.Message):
+    __slots__ = ("organization_handle", "handle", "role")
+    ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    organization_handle: str
+    handle: str
+    role: str
+    def __init__(self, organization_handle: _Optional[str] = ..., handle: _Optional[str] = ..., role: _Optional[str] = ...) -> None: ...
+
+class RemoveMemberRequest(_message.Message):
+    __slots__ = ("organization_handle", "handle")
+    ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
+    organization_handle: str
+    handle: str
+    def __init__(self, organization_handle: _Optional[str] = ..., handle: _Optional[str] = ...) -> None: ...
+
+class MemberResponse(_message.Message):
+    __slots__ = ("organization", "handle", "name", "role", "joined_at")
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    JOINED_AT_FIELD_NUMBER: _ClassVar[int]
+    organization: str
+    handle: str
+    name: str
+    role: str
+    joined_at: str
+    def __init__(self, organization: _Optional[str] = ..., handle: _Optional[str] = ..., name: _Optional[str] = ..., role: _Optional[str] = ..., joined_at: _Optional[str] = ...) -> None: ...

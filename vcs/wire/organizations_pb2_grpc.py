@@ -49,6 +49,26 @@ class OrganizationServiceStub:
                 request_serializer=vcs_dot_wire_dot_organizations__pb2.ListOrganizationsRequest.SerializeToString,
                 response_deserializer=vcs_dot_wire_dot_organizations__pb2.ListOrganizationsResponse.FromString,
                 _registered_method=True)
+        self.UpdateOrganization = channel.unary_unary(
+                '/micelio.v1.OrganizationService/UpdateOrganization',
+                request_serializer=vcs_dot_wire_dot_organizations__pb2.UpdateOrganizationRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_organizations__pb2.OrganizationResponse.FromString,
+                _registered_method=True)
+        self.ListMembers = channel.unary_unary(
+                '/micelio.v1.OrganizationService/ListMembers',
+                request_serializer=vcs_dot_wire_dot_organizations__pb2.ListMembersRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_organizations__pb2.ListMembersResponse.FromString,
+                _registered_method=True)
+        self.AddMember = channel.unary_unary(
+                '/micelio.v1.OrganizationService/AddMember',
+                request_serializer=vcs_dot_wire_dot_organizations__pb2.AddMemberRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_organizations__pb2.MemberResponse.FromString,
+                _registered_method=True)
+        self.RemoveMember = channel.unary_unary(
+                '/micelio.v1.OrganizationService/RemoveMember',
+                request_serializer=vcs_dot_wire_dot_organizations__pb2.RemoveMemberRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_organizations__pb2.MemberResponse.FromString,
+                _registered_method=True)
 
 
 class OrganizationServiceServicer:
@@ -75,6 +95,34 @@ class OrganizationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateOrganization(self, request, context):
+        """Change name or description; what is not set stays as it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMembers(self, request, context):
+        """Who belongs to an organization.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddMember(self, request, context):
+        """Make somebody a member, or change their role.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveMember(self, request, context):
+        """End somebody's membership.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrganizationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -92,6 +140,26 @@ def add_OrganizationServiceServicer_to_server(servicer, server):
                     servicer.ListOrganizations,
                     request_deserializer=vcs_dot_wire_dot_organizations__pb2.ListOrganizationsRequest.FromString,
                     response_serializer=vcs_dot_wire_dot_organizations__pb2.ListOrganizationsResponse.SerializeToString,
+            ),
+            'UpdateOrganization': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateOrganization,
+                    request_deserializer=vcs_dot_wire_dot_organizations__pb2.UpdateOrganizationRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_organizations__pb2.OrganizationResponse.SerializeToString,
+            ),
+            'ListMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMembers,
+                    request_deserializer=vcs_dot_wire_dot_organizations__pb2.ListMembersRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_organizations__pb2.ListMembersResponse.SerializeToString,
+            ),
+            'AddMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddMember,
+                    request_deserializer=vcs_dot_wire_dot_organizations__pb2.AddMemberRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_organizations__pb2.MemberResponse.SerializeToString,
+            ),
+            'RemoveMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveMember,
+                    request_deserializer=vcs_dot_wire_dot_organizations__pb2.RemoveMemberRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_organizations__pb2.MemberResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -175,6 +243,114 @@ class OrganizationService:
             '/micelio.v1.OrganizationService/ListOrganizations',
             vcs_dot_wire_dot_organizations__pb2.ListOrganizationsRequest.SerializeToString,
             vcs_dot_wire_dot_organizations__pb2.ListOrganizationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateOrganization(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.OrganizationService/UpdateOrganization',
+            vcs_dot_wire_dot_organizations__pb2.UpdateOrganizationRequest.SerializeToString,
+            vcs_dot_wire_dot_organizations__pb2.OrganizationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.OrganizationService/ListMembers',
+            vcs_dot_wire_dot_organizations__pb2.ListMembersRequest.SerializeToString,
+            vcs_dot_wire_dot_organizations__pb2.ListMembersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.OrganizationService/AddMember',
+            vcs_dot_wire_dot_organizations__pb2.AddMemberRequest.SerializeToString,
+            vcs_dot_wire_dot_organizations__pb2.MemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.OrganizationService/RemoveMember',
+            vcs_dot_wire_dot_organizations__pb2.RemoveMemberRequest.SerializeToString,
+            vcs_dot_wire_dot_organizations__pb2.MemberResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -370,7 +370,7 @@ class CompareRefsRequest(_message.Message):
     paths: _containers.RepeatedScalarFieldContainer[bytes]
     def __init__(self, organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ..., old: _Optional[str] = ..., new: _Optional[str] = ..., paths: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
-class CompareRefsResponse(_message.Message):
+class DiffResponse(_message.Message):
     __slots__ = ("old", "new", "additions", "deletions", "files")
     OLD_FIELD_NUMBER: _ClassVar[int]
     NEW_FIELD_NUMBER: _ClassVar[int]

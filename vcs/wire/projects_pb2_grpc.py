@@ -82,7 +82,7 @@ class ProjectServiceStub:
         self.CompareRefs = channel.unary_unary(
                 '/micelio.v1.ProjectService/CompareRefs',
                 request_serializer=vcs_dot_wire_dot_projects__pb2.CompareRefsRequest.SerializeToString,
-                response_deserializer=vcs_dot_wire_dot_projects__pb2.CompareRefsResponse.FromString,
+                response_deserializer=vcs_dot_wire_dot_projects__pb2.DiffResponse.FromString,
                 _registered_method=True)
         self.ResolveRef = channel.unary_unary(
                 '/micelio.v1.ProjectService/ResolveRef',
@@ -222,7 +222,7 @@ def add_ProjectServiceServicer_to_server(servicer, server):
             'CompareRefs': grpc.unary_unary_rpc_method_handler(
                     servicer.CompareRefs,
                     request_deserializer=vcs_dot_wire_dot_projects__pb2.CompareRefsRequest.FromString,
-                    response_serializer=vcs_dot_wire_dot_projects__pb2.CompareRefsResponse.SerializeToString,
+                    response_serializer=vcs_dot_wire_dot_projects__pb2.DiffResponse.SerializeToString,
             ),
             'ResolveRef': grpc.unary_unary_rpc_method_handler(
                     servicer.ResolveRef,
@@ -499,7 +499,7 @@ class ProjectService:
             target,
             '/micelio.v1.ProjectService/CompareRefs',
             vcs_dot_wire_dot_projects__pb2.CompareRefsRequest.SerializeToString,
-            vcs_dot_wire_dot_projects__pb2.CompareRefsResponse.FromString,
+            vcs_dot_wire_dot_projects__pb2.DiffResponse.FromString,
             options,
             channel_credentials,
             insecure,

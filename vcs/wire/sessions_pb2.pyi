@@ -247,6 +247,58 @@ class EventResponse(_message.Message):
     previous: str
     def __init__(self, id: _Optional[str] = ..., session: _Optional[str] = ..., sequence: _Optional[int] = ..., time: _Optional[str] = ..., actor: _Optional[str] = ..., kind: _Optional[str] = ..., body: _Optional[str] = ..., parent: _Optional[str] = ..., client_id: _Optional[str] = ..., previous: _Optional[str] = ...) -> None: ...
 
+class EventIn(_message.Message):
+    __slots__ = ("kind", "body", "parent", "client_id")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    body: str
+    parent: str
+    client_id: str
+    def __init__(self, kind: _Optional[str] = ..., body: _Optional[str] = ..., parent: _Optional[str] = ..., client_id: _Optional[str] = ...) -> None: ...
+
+class AppendSessionEventsRequest(_message.Message):
+    __slots__ = ("session_id", "events")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    events: _containers.RepeatedCompositeFieldContainer[EventIn]
+    def __init__(self, session_id: _Optional[str] = ..., events: _Optional[_Iterable[_Union[EventIn, _Mapping]]] = ...) -> None: ...
+
+class AppendSessionEventsResponse(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[EventResponse]
+    def __init__(self, items: _Optional[_Iterable[_Union[EventResponse, _Mapping]]] = ...) -> None: ...
+
+class ListSessionEventsRequest(_message.Message):
+    __slots__ = ("session_id", "after", "limit")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    after: int
+    limit: int
+    def __init__(self, session_id: _Optional[str] = ..., after: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class ListSessionEventsResponse(_message.Message):
+    __slots__ = ("items", "next")
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[EventResponse]
+    next: int
+    def __init__(self, items: _Optional[_Iterable[_Union[EventResponse, _Mapping]]] = ..., next: _Optional[int] = ...) -> None: ...
+
+class GetSessionDiffRequest(_message.Message):
+    __slots__ = ("session_id", "path")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    path: bytes
+    def __init__(self, session_id: _Optional[str] = ..., path: _Optional[bytes] = ...) -> None: ...
+
 class MissingBlobsRequest(_message.Message):
     __slots__ = ("session_id", "blobs")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from vcs.wire import projects_pb2 as vcs_dot_wire_dot_projects__pb2
 from vcs.wire import sessions_pb2 as vcs_dot_wire_dot_sessions__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -63,6 +64,21 @@ class SessionServiceStub:
                 '/micelio.v1.SessionService/AddSessionDecision',
                 request_serializer=vcs_dot_wire_dot_sessions__pb2.AddSessionDecisionRequest.SerializeToString,
                 response_deserializer=vcs_dot_wire_dot_sessions__pb2.EventResponse.FromString,
+                _registered_method=True)
+        self.AppendSessionEvents = channel.unary_unary(
+                '/micelio.v1.SessionService/AppendSessionEvents',
+                request_serializer=vcs_dot_wire_dot_sessions__pb2.AppendSessionEventsRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_sessions__pb2.AppendSessionEventsResponse.FromString,
+                _registered_method=True)
+        self.ListSessionEvents = channel.unary_unary(
+                '/micelio.v1.SessionService/ListSessionEvents',
+                request_serializer=vcs_dot_wire_dot_sessions__pb2.ListSessionEventsRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_sessions__pb2.ListSessionEventsResponse.FromString,
+                _registered_method=True)
+        self.GetSessionDiff = channel.unary_unary(
+                '/micelio.v1.SessionService/GetSessionDiff',
+                request_serializer=vcs_dot_wire_dot_sessions__pb2.GetSessionDiffRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_projects__pb2.DiffResponse.FromString,
                 _registered_method=True)
         self.MissingBlobs = channel.unary_unary(
                 '/micelio.v1.SessionService/MissingBlobs',
@@ -136,6 +152,27 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AppendSessionEvents(self, request, context):
+        """Append events in order; the same client_id again is the same event.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSessionEvents(self, request, context):
+        """Events after a sequence number, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSessionDiff(self, request, context):
+        """What a session changes against its base, with hunks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def MissingBlobs(self, request, context):
         """Which of these blobs the server lacks.
         """
@@ -203,6 +240,21 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.AddSessionDecision,
                     request_deserializer=vcs_dot_wire_dot_sessions__pb2.AddSessionDecisionRequest.FromString,
                     response_serializer=vcs_dot_wire_dot_sessions__pb2.EventResponse.SerializeToString,
+            ),
+            'AppendSessionEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.AppendSessionEvents,
+                    request_deserializer=vcs_dot_wire_dot_sessions__pb2.AppendSessionEventsRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_sessions__pb2.AppendSessionEventsResponse.SerializeToString,
+            ),
+            'ListSessionEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessionEvents,
+                    request_deserializer=vcs_dot_wire_dot_sessions__pb2.ListSessionEventsRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_sessions__pb2.ListSessionEventsResponse.SerializeToString,
+            ),
+            'GetSessionDiff': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSessionDiff,
+                    request_deserializer=vcs_dot_wire_dot_sessions__pb2.GetSessionDiffRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_projects__pb2.DiffResponse.SerializeToString,
             ),
             'MissingBlobs': grpc.unary_unary_rpc_method_handler(
                     servicer.MissingBlobs,
@@ -392,6 +444,87 @@ class SessionService:
             '/micelio.v1.SessionService/AddSessionDecision',
             vcs_dot_wire_dot_sessions__pb2.AddSessionDecisionRequest.SerializeToString,
             vcs_dot_wire_dot_sessions__pb2.EventResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AppendSessionEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.SessionService/AppendSessionEvents',
+            vcs_dot_wire_dot_sessions__pb2.AppendSessionEventsRequest.SerializeToString,
+            vcs_dot_wire_dot_sessions__pb2.AppendSessionEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSessionEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.SessionService/ListSessionEvents',
+            vcs_dot_wire_dot_sessions__pb2.ListSessionEventsRequest.SerializeToString,
+            vcs_dot_wire_dot_sessions__pb2.ListSessionEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSessionDiff(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.SessionService/GetSessionDiff',
+            vcs_dot_wire_dot_sessions__pb2.GetSessionDiffRequest.SerializeToString,
+            vcs_dot_wire_dot_projects__pb2.DiffResponse.FromString,
             options,
             channel_credentials,
             insecure,
