@@ -1,0 +1,298 @@
+"""What differs between a working tree and its base, by looking at every file's times.
+
+Only a file whose size, times or inode differ from the index is read. A file of the base is
+never ignored, so rules are asked about new names only.
+"""
+
+import os
+import sys
+import time
+
+from mic.index import UNSEEN, Folders, Index, Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mic.ignore import Rules
+
+ADDED, MODIFIED, DELETED, TYPE_CHANGED = "added", "modified", "deleted", "type_changed"
+
+REGULAR, EXECUTABLE, LINK, MODULE = 0o100644, 0o100755, 0o120000, 0o160000
+
+# The kernel's clock for file times may stand still this long: a file read so soon after it was
+# changed may change again without its times telling.
+RACY_NS = 20_000_000
+
+CHUNK = 1 << 20
+
+WORTH_FORKING = 3000
+
+
+class Change:
+    """One path that differs: its mode and blob id in the base and here, 0 and "" where it is not."""
+
+    __slots__ = ("id", "mode", "old_id", "old_mode", "path", "size", "status")
+
+    def __init__(self, path: str, old: Record | None, mode: int, id: str, size: int) -> None:
+        self.path = path
+        self.old_mode = old[0] if old else 0
+        self.old_id = old[1].hex() if old and old[0] else ""
+        self.mode = mode
+        self.id = id
+        self.size = size
+        if not self.old_mode:
+            self.status = ADDED
+        elif not mode:
+            self.status = DELETED
+        elif (mode == LINK) != (self.old_mode == LINK):
+            self.status = TYPE_CHANGED
+        else:
+            self.status = MODIFIED
+
+
+def changes(root: str, index: Index, rules: "Rules") -> list[Change]:
+    """Every path that differs from the base, in the order of paths as bytes.
+
+    Brings the records of files that had to be read up to date; `index.changed` tells of it.
+    """
+    walk = _Walk(root, index, rules)
+    walk.run()
+    found = walk.found
+    found.sort(key=lambda change: os.fsencode(change.path))
+    return found
+
+
+class _Walk:
+    """One pass over a working tree: first which folders are not quiet, then those entry by entry."""
+
+    def __init__(self, root: str, index: Index, rules: "Rules") -> None:
+        self.root = root
+        self.index = index
+        self.rules = rules
+        self.found: list[Change] = []
+        self.gone: set[str] = set()
+        self.parents: set[str] | None = None
+
+    def run(self) -> None:
+        """Find every change, parents before what is in them."""
+        known = list(self.index.folders)
+        for folder in sorted(_unquiet(self.root, known, self.index.folders)):
+            waiting = [folder]
+            while waiting:
+                at = waiting.pop()
+                if at not in self.gone:
+                    waiting += [f for f in self._folder(at) if f not in self.index.folders]
+
+    def _folder(self, folder: str) -> list[str]:
+        """Compare one folder; returns those in it."""
+        known = self.index.folders.get(folder, {})
+        files: set[str] = set()
+        below: list[str] = []
+        try:
+            with os.scandir(self.root + "/" + folder) as entries:
+                for entry in entries:
+                    if not entry.is_dir(follow_symlinks=False):
+                        files.add(entry.name)
+                        self._file(folder, entry, known.get(entry.name))
+                    elif self._descends(folder, entry.name):
+                        below.append(folder + entry.name + "/")
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        self._gone(folder, {name: record for name, record in known.items() if name not in files})
+        self._without_folders(folder, below)
+        return below
+
+    def _without_folders(self, folder: str, below: list[str]) -> None:
+        """What was in folders that are no more, or are links to folders now."""
+        here, length = set(below), len(folder)
+        for path in list(self.index.folders):
+            if len(path) > length and path.startswith(folder) and path not in self.gone:
+                child = path[: path.index("/", length) + 1]
+                if child not in here:
+                    self.gone.add(path)
+                    self._gone(path, self.index.folders[path])
+
+    def _file(self, folder: str, entry: "os.DirEntry[str]", record: Record | None) -> None:
+        if record is None:
+            self._new(folder, entry)
+        else:
+            now = entry.stat(follow_symlinks=False)
+            if not _same(record, now):
+                self._known(folder + entry.name, record, now)
+
+    def _descends(self, folder: str, name: str) -> bool:
+        if name == ".mic" or name.lower() == ".git":
+            return False
+        if folder + name + "/" in self.index.folders:
+            return True
+        record = self.index.folders.get(folder, {}).get(name)
+        if record is not None and record[0] == MODULE:
+            return False
+        return self._holds_base(folder + name + "/") or not self.rules.ignored(folder, name, is_folder=True)
+
+    def _holds_base(self, folder: str) -> bool:
+        """Whether files of the base are somewhere below a folder that has none of its own."""
+        if self.parents is None:
+            self.parents = set()
+            for path in self.index.folders:
+                while path:
+                    path = path[: path.rfind("/", 0, -1) + 1]
+                    self.parents.add(path)
+        return folder in self.parents
+
+    def _new(self, folder: str, entry: "os.DirEntry[str]") -> None:
+        # A file called `.git` is how git marks a worktree; no tree of ours may hold the name.
+        if entry.name.lower() == ".git" or self.rules.ignored(folder, entry.name, is_folder=False):
+            return
+        now = entry.stat(follow_symlinks=False)
+        if mode := _mode(now.st_mode):
+            self._read(folder + entry.name, None, now, mode)
+
+    def _known(self, path: str, record: Record, now: os.stat_result) -> None:
+        mode = _mode(now.st_mode)
+        if not record[0] and self.rules.ignored(*_split(path), is_folder=False):
+            self.index.drop(path)
+        elif not mode:
+            self._gone("", {path: record})
+        elif record[4:] == (now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino):
+            self._tell(path, record, mode, record[3], now.st_size)
+        else:
+            self._read(path, record, now, mode)
+
+    def _read(self, path: str, record: Record | None, now: os.stat_result, mode: int) -> None:
+        started = time.time_ns()
+        try:
+            seen = bytes.fromhex(blob_id(os.path.join(self.root, path), mode, now.st_size))
+        except FileNotFoundError:
+            return self._gone("", {path: record} if record else {})
+        stamps = (now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino)
+        if max(now.st_mtime_ns, now.st_ctime_ns) + RACY_NS > started:
+            stamps = (0, 0, 0, 0)
+        base = record[:3] if record else (0, bytes(32), 0)
+        record = (*base, seen, *stamps)
+        self.index.put(path, record)
+        self._tell(path, record, mode, seen, now.st_size)
+
+    def _tell(self, path: str, record: Record, mode: int, seen: bytes, size: int) -> None:
+        if record[0] != mode or record[1] != seen:
+            self.found.append(Change(path, record, mode, seen.hex(), size))
+
+    def _gone(self, folder: str, records: dict[str, Record]) -> None:
+        for name, record in list(records.items()):
+            path = folder + name
+            # A submodule's folder is not ours to look into.
+            if record[0] == MODULE:
+                continue
+            if not record[0]:
+                self.index.drop(path)
+                continue
+            if record[3:] != UNSEEN:
+                self.index.put(path, (*record[:3], *UNSEEN))
+            self.found.append(Change(path, record, 0, "", 0))
+
+
+def _unquiet(root: str, known: list[str], folders: Folders) -> list[str]:
+    """The folders in which anything is not exactly as the index has it.
+
+    Asking the kernel about ten thousand files is most of what `mic status` does; a second
+    process halves it.
+    """
+    files = sum(map(len, folders.values()))
+    # Forking is safe as long as nothing can have started a thread.
+    if files < WORTH_FORKING or "threading" in sys.modules or not hasattr(os, "fork"):
+        return [folder for folder in known if not _quiet(root, folder, folders)]
+    half, mine = 0, 0
+    while mine < files // 2:
+        mine += len(folders[known[half]])
+        half += 1
+    receive, send = os.pipe()
+    child = os.fork()
+    if not child:
+        told = [str(at) for at in range(half, len(known)) if not _quiet(root, known[at], folders)]
+        with os.fdopen(send, "w") as pipe:
+            pipe.write(" ".join(told))
+        os._exit(0)
+    os.close(send)
+    unquiet = [folder for folder in known[:half] if not _quiet(root, folder, folders)]
+    with os.fdopen(receive) as pipe:
+        unquiet += [known[int(at)] for at in pipe.read().split()]
+    if os.waitpid(child, 0)[1]:
+        return known
+    return unquiet
+
+
+def _quiet(root: str, folder: str, folders: Folders) -> bool:
+    """Whether a folder holds exactly the files of the base, untouched, and no new folder."""
+    known = folders[folder]
+    left = len(known)
+    try:
+        # Names are looked up from an open folder, which saves the kernel the way down to it.
+        at = os.open(root + "/" + folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        with os.scandir(at) as entries:
+            for entry in entries:
+                name = entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    if folder + name + "/" not in folders and name != ".mic" and name != ".git":
+                        return False
+                    continue
+                record = known.get(name)
+                if record is None or not _same(record, entry.stat(follow_symlinks=False)):
+                    return False
+                left -= 1
+    finally:
+        os.close(at)
+    return not left
+
+
+def _same(record: Record, now: os.stat_result) -> bool:
+    return (
+        record[6] == now.st_ctime_ns
+        and record[5] == now.st_mtime_ns
+        and record[4] == now.st_size
+        and record[7] == now.st_ino
+        and record[3] == record[1]
+        and record[0] == _MODES.get(now.st_mode)
+    )
+
+
+def blob_id(path: str, mode: int, size: int) -> str:
+    """The id of a file's or link's content, read in pieces; the same as `vcs.objects.object_id`.
+
+    A file that grows or shrinks meanwhile is read again as it then is.
+    """
+    # Not `vcs.objects`: importing it costs more than all of `mic status`.
+    from hashlib import sha256
+
+    if mode == LINK:
+        target = os.readlink(os.fsencode(path))
+        return sha256(b"blob %d\0" % len(target) + target).hexdigest()
+    with open(path, "rb") as file:
+        while True:
+            size = os.fstat(file.fileno()).st_size
+            digest = sha256(b"blob %d\0" % size)
+            left = size
+            file.seek(0)
+            while left and (piece := file.read(min(left, CHUNK))):
+                digest.update(piece)
+                left -= len(piece)
+            if not left and not file.read(1):
+                return digest.hexdigest()
+
+
+def _mode(bits: int) -> int:
+    """Git's mode of a file; 0 for what no tree can hold (sockets, devices)."""
+    kind = bits & 0o170000
+    if kind == 0o100000:
+        return EXECUTABLE if bits & 0o100 else REGULAR
+    return LINK if kind == 0o120000 else 0
+
+
+_MODES = {0o100000 | bits: _mode(0o100000 | bits) for bits in range(0o1000)}
+_MODES[0o120777] = LINK
+
+
+def _split(path: str) -> tuple[str, str]:
+    folder, slash, name = path.rpartition("/")
+    return folder + slash, name
