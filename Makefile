@@ -25,7 +25,7 @@ test: $(VENV)/test packages ## run every test (ARGS="-k word" for some)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/test ## check format and lint rules
-	@$(BIN)/ruff format --check -q .
+	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check -q .
 
 types: $(VENV)/test ## check types of vcs, mic and backend/core
