@@ -1,0 +1,240 @@
+"""Reading objects: index, frame, decode, check the id. Every way to an object ends here.
+
+What is not indexed, or whose file has gone, is looked for once more after reading HEAD:
+compaction may have moved it. Bytes that do not match their id are fetched once more from
+the origin. After that an error names the object; nothing that is missing is ever empty.
+
+Decoded frames are kept in memory up to a number of bytes. They hold what files hold, which
+never changes, so nothing in there can be stale.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Protocol
+
+from vcs import overlay
+from vcs.errors import CorruptObject, MicelioError
+from vcs.errors import Kind as ErrorKind
+from vcs.index import Located
+from vcs.objects import EMPTY_TREE, Commit, Entry, Kind, parse_commit, parse_tree
+from vcs.segments import BIG_BLOB, Frame, object_chunks, read_frame, read_object
+from vcs.store import Missing, Store
+
+__all__ = ["EMPTY_TREE_SHA1", "ErasedObject", "FrameCache", "Reader", "content_at"]
+
+EMPTY_TREE_SHA1 = bytes.fromhex("4b825dc642cb6eb9a060e54bf8d69288fbee4904")
+
+
+class ErasedObject(MicelioError):
+    """A purge took this object out of the log."""
+
+    kind = ErrorKind.NOT_FOUND
+    code = "object.erased"
+    message = "Object {id} was erased on {at} by {actor}."
+
+
+class Files(Protocol):
+    """Where immutable files are read from: a store, or what is about to be in it."""
+
+    def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        """The bytes from `start`; Missing."""
+
+
+class FrameCache:
+    """Decoded frames, the least recently used ones dropped; several projects may share one."""
+
+    def __init__(self, limit: int = 64 << 20) -> None:
+        self._limit = limit
+        self._used = 0
+        self._lock = threading.Lock()
+        self._frames: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+
+    def get(self, store: Files, key: str, frame: Frame) -> bytes:
+        """The plain bytes of a frame, from memory or from the store."""
+        place = (key, frame.offset)
+        with self._lock:
+            plain = self._frames.get(place)
+            if plain is not None:
+                self._frames.move_to_end(place)
+                return plain
+        plain = read_frame(lambda start, length: store.get(key, start, length), frame, key)
+        with self._lock:
+            if place not in self._frames and len(plain) <= self._limit:
+                self._frames[place] = plain
+                self._used += len(plain)
+            while self._used > self._limit:
+                self._used -= len(self._frames.popitem(last=False)[1])
+        return plain
+
+    def drop(self, key: str) -> None:
+        """Forget the frames of a file."""
+        with self._lock:
+            for place in [place for place in self._frames if place[0] == key]:
+                self._used -= len(self._frames.pop(place))
+
+
+class _Trees:
+    """Parsed trees by id, up to a number of entries in all."""
+
+    def __init__(self, limit: int = 200_000) -> None:
+        self._limit = limit
+        self._used = 0
+        self._lock = threading.Lock()
+        self._trees: OrderedDict[str, tuple[Entry, ...]] = OrderedDict()
+
+    def get(self, id: str) -> tuple[Entry, ...] | None:
+        with self._lock:
+            entries = self._trees.get(id)
+            if entries is not None:
+                self._trees.move_to_end(id)
+            return entries
+
+    def keep(self, id: str, entries: tuple[Entry, ...]) -> None:
+        with self._lock:
+            if id not in self._trees:
+                self._trees[id] = entries
+                self._used += len(entries)
+            while self._used > self._limit and len(self._trees) > 1:
+                self._used -= len(self._trees.popitem(last=False)[1])
+
+    def clear(self) -> None:
+        with self._lock:
+            self._trees.clear()
+            self._used = 0
+
+
+def content_at(store: Files, frames: FrameCache, located: Located) -> bytes:
+    """An object's bytes from where it is, checked; a wrong hash is read once more from the store."""
+    try:
+        return read_object(_frame_reader(store, frames, located), located.entry)
+    except CorruptObject:
+        frames.drop(located.key)
+        return read_object(_frame_reader(store, frames, located), located.entry)
+
+
+class _FrameReader(Protocol):
+    def __call__(self, number: int, /) -> bytes: ...
+
+
+def _frame_reader(store: Files, frames: FrameCache, located: Located) -> _FrameReader:
+    first = located.entry.frame
+    return lambda number: frames.get(store, located.key, located.frames[number - first])
+
+
+class Reader:
+    """Objects of one project by id. Subclasses say where an object is and what to do on a miss."""
+
+    def __init__(self, store: Store, frames: FrameCache) -> None:
+        self.store = store
+        self.frames = frames
+        self._trees = _Trees()
+
+    def locate(self, id: str) -> Located | None:
+        """Where an object is as far as is known without reading HEAD."""
+        raise NotImplementedError
+
+    def refresh(self) -> None:
+        """Read HEAD and catch up, because something was not where it should be."""
+        raise NotImplementedError
+
+    def missing(self, id: str) -> MicelioError:
+        """The error for an object that is nowhere."""
+        return CorruptObject(id=id, problem="it is in no live file")
+
+    def read(self, id: str, kind: Kind | None = None) -> bytes:
+        """An object's content; CorruptObject or ErasedObject when there is none, and CorruptObject when
+        it is of another kind than asked for.
+        """
+        if id == EMPTY_TREE and kind in (None, Kind.TREE):
+            return b""
+        located = self._found(id, kind)
+        try:
+            return content_at(self.store, self.frames, located)
+        except Missing:
+            self.refresh()
+        try:
+            return content_at(self.store, self.frames, self._found(id, kind))
+        except Missing as error:
+            raise CorruptObject(id=id, problem=f"its file {error.details['key']} is gone") from error
+
+    def _found(self, id: str, kind: Kind | None) -> Located:
+        located = self.locate(id)
+        if located is None:
+            self.refresh()
+            located = self.locate(id)
+        if located is None:
+            raise self.missing(id)
+        if kind is not None and located.entry.kind is not kind:
+            raise CorruptObject(id=id, problem=f"it is a {located.entry.kind.word}, not a {kind.word}")
+        return located
+
+    def chunks(self, id: str) -> Iterator[bytes]:
+        """A content in pieces, for what may be too long for memory. Only whoever takes every piece
+        learns that they are right: CorruptObject comes at the end.
+        """
+        located = self._found(id, None)
+        if located.entry.length < BIG_BLOB:
+            yield self.read(id)
+            return
+        sent = 0
+        for again in (True, False):
+            try:
+                skip = sent
+                for chunk in object_chunks(self._uncached(located), located.entry):
+                    fresh = chunk[skip:] if skip else chunk
+                    skip = max(0, skip - len(chunk))
+                    sent += len(fresh)
+                    if fresh:
+                        yield fresh
+                return
+            except Missing as error:
+                if not again:
+                    raise CorruptObject(id=id, problem=f"its file {located.key} is gone") from error
+                self.refresh()
+                located = self._found(id, None)
+
+    def _uncached(self, located: Located) -> _FrameReader:
+        def read(number: int, /) -> bytes:
+            frame = located.frames[number - located.entry.frame]
+            return read_frame(lambda at, length: self.store.get(located.key, at, length), frame, located.key)
+
+        return read
+
+    def size(self, id: str) -> int:
+        """The length of a content in bytes."""
+        return 0 if id == EMPTY_TREE else self._found(id, None).entry.length
+
+    def kind(self, id: str) -> Kind:
+        """What sort of object this is."""
+        return Kind.TREE if id == EMPTY_TREE else self._found(id, None).entry.kind
+
+    def has(self, id: str) -> bool:
+        """Whether an object is there, as far as is known without reading HEAD."""
+        return id == EMPTY_TREE or self.locate(id) is not None
+
+    def sha1_of(self, id: str) -> bytes:
+        """git's SHA-1 of an object, 20 bytes; of records and lists, 20 zeros."""
+        return EMPTY_TREE_SHA1 if id == EMPTY_TREE else self._found(id, None).entry.sha1
+
+    def tree(self, id: str) -> tuple[Entry, ...]:
+        """The entries of a tree as they are stored."""
+        if id == EMPTY_TREE:
+            return ()
+        entries = self._trees.get(id)
+        if entries is None:
+            entries = parse_tree(self.read(id, Kind.TREE))
+            self._trees.keep(id, entries)
+        return entries
+
+    def commit(self, id: str) -> Commit:
+        """What a commit says."""
+        return parse_commit(self.read(id, Kind.COMMIT))
+
+    def entry(self, tree: str, path: bytes) -> Entry | None:
+        """The entry at a path of a tree, None when nothing is there."""
+        return overlay.entry_at(self, tree, path)
+
+    def walk(self, tree: str) -> Iterator[tuple[bytes, Entry]]:
+        """Every file, link and gitlink of a tree with its whole path, in the order of git's index."""
+        return overlay.walk(self, tree)

@@ -1,0 +1,140 @@
+"""Staging: new objects go to the store ahead of their landing.
+
+A staged segment belongs to nobody's log. Whoever knows its key sees its objects beside the
+live ones; nobody else does, and they never count as present. A landing takes the whole
+file over, or copies out of it what it needs.
+"""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+
+from vcs.errors import InvalidInput, MicelioError
+from vcs.git.translate import git_sha1
+from vcs.index import Located
+from vcs.log import SegmentRef
+from vcs.objects import EMPTY_TREE, Kind, Object
+from vcs.reading import EMPTY_TREE_SHA1, Reader
+from vcs.segments import NO_SHA1, Footer, read_footer
+from vcs.store import Missing, Store
+
+__all__ = ["StagedFile", "StagedFiles", "StagedReader", "with_sha1s"]
+
+_REMEMBERED = 512
+_PIECE = 8 << 20
+_WITHOUT_SHA1 = (Kind.RECORD, Kind.LIST)
+
+StagedFile = tuple[SegmentRef, Footer]
+
+
+class StagedFiles:
+    """What is in staged segments of one project, remembered for the last few hundred."""
+
+    def __init__(self, store: Store, pool: str, project: str) -> None:
+        self._store = store
+        self._prefix = f"pools/{pool}/files/{project}/"
+        self._known: OrderedDict[str, StagedFile] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> StagedFile:
+        """How HEAD would name this file, and its index; Missing when it is gone, InvalidInput when
+        it is no staged segment of this project.
+        """
+        with self._lock:
+            known = self._known.get(key)
+        return known or self.keep(self._measured(key))
+
+    def keep(self, ref: SegmentRef, footer: Footer | None = None) -> StagedFile:
+        """Remember a file that was just written."""
+        footer = footer or read_footer(
+            lambda start, length: self._store.get(ref.key, start, length), ref.size, ref.key
+        )
+        with self._lock:
+            self._known[ref.key] = (ref, footer)
+            while len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+        return ref, footer
+
+    def _measured(self, key: str) -> SegmentRef:
+        if not key.startswith(self._prefix) or not key.endswith(".seg"):
+            raise InvalidInput(problem=f"{key} is no staged file of this project.")
+        hasher = hashlib.sha256()
+        size = 0
+        while piece := self._store.get(key, size, _PIECE):
+            hasher.update(piece)
+            size += len(piece)
+        return SegmentRef(key, size, hasher.hexdigest())
+
+    def exists(self, ref: SegmentRef) -> bool:
+        """Whether the store still has the file, asked now."""
+        try:
+            return len(self._store.get(ref.key, max(0, ref.size - 1), 1)) == 1
+        except Missing:
+            return False
+
+
+class StagedReader(Reader):
+    """The live objects of a project, and those of some staged segments."""
+
+    def __init__(self, live: Reader, files: Sequence[StagedFile]) -> None:
+        super().__init__(live.store, live.frames)
+        self._live = live
+        self.files = files
+
+    def locate(self, id: str) -> Located | None:
+        """Where an object is, live ones first."""
+        return self._live.locate(id) or self.locate_staged(id)
+
+    def locate_staged(self, id: str) -> Located | None:
+        """Where an object is among the staged ones."""
+        for ref, footer in self.files:
+            entry = footer.find(id)
+            if entry is not None:
+                return Located(ref.key, entry, footer.frames[entry.frame :])
+        return None
+
+    def refresh(self) -> None:
+        """Catch up."""
+        self._live.refresh()
+
+    def missing(self, id: str) -> MicelioError:
+        """The live reader's error."""
+        return self._live.missing(id)
+
+
+def with_sha1s(objects: Sequence[Object], sha1_of: Callable[[str], bytes]) -> Iterator[tuple[Object, bytes]]:
+    """Each object with git's SHA-1 of it (NO_SHA1 for records and lists), those it names first.
+
+    `sha1_of` is asked for what is not among the objects.
+    """
+    own = {object.id: object for object in objects}
+    known: dict[str, bytes] = {EMPTY_TREE: EMPTY_TREE_SHA1}
+
+    def look_up(id: str) -> bytes:
+        if id not in known:
+            if id in own:
+                raise _NotYet(id)
+            known[id] = sha1_of(id)
+        return known[id]
+
+    for first in own.values():
+        pending = [first]
+        while pending:
+            object = pending[-1]
+            try:
+                sha1 = NO_SHA1
+                if object.kind not in _WITHOUT_SHA1:
+                    sha1 = known.get(object.id) or git_sha1(object.kind, object.content, look_up)
+            except _NotYet as needed:
+                pending.append(own[needed.id])
+                continue
+            pending.pop()
+            if object.id not in known or object.id == EMPTY_TREE:
+                known[object.id] = sha1
+                yield object, sha1
+
+
+class _NotYet(Exception):
+    def __init__(self, id: str) -> None:
+        self.id = id
