@@ -104,6 +104,11 @@ class Forge:
             part: Part = self._parts[key]
             return part
 
+    def forget(self, key: Any) -> Any:
+        """Take out what `part` keeps under `key`; None when nothing is."""
+        with self._guard:
+            return self._parts.pop(key, None)
+
     def limit(self, key: str, per_minute: int) -> None:
         """Count one call under `key`; RateLimited beyond `per_minute`, with whole seconds to wait."""
         limiter = self.part("limiter", lambda: FixedWindowRateLimiter(_limit_storage(self.settings)))

@@ -45,6 +45,14 @@ def repository(forge: Forge, project: str, pool: str) -> Repository:
     return forge.part(("repository", project), open_it)
 
 
+def forget(forge: Forge, project: str) -> None:
+    """Close what this process holds open of a project; it opens again when asked for."""
+    forge.forget(("batcher", project))
+    held = forge.forget(("repository", project))
+    if isinstance(held, Repository):
+        held.close()
+
+
 def reader(ctx: Context, project: Project) -> Repository:
     """The repository, caught up to what SQL has announced."""
     found = repository(ctx.forge, project.id, project.pool)

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 from sqlmodel import col, select
-from vcs.landing import Batcher, LandingUnknown, PathConflict, Proposal, fence
+from vcs.landing import Batcher, LandingUnknown, PathConflict, PermitGone, Proposal, fence
 
 from backend.accounts.identity import still_good
 from backend.accounts.models import Account
@@ -24,7 +24,7 @@ from backend.core.events import fact
 from backend.core.operations import Mode, operation
 from backend.organizations.models import Organization
 from backend.projects import code, projection
-from backend.projects.models import Landing, PathLatest, Project
+from backend.projects.models import Landing, Project
 from backend.sessions import access, content, files, live
 from backend.sessions.access import Deed
 from backend.sessions.models import Permit, PermitState, StagedFile, Status, WorkSession
@@ -234,8 +234,8 @@ def _refuse_early(found: WorkSession) -> None:
 def _append(ctx: Context, permit: _Permitted) -> None:
     try:
         batcher(ctx.forge, permit.project, permit.pool).land(permit.proposal)
-    except LandingUnknown:
-        # Only the log knows: the permit stays, and the sweeper settles it.
+    except (LandingUnknown, PermitGone):
+        # Only the log knows, or the sweeper has it already: the permit stays and is settled there.
         raise
     except PathConflict as conflict:
         with ctx.transaction() as tx:
@@ -357,20 +357,15 @@ def _withdraw(ctx: Context, landing: str, sentence: str) -> None:
 def _explained(ctx: Context, project: str, conflict: PathConflict) -> LandingConflict:
     newest = code.last_landing(ctx, project)
     paths = []
-    for one in conflict.conflicts:
-        query = select(Landing).join(
-            PathLatest,
-            (col(PathLatest.project) == col(Landing.project))
-            & (col(PathLatest.position) == col(Landing.position)),
-        )
-        by = ctx.db.exec(query.where(PathLatest.project == project, PathLatest.path == one.path)).first()
+    for one in conflict.overlaps:
+        by = ctx.db.get(Landing, (project, one.position)) if one.position else None
         paths.append(
             ConflictPath(
                 path=quote(one.path),
                 base=one.base.id if one.base else None,
                 ours=one.ours.id if one.ours else None,
                 theirs=one.theirs.id if one.theirs else None,
-                position=by.position if by else None,
+                position=one.position,
                 goal=by.goal if by else "",
             )
         )

@@ -1,0 +1,161 @@
+"""Doctor: reads everything, names every fault, and can make the projections anew.
+
+The log is judged by `vcs.doctor`; here it is held against SQL: cursors stand on the chain, no
+permit is forgotten, what open sessions staged is there, archives say what the log promised.
+Nothing is ever written to the store.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import zstandard
+from sqlmodel import SQLModel, col, select
+
+from backend.core.context import SYSTEM, Context, Forge
+from backend.organizations.models import Organization
+from backend.projects import code, projection
+from backend.projects.models import Cursor, Landing, PathLatest, Project, ProjectState, Ref
+from backend.sessions.models import Permit, StagedFile
+from vcs import doctor as log_doctor
+from vcs.errors import MicelioError
+from vcs.objects import Kind
+
+FORGOTTEN = timedelta(minutes=5)
+PROJECTED: tuple[type[SQLModel], ...] = (Landing, PathLatest, Ref, Cursor)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing seen. `fault` is False for what is only worth knowing."""
+
+    project: str
+    sentence: str
+    fault: bool = True
+
+
+def examine(forge: Forge) -> Iterator[Finding]:
+    """Every finding about every project, as it is found."""
+    for project, address in _projects(forge):
+        for fault in log_doctor.verify(forge.store, project.pool, project.id):
+            yield Finding(address, fault.sentence, fault=not fault.information)
+        yield from _held_against_sql(forge, project, address)
+
+
+def rebuild(forge: Forge) -> Iterator[Finding]:
+    """Drop index and projected rows of every project, apply the log again, and compare dumps."""
+    for project, address in _projects(forge):
+        with forge.db.lock(f"landing:{project.id}"):
+            projection.catch_up(forge, project.id)
+            before = _dump(forge, project.id)
+            _drop_index(forge, project)
+            with Context(forge, SYSTEM).transaction() as tx:
+                projection.drop(tx, project.id)
+            projection.catch_up(forge, project.id)
+            after = _dump(forge, project.id)
+        for table, digest in before.items():
+            if after[table] != digest:
+                yield Finding(address, f"the rows of {table} came out different from what they were")
+        total = sum(count for count, _ in after.values())
+        yield Finding(address, f"{total} projected rows made anew from the log", fault=False)
+
+
+def _projects(forge: Forge) -> list[tuple[Project, str]]:
+    with Context(forge, SYSTEM).transaction(write=False) as tx:
+        query = select(Project, Organization).where(
+            Project.state == ProjectState.READY, col(Project.organization_id) == col(Organization.id)
+        )
+        rows = tx.db.exec(query.order_by(col(Project.id))).all()
+        return [(project, f"{owner.handle}/{project.handle}") for project, owner in rows]
+
+
+def _held_against_sql(forge: Forge, project: Project, address: str) -> Iterator[Finding]:
+    with Context(forge, SYSTEM).transaction(write=False) as tx:
+        yield from (Finding(address, sentence) for sentence in _cursors(tx, project))
+        yield from (Finding(address, sentence) for sentence in _permits(tx, project))
+        yield from (Finding(address, sentence) for sentence in _staged(tx, project))
+        yield from (Finding(address, sentence) for sentence in _archives(tx, project))
+
+
+def _cursors(ctx: Context, project: Project) -> Iterator[str]:
+    repository = code.repository(ctx.forge, project.id, project.pool)
+    try:
+        repository.catch_up()
+        for cursor in ctx.db.exec(select(Cursor).where(Cursor.project == project.id)).all():
+            known = code.record_at(repository, cursor.sequence)
+            if known is None or known[1] != cursor.record:
+                yield f"the cursor {cursor.name} stands on record {cursor.sequence}, which is not in the log"
+    except MicelioError as error:
+        yield f"its log cannot be followed: {error.sentence}"
+
+
+def _permits(ctx: Context, project: Project) -> Iterator[str]:
+    late = ctx.now() - FORGOTTEN
+    query = select(Permit).where(Permit.project_id == project.id, Permit.expires_at < late)
+    for permit in ctx.db.exec(query).all():
+        yield f"the permit of landing {permit.landing} was never settled; is the worker running?"
+
+
+def _staged(ctx: Context, project: Project) -> Iterator[str]:
+    prefix = f"pools/{project.pool}/files/{project.id}/"
+    there = {listed.key for listed in ctx.forge.store.list(prefix)}
+    for staged in ctx.db.exec(select(StagedFile).where(StagedFile.project_id == project.id)).all():
+        if staged.key not in there:
+            yield f"session {staged.session_id} staged {staged.key}, which is not in the store"
+
+
+def _archives(ctx: Context, project: Project) -> Iterator[str]:
+    repository = code.repository(ctx.forge, project.id, project.pool)
+    for listed in ctx.forge.store.list(f"archives/{project.id}/"):
+        session = listed.key.split("/")[2]
+        query = select(Landing).where(Landing.project == project.id, Landing.session == session)
+        landing = ctx.db.exec(query).first()
+        known = code.record_at(repository, landing.sequence) if landing else None
+        if known is None or known[0].summary is None:
+            yield f"the archive {listed.key} belongs to no landing"
+            continue
+        told = json.loads(repository.read(known[0].summary, Kind.BLOB))
+        count, chain = told.get("events", [0, ""])
+        if not _chain_fits(ctx.forge.store.get(listed.key), count, chain):
+            yield f"the archive {listed.key} does not hold the {count} events its landing promised"
+
+
+def _chain_fits(body: bytes, count: int, chain: str) -> bool:
+    try:
+        lines = zstandard.decompress(body, max_output_size=1 << 31).splitlines()
+        events = [json.loads(line) for line in lines]
+    except (zstandard.ZstdError, ValueError):
+        return False
+    # The event after the last one that landed carries that one's hash.
+    return len(events) > count and events[count]["previous"] == chain
+
+
+def _drop_index(forge: Forge, project: Project) -> None:
+    code.forget(forge, project.id)
+    path = forge.settings.data / "index" / f"{project.id}.db"
+    for name in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+        name.unlink(missing_ok=True)
+
+
+def _dump(forge: Forge, project: str) -> dict[str, tuple[int, str]]:
+    """Rows by table: how many, and the SHA-256 over them in the order of their keys."""
+    dumps = {}
+    with Context(forge, SYSTEM).transaction(write=False) as tx:
+        for model in PROJECTED:
+            table: Any = model.__table__  # type: ignore[attr-defined]
+            query = select(table).where(table.c.project == project).order_by(*table.primary_key.columns)
+            rows = [tuple(row) for row in tx.db.exec(query).all()]
+            if model is Cursor:
+                rows = [row for row in rows if row[1] != "facts"]
+            dumps[table.name] = (len(rows), _digest(rows))
+    return dumps
+
+
+def _digest(rows: Iterable[tuple[Any, ...]]) -> str:
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(repr(row).encode() + b"\n")
+    return digest.hexdigest()
