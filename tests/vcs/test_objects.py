@@ -45,7 +45,8 @@ def test_git_gives_blobs_the_ids_we_give_them(git_sha256, contents):
 
 # A folder compares as if its name ended in a slash, which is after `-` and `.` but before `0`.
 AROUND_A_FOLDER = [
-    Entry(b"40000" if name == b"a" else b"100644", name, EMPTY_BLOB) for name in (b"a", b"a0", b"a.b", b"a-b")
+    Entry(b"40000", b"a", EMPTY_TREE),
+    *(Entry(b"100644", name, EMPTY_BLOB) for name in (b"a0", b"a.b", b"a-b")),
 ]
 
 
