@@ -6,12 +6,15 @@ Doors take their operations from here, so none of them can forget to load a slic
 from backend.accounts import service as accounts
 from backend.core.operations import Operation, operations
 from backend.organizations import service as organizations
+from backend.projects import jobs as project_jobs
 from backend.projects import landings, tree
 from backend.projects import service as projects
 from backend.sessions import files, landing, live
+from backend.sessions import jobs as session_jobs
 from backend.sessions import service as sessions
 
 SERVICES = (accounts, organizations, projects, tree, landings, sessions, live, files, landing)
+JOBS = (project_jobs, session_jobs)
 
 
 def offered(door: str) -> list[Operation]:

@@ -18,7 +18,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from backend.core.config import Settings
+from backend.core.config import CHECKOUT, Settings
 from backend.core.errors import InvalidInput, MicelioError, Unavailable
 
 if TYPE_CHECKING:
@@ -165,6 +165,24 @@ def _migrate(args: argparse.Namespace, settings: Settings, face: Face) -> int:
     return 0
 
 
+def _doctor_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rebuild", action="store_true", help="also make every projection anew from the log")
+
+
+def _doctor(args: argparse.Namespace, settings: Settings, face: Face) -> int:
+    from backend.instance import doctor
+
+    _check_schema(args, face)
+    faults = 0
+    with closing(_forge(settings)) as forge:
+        for look in (doctor.examine, doctor.rebuild) if args.rebuild else (doctor.examine,):
+            for finding in look(forge):
+                faults += finding.fault
+                print(f"{'FAULT' if finding.fault else 'note '}  {finding.project}: {finding.sentence}.")
+    print(f"{faults} faults found." if faults else "Everything is in order.")
+    return 1 if faults else 0
+
+
 def _create_admin_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--email", required=True, help="where to reach the administrator")
     parser.add_argument("--handle", required=True, help="the name in addresses, as in /HANDLE/project")
@@ -188,10 +206,12 @@ def _prepare(args: argparse.Namespace, settings: Settings, face: Face) -> int:
     """What `serve` has done before it starts anything: prints the first administrator's link, if any."""
     from backend.accounts.links import first_admin_link
     from backend.core import migrate
+    from backend.instance.first_start import host_checkout
 
     with closing(_database(settings)) as db:
         migrate.upgrade(db, backups=settings.data / "backups")
     with closing(_forge(settings)) as forge:
+        host_checkout(forge, CHECKOUT)
         print(first_admin_link(forge) or "")
     return 0
 
@@ -243,6 +263,7 @@ COMMANDS = {
     "create-admin": Command(
         _create_admin, "make an administrator and a sign-in link", _create_admin_arguments
     ),
+    "doctor": Command(_doctor, "verify every project, and name what is wrong", _doctor_arguments),
     "config": Command(_config, "show the settings in force, secrets hidden"),
     "prepare": Command(_prepare),
     "build": Command(_build),
