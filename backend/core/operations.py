@@ -157,7 +157,7 @@ def invoke(
 
 
 def _run(forge: Forge, actor: Actor, op: Operation, payload: Mapping[str, Any]) -> BaseModel:
-    permit(actor, op)
+    _permit(actor, op)
     _limit(forge, actor)
     arguments = _validated(op, payload)
     ctx = Context(forge, actor)
@@ -167,8 +167,13 @@ def _run(forge: Forge, actor: Actor, op: Operation, payload: Mapping[str, Any]) 
         return op.function(inside, **arguments)
 
 
-def permit(actor: Actor, op: Operation) -> None:
-    """Raise unless this actor may call this operation at all: for doors that read content first."""
+def check(actor: Actor, op: Operation, payload: Mapping[str, Any]) -> None:
+    """Raise what `invoke` would raise before it runs anything: for doors that read content first."""
+    _permit(actor, op)
+    _validated(op, payload)
+
+
+def _permit(actor: Actor, op: Operation) -> None:
     if actor.via is Via.NOBODY and not op.anonymous:
         raise Unauthenticated
     if op.scope is None or not actor.signed_in or actor.scopes is None:

@@ -76,19 +76,21 @@ def under_our_names(op: Operation, payload: Mapping[str, Any]) -> dict[str, Any]
     arguments = op.arguments.model_fields
     named: dict[str, Any] = {}
     for name, value in payload.items():
-        known = name
-        if name not in arguments:
-            short = name.removesuffix("_handle").removesuffix("_id")
-            if name == "id":
-                short = subject(op)
-            known = short if short in arguments and short not in payload else name
-        named[known] = value
+        ours = name if name in arguments else _ours(op, name)
+        named[name if ours in payload else ours] = value
     whole = named.get("project")
     if {"organization", "project"} <= set(arguments) and isinstance(whole, str) and "/" in whole:
         organization, _, project = whole.partition("/")
         if named.setdefault("organization", organization) == organization:
             named["project"] = project
     return named
+
+
+def _ours(op: Operation, name: str) -> str:
+    short = subject(op) if name == "id" else name.removesuffix("_handle").removesuffix("_id")
+    if short not in op.arguments.model_fields and name.endswith("_handle"):
+        short = "handle"
+    return short if short in op.arguments.model_fields else name
 
 
 def subject(op: Operation) -> str:

@@ -19,11 +19,12 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from backend.core.context import Actor, Forge
-from backend.core.operations import Operation, invoke, permit
+from backend.core.operations import Operation, check, invoke
 from backend.doors import catalogue, payload
 from backend.doors.problems import BodyTooLarge, MethodNotAllowed, NoSuchAddress
 from backend.doors.requests import identified, raw_path
 from backend.sessions import content
+from vcs.objects import EMPTY_BLOB
 
 UPLOAD = "put_session_file"
 MODE_HEADER = "x-micelio-mode"
@@ -115,12 +116,12 @@ async def _upload(forge: Forge, op: Operation, request: Request) -> Response:
     def work() -> Response:
         started = time.perf_counter()
         actor = identified(forge, request.scope)
-        permit(actor, op)
-        stored = content.store_content(forge, actor, request.path_params["session"], chunks())
-        given = {"blob": stored.id, **request.path_params}
+        given = dict(request.path_params)
         if mode := request.headers.get(MODE_HEADER):
             given["mode"] = mode
-        body = invoke(forge, actor, op, given).model_dump_json().encode()
+        check(actor, op, {**given, "blob": EMPTY_BLOB})
+        stored = content.store_content(forge, actor, request.path_params["session"], chunks())
+        body = invoke(forge, actor, op, {**given, "blob": stored.id}).model_dump_json().encode()
         return _answer(op, request, actor, body, {}, time.perf_counter() - started)
 
     return await to_thread.run_sync(work)

@@ -1,0 +1,174 @@
+"""One case per operation: what everybody may do with it, at every door.
+
+`ok` is a payload that works for whoever may. `who` says how it ends for a stranger, an outsider,
+a member and an owner. `invalid`, `missing` and `private` change the payload: to something no door
+takes, to something that does not exist, and to the same kind of thing that only members see.
+A new operation without a case fails the parity test.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.forges import PASSWORD
+
+NOBODY = "01a00000-0000-7000-8000-000000000000"
+NO_BLOB = "0" * 64
+LONG = "x" * 400
+OK, SIGN_IN, HIDDEN, REFUSED = "ok", "auth.required", "not_found", "auth.forbidden"
+
+ANYONE = (OK, OK, OK, OK)
+SIGNED_IN = (SIGN_IN, OK, OK, OK)
+NO_TOKEN = (SIGN_IN, REFUSED, REFUSED, REFUSED)
+OWNERS = (SIGN_IN, REFUSED, REFUSED, OK)
+OWNERS_INSIDE = (SIGN_IN, HIDDEN, REFUSED, OK)
+INSIDERS_READ = (HIDDEN, HIDDEN, OK, OK)
+INSIDERS_WRITE = (SIGN_IN, HIDDEN, OK, OK)
+
+
+@dataclass(frozen=True)
+class Case:
+    """How an operation is tried."""
+
+    who: tuple[str, str, str, str]
+    ok: Mapping[str, Any] = field(default_factory=dict)
+    invalid: Mapping[str, Any] = field(default_factory=lambda: {"surprise": "x"})
+    missing: Mapping[str, Any] | None = None
+    private: Mapping[str, Any] | None = None
+    content: bytes = b""
+
+    @property
+    def tries(self) -> dict[str, Mapping[str, Any]]:
+        """Payloads by what they are."""
+        tries = {"ok": self.ok, "invalid": {**self.ok, **self.invalid}}
+        if self.missing is not None:
+            tries["missing"] = {**self.ok, **self.missing}
+        if self.private is not None:
+            tries["private"] = {**self.ok, **self.private}
+        return tries
+
+
+def about_me(who: tuple[str, str, str, str] = SIGNED_IN, **parts: Any) -> Case:
+    """A case about the asker's own things."""
+    return Case(who, **parts)
+
+
+def about_organization(who: tuple[str, str, str, str], **parts: Any) -> Case:
+    """A case about acme; organizations are not secret."""
+    ok = {"organization": "acme", **parts.pop("ok", {})}
+    return Case(who, ok, missing={"organization": "nothing"}, **parts)
+
+
+def about_project(who: tuple[str, str, str, str], **parts: Any) -> Case:
+    """A case about the public project acme/open."""
+    ok = {"organization": "acme", "project": "open", **parts.pop("ok", {})}
+    parts.setdefault("invalid", {"project": LONG})
+    return Case(who, ok, missing={"project": "nothing"}, private={"project": "secret"}, **parts)
+
+
+def about_session(who: tuple[str, str, str, str], **parts: Any) -> Case:
+    """A case about grace's open session in acme/open, which members see."""
+    ok = {"session": "$open.draft", **parts.pop("ok", {})}
+    parts.setdefault("invalid", {"session": "not an id"})
+    return Case(who, ok, missing={"session": NOBODY}, private={"session": "$secret.draft"}, **parts)
+
+
+CASES: dict[str, Case] = {
+    # accounts
+    "get_current_user": about_me(),
+    "update_current_user": about_me(ok={"name": "Somebody"}, invalid={"name": LONG}),
+    "change_password": about_me(
+        ok={"current": PASSWORD, "new": "a heron stands in the reeds"}, invalid={"new": "short"}
+    ),
+    "list_browser_sessions": about_me(),
+    "revoke_browser_session": about_me(
+        ok={"browser_session_id": "$browser"},
+        invalid={"browser_session_id": "1"},
+        missing={"browser_session_id": NOBODY},
+        private={"browser_session_id": "$browser.hedy"},
+    ),
+    "sign_out_everywhere": about_me(),
+    "create_access_token": about_me(
+        ok={"name": "ci", "scopes": ["project:read"]},
+        invalid={"scopes": ["everything"]},
+        missing={"kind": "agent", "project": "acme/nothing"},
+        private={"kind": "agent", "project": "acme/secret"},
+    ),
+    "list_access_tokens": about_me(),
+    "revoke_access_token": about_me(
+        ok={"token_id": "$spare"},
+        invalid={"token_id": "1"},
+        missing={"token_id": NOBODY},
+        private={"token_id": "$spare.hedy"},
+    ),
+    "create_account": Case(
+        (OK, REFUSED, REFUSED, REFUSED),
+        ok={"handle": "lovelace", "email": "l@example.org", "password": "a heron stands in the reeds"},
+        invalid={"email": "l"},
+    ),
+    "create_sign_in_link": Case(NO_TOKEN, ok={"handle": "linus"}, missing={"handle": "nobody"}),
+    # organizations
+    "create_organization": about_me(ok={"handle": "guild"}, invalid={"handle": LONG}),
+    "get_organization": about_organization(ANYONE, invalid={"organization": LONG}),
+    "list_organizations": about_me(invalid={"limit": 101}),
+    "update_organization": about_organization(OWNERS_INSIDE, ok={"name": "Acme Ltd"}, invalid={"name": LONG}),
+    "list_members": about_organization(INSIDERS_READ, invalid={"limit": 101}),
+    "add_member": about_organization(OWNERS_INSIDE, ok={"handle": "linus"}, invalid={"role": "king"}),
+    "remove_member": about_organization(OWNERS_INSIDE, ok={"handle": "hedy"}, invalid={"handle": LONG}),
+    # projects
+    "create_project": about_organization(
+        INSIDERS_WRITE, ok={"project": "fresh"}, invalid={"visibility": "loud"}
+    ),
+    "get_project": about_project(ANYONE),
+    "list_all_projects": Case(ANYONE, invalid={"limit": 101}),
+    "list_projects": about_organization(ANYONE, invalid={"limit": 101}),
+    "update_project": about_project(OWNERS, ok={"description": "New."}, invalid={"visibility": "loud"}),
+    "resolve_ref": about_project(ANYONE, ok={"ref": "@1"}),
+    "get_tree": about_project(ANYONE, ok={"ref": "@1", "path": "src"}),
+    "get_file": about_project(ANYONE, ok={"ref": "HEAD", "path": "src/main.py"}),
+    "list_blobs": about_project(ANYONE, ok={"ref": "@1"}),
+    "list_landings": about_project(ANYONE, invalid={"limit": 101}),
+    "get_landing": about_project(ANYONE, ok={"position": 1}),
+    "get_landing_diff": about_project(ANYONE, ok={"position": 1}),
+    "compare_refs": about_project(ANYONE, ok={"old": "@1", "new": "@2"}, invalid={"old": LONG}),
+    # sessions
+    "start_session": about_project(SIGNED_IN, ok={"goal": "Try"}, invalid={"goal": " "}),
+    "get_session": about_session(INSIDERS_READ),
+    "list_sessions": about_project(ANYONE, invalid={"limit": 101}),
+    "list_my_sessions": about_me(invalid={"limit": 101}),
+    "abandon_session": about_session(INSIDERS_WRITE, ok={"reason": "Enough."}),
+    "append_session_events": about_session(
+        INSIDERS_WRITE, ok={"events": [{"kind": "progress", "body": {"text": "On it"}}]}
+    ),
+    "add_session_note": about_session(INSIDERS_WRITE, ok={"content": "Hm."}, invalid={"content": " "}),
+    "add_session_decision": about_session(INSIDERS_WRITE, ok={"content": "So."}, invalid={"content": " "}),
+    "list_session_events": about_session(INSIDERS_READ),
+    "put_session_file": about_session(
+        INSIDERS_WRITE,
+        ok={"path": "docs/a file", "blob": "$open.blob"},
+        invalid={"mode": "777"},
+        content=b"not yet\n",
+    ),
+    "delete_session_file": about_session(INSIDERS_WRITE, ok={"path": "src"}),
+    "rename_session_file": about_session(INSIDERS_WRITE, ok={"path": "README.md", "to": "READ.me"}),
+    "push_session": about_session(
+        INSIDERS_WRITE, ok={"files": [{"path": "a", "blob": "$open.blob", "mode": "100644"}]}
+    ),
+    "missing_blobs": about_session(INSIDERS_WRITE, ok={"blobs": [NO_BLOB]}, invalid={"blobs": ["x"]}),
+    "get_session_diff": about_session(INSIDERS_READ),
+    "land_session": about_session(INSIDERS_WRITE, ok={"summary": "Done."}),
+}
+
+BYTE_ROUTES: dict[str, tuple[str, str, str]] = {
+    "stream_session_events": (
+        "/api/v1/sessions/{open_draft}/events/stream",
+        "/api/v1/sessions/{secret_draft}/events/stream",
+        f"/api/v1/sessions/{NOBODY}/events/stream",
+    ),
+    "stream_events": (
+        "/api/v1/events/stream?session={open_draft}",
+        "/api/v1/events/stream?session={secret_draft}",
+        f"/api/v1/events/stream?session={NOBODY}",
+    ),
+}
+"""Routes that are no operation, as addresses: what is there, what is private, what is missing."""
