@@ -86,7 +86,9 @@ def get_landing(
 
 
 @operation(
-    scope="project:read", http="GET /api/v1/projects/{organization}/{project}/landings/{position}/diff"
+    scope="project:read",
+    http="GET /api/v1/projects/{organization}/{project}/landings/{position}/diff",
+    left_out={"rpc": "CompareRefs says it too, with two positions"},
 )
 def get_landing_diff(
     ctx: Context, *, organization: HandleText, project: HandleText, position: int

@@ -28,11 +28,15 @@ from vcs.paths import quote, unquote
 from vcs.repository import Repository
 
 LARGEST_TEXT = 1 << 20
+AT_HAND = {"rpc": "`mic` has trees and files in its workspace; GetProjectTree and StreamBlobs bring them"}
 README = ("readme.md", "readme.markdown", "readme.rst", "readme.txt", "readme")
 
 
 @operation(
-    scope="project:read", http="GET /api/v1/projects/{organization}/{project}/tree/{ref}/{path}", tool=True
+    scope="project:read",
+    http="GET /api/v1/projects/{organization}/{project}/tree/{ref}/{path}",
+    tool=True,
+    left_out=AT_HAND,
 )
 def get_tree(
     ctx: Context, *, organization: HandleText, project: HandleText, ref: RefText = "HEAD", path: PathText = ""
@@ -61,7 +65,10 @@ def get_tree(
 
 
 @operation(
-    scope="project:read", http="GET /api/v1/projects/{organization}/{project}/files/{ref}/{path}", tool=True
+    scope="project:read",
+    http="GET /api/v1/projects/{organization}/{project}/files/{ref}/{path}",
+    tool=True,
+    left_out=AT_HAND,
 )
 def get_file(
     ctx: Context, *, organization: HandleText, project: HandleText, path: PathText, ref: RefText = "HEAD"

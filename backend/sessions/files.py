@@ -38,6 +38,8 @@ from vcs.reading import Reader
 
 Path = Annotated[PathText, Field(min_length=1)]
 
+ONE_BY_ONE = {"rpc": "`mic` sends all changed files at once with PushSession"}
+
 
 class BlobsMissing(Conflict):
     """Content was named that the server does not have."""
@@ -46,7 +48,9 @@ class BlobsMissing(Conflict):
     message = "The server lacks {count} of the named blobs: send them first. They are listed in `blobs`."
 
 
-@operation(scope="session:write", http="PUT /api/v1/sessions/{session}/files/{path}", tool=True)
+@operation(
+    scope="session:write", http="PUT /api/v1/sessions/{session}/files/{path}", tool=True, left_out=ONE_BY_ONE
+)
 def put_session_file(
     ctx: Context, *, session: SessionRef, path: Path, blob: ObjectId, mode: FileMode = "100644"
 ) -> SessionDetail:
@@ -54,7 +58,12 @@ def put_session_file(
     return _change(ctx, session, [FilePut(path=path, blob=blob, mode=mode)])
 
 
-@operation(scope="session:write", http="DELETE /api/v1/sessions/{session}/files/{path}", tool=True)
+@operation(
+    scope="session:write",
+    http="DELETE /api/v1/sessions/{session}/files/{path}",
+    tool=True,
+    left_out=ONE_BY_ONE,
+)
 def delete_session_file(ctx: Context, *, session: SessionRef, path: Path) -> SessionDetail:
     """Delete one file or folder."""
     found, project, _ = access.session(ctx, session, Deed.CHANGE)
@@ -66,7 +75,9 @@ def delete_session_file(ctx: Context, *, session: SessionRef, path: Path) -> Ses
     return _change(ctx, session, [FilePut(path=quote(p)) for p in below])
 
 
-@operation(scope="session:write", http="POST /api/v1/sessions/{session}/rename", tool=True)
+@operation(
+    scope="session:write", http="POST /api/v1/sessions/{session}/rename", tool=True, left_out=ONE_BY_ONE
+)
 def rename_session_file(ctx: Context, *, session: SessionRef, path: Path, to: Path) -> SessionDetail:
     """Rename one file, keeping its content and mode."""
     found, project, _ = access.session(ctx, session, Deed.CHANGE)
