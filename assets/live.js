@@ -2,8 +2,10 @@
 // SharedWorker that reads every watched session over a single EventSource: the session's own
 // stream while only one is watched, the combined one as soon as there are several.
 //
+// Sessions go by their whole id, as events name them.
+//
 // Tab -> worker  {watch: session, after: sequence} | {leave: session} | {tab: name of its lock}
-// Worker -> tab  {session, event} | {session, state: "open" | "lost"}
+// Worker -> tab  {session, event} | {session, state: "open" | "lost" | "gone"}
 //
 // A tab that dies says nothing; it holds a web lock, and the worker gets the lock when it is gone.
 const KEPT = 4000; // events kept per session, so that a second tab starts without a new stream
@@ -62,11 +64,27 @@ function open() {
     tell("open");
   };
   source.onmessage = ({ data }) => take(JSON.parse(data));
+  source.addEventListener("gone", () => {
+    source.close();
+    dropGone().then(open);
+  });
   source.onerror = () => {
     tell("lost");
     if (source.readyState !== EventSource.CLOSED) return; // it comes back by itself with Last-Event-ID
-    retry = setTimeout(open, PATIENCE[Math.min(broken++, PATIENCE.length - 1)] * (0.7 + 0.6 * Math.random()));
+    retry = setTimeout(() => dropGone().then(open), PATIENCE[Math.min(broken++, PATIENCE.length - 1)] * (0.7 + 0.6 * Math.random()));
   };
+}
+
+// A stream over several sessions ends when one of them may no longer be seen: leave that one out.
+async function dropGone() {
+  await Promise.all(
+    [...watched].map(async ([session, { ports }]) => {
+      const answer = await fetch(`/api/v1/sessions/${encodeURIComponent(session)}`).catch(() => null);
+      if (answer?.status !== 404) return;
+      for (const port of ports) port.postMessage({ session, state: "gone" });
+      watched.delete(session);
+    }),
+  );
 }
 
 function address() {
@@ -75,8 +93,10 @@ function address() {
     const [session, { after }] = all[0];
     return `/api/v1/sessions/${encodeURIComponent(session)}/events/stream?after=${after}`;
   }
-  const query = all.map(([session, { after }]) => `session=${encodeURIComponent(session)}&after=${after}`);
-  return `/api/v1/events/stream?${query.join("&")}`;
+  const names = all.map(([session]) => `session=${encodeURIComponent(session)}`);
+  const reached = Object.fromEntries(all.map(([session, { after }]) => [session, after]));
+  const cursor = btoa(JSON.stringify(reached)).replaceAll("+", "-").replaceAll("/", "_"); // backend/sessions/stream.py
+  return `/api/v1/events/stream?${names.join("&")}&after=${encodeURIComponent(cursor)}`;
 }
 
 function take(event) {

@@ -1,7 +1,7 @@
 // Keys and copy buttons of every page. No framework: it works before the pages wake up and
 // when they never do. Buttons and fields name themselves with data-* attributes.
 (() => {
-  const GO = { h: "/", l: "/live" };
+  const GO = { h: "/" };
   let leader = 0;
 
   const typing = (target) => target.closest?.("input, textarea, select, [contenteditable]");
@@ -36,13 +36,6 @@
     leader = event.key === "g" ? Date.now() : 0;
     if (after && GO[event.key]) return follow(GO[event.key]);
     if (event.key === "?") return open(event, "keys");
-    if (event.key === "/") {
-      const find = document.querySelector(".find .input");
-      if (find?.offsetParent) {
-        event.preventDefault();
-        find.focus();
-      }
-    }
     return undefined;
   });
 

@@ -20,13 +20,12 @@ from micelio_app.ui.links import Text, key, link, mark, outside
 
 Crumb = tuple[Any, Any]
 
-SIGN_OUT_ACTION = "/auth/logout"
+SIGN_OUT_ACTION = "/auth/sign-out"
 """Where the sign-out form posts to."""
 
 KEYS = {
     "Anywhere": [
         (("?",), "These keys"),
-        (("/",), "Search"),
         (("g", "h"), "Home"),
         (("Esc",), "Step back"),
     ],

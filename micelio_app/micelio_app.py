@@ -49,10 +49,10 @@ def _front_door(reflex_asgi: Asgi) -> Asgi:
     from backend.doors.routes import own_app
 
     forge = Forge.open(Settings.from_environ())
-    state.serve_from(forge, identify.from_browser)
+    state.serve_from(forge, identify.from_browser_id)
 
     async def session_of(cookies: str | None) -> str | None:
-        return await asyncio.to_thread(identify.public_session, forge, cookies)
+        return await asyncio.to_thread(identify.browser_id, forge, cookies)
 
     frontend = Frontend(FRONTEND / "build" / "client", head_for)
     return FrontDoor(reflex_asgi, own_app(forge), frontend, session_of, forge.settings)

@@ -9,6 +9,8 @@ from urllib.parse import quote, unquote
 
 HOME = "/"
 SIGN_IN = "/signin"
+WELCOME = "/welcome"
+LINK = "/link"
 BROKEN = "/500"
 OWNER = "/[org]"
 PROJECT = "/[org]/[project]"
@@ -26,9 +28,9 @@ PAGES: list[str] = []
 _RESERVED = (
     ".well-known 404 500 _all_routes _event _health _upload about account accounts admin agents api "
     "assets atom auth auth-codespace blog docs events explore external favicon.ico feed git graphql "
-    "health help inbox invite join live login logout mcp metrics new notifications oauth og orgs ping "
-    "privacy projects raw robots.txt rss search security session sessions settings signin signout "
-    "signup sitemap.xml skill.md static stars status support terms tokens user users webhooks "
+    "health help inbox invite join link live login logout mcp metrics new notifications oauth og orgs "
+    "ping privacy projects raw robots.txt rss search security session sessions settings signin signout "
+    "signup sitemap.xml skill.md static stars status support terms tokens user users webhooks welcome "
 )
 RESERVED = frozenset(_RESERVED.split())
 """First segments that are never a handle."""
@@ -72,6 +74,16 @@ def sessions(org: str, name: str) -> str:
 def session(org: str, name: str, session_id: str) -> str:
     """One session; any unique part of its id does."""
     return f"{sessions(org, name)}/{_part(session_id)}"
+
+
+def raw(org: str, name: str, ref: str, path: str) -> str:
+    """The bytes of a file at a ref."""
+    return f"{project(org, name)}/raw/{_part(ref)}{_rest(path)}"
+
+
+def fragment(org: str, name: str, kind: str, ref: str, path: str = "") -> str:
+    """Server-rendered HTML of a file (`code`) or a folder's README (`readme`)."""
+    return f"/_fragments/{_part(org)}/{_part(name)}/{kind}/{_part(ref)}{_rest(path) or '/'}"
 
 
 def settings(org: str, name: str) -> str:

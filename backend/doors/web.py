@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.routing import Match
 
+from backend.core.callers import own_origin
 from vcs.objects import new_id
 
 Message = MutableMapping[str, Any]
@@ -52,18 +53,6 @@ class Pages(Protocol):
     def broken(self, request_id: str) -> bytes:
         """A page for a failure of ours; it names the request."""
         ...
-
-
-def own_origin(headers: Headers, url: str) -> bool:
-    """Whether a request says it comes from our own pages: its Origin is the Host or the public URL.
-
-    A missing Origin is not ours; callers decide what that means for requests without a cookie.
-    """
-    origin = headers.get("origin", "")
-    scheme, _, host = origin.partition("://")
-    if scheme not in ("http", "https"):
-        return False
-    return host == headers.get("host") or (bool(url) and origin == url)
 
 
 class FrontDoor:
@@ -109,7 +98,7 @@ class FrontDoor:
         if scope["path"].rstrip("/") != "/_event":
             return await send({"type": "websocket.close", "code": 4404})
         headers = Headers(scope=scope)
-        if not own_origin(headers, self.url):
+        if not own_origin(headers.get("origin", ""), headers.get("host", ""), self.url):
             return await send({"type": "websocket.close", "code": 4403})
         session = await self.identify_cookie(headers.get("cookie"))
         kept = [(k, v) for k, v in _without_forged_headers(scope)["headers"] if k != b"cookie"]

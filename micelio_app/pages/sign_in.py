@@ -1,8 +1,10 @@
-"""Sign-in: a real form, because only a page load can carry a new HttpOnly cookie.
+"""Sign-in by password and by one-time link, and the first administrator's welcome.
 
-The server answers a refused form with a redirect back here and the reason as a word in
-`?refused=`, the page to go on to in `?next=`.
+All are real forms, because only a page load can carry a new HttpOnly cookie: see
+`backend.accounts.web`. A refused form comes back here with a code in `?error=`.
 """
+
+from typing import Any
 
 import reflex as rx
 
@@ -10,22 +12,29 @@ from micelio_app import layout, routes
 from micelio_app.head import Head, head
 from micelio_app.state import AppState
 from micelio_app.ui import forms, lists
-from micelio_app.ui.links import mark
-
-ACTION = "/auth/login"
-"""Where the form posts handle, password and next to."""
+from micelio_app.ui.links import Text, mark
 
 REASONS = {
-    "wrong": "Handle, e-mail or password is wrong. Check them and try again.",
-    "limited": "Too many tries. Wait a minute, then try again.",
-    "used": "This link was used or has expired. Ask for a new one.",
+    "sign_in.wrong": "No account has this handle or e-mail address together with this password.",
+    "rate.limited": "Too many tries. Wait a minute, then try again.",
+    "link.invalid": "This link was used, replaced or has expired. Ask for a new one.",
+    "handle.invalid": "A handle is 1 to 39 lower-case letters and digits, with single dashes between them.",
+    "handle.taken": "This handle is taken. Choose another one.",
+    "password.short": "The password is too short. Use at least 12 characters.",
+    "password.long": "The password is too long.",
+    "password.weak": "This password is too easy to guess. A few unrelated words do well.",
+    "password.common": "This password is one that many people use. A few unrelated words do well.",
+    "password.personal": "This password contains your handle or e-mail address. Choose another one.",
+    "password.pattern": "This password is a simple pattern. A few unrelated words do well.",
 }
+OTHERWISE = "What was sent could not be used. Check it and try again."
 
 
 class SignInState(AppState):
-    """What the address says about the last try and where to go on to."""
+    """What the address says: the last try's refusal, a link's token, where to go on to."""
 
     next_path: str = ""
+    link_token: str = ""
     reason: str = ""
 
     @rx.event
@@ -33,36 +42,84 @@ class SignInState(AppState):
         """Read the query; only a path of ours is gone on to."""
         query = self.router.url.query_parameters
         wanted = query.get("next", "")
-        self.next_path = wanted if wanted.startswith("/") and not wanted.startswith(("//", "/\\")) else ""
-        self.reason = REASONS.get(query.get("refused", ""), "")
+        local = wanted.startswith("/") and not wanted.startswith("//") and "\\" not in wanted
+        self.next_path = wanted if local else ""
+        self.link_token = query.get("token", "")
+        code = query.get("error", "")
+        self.reason = REASONS.get(code, OTHERWISE) if code else ""
 
 
 def sign_in_page() -> rx.Component:
-    """The form, in the middle of the page."""
+    """Handle or e-mail, and password."""
+    going_on = rx.cond(
+        SignInState.next_path != "",
+        rx.el.p("to go on to ", rx.el.code(SignInState.next_path), class_name="soft"),
+    )
+    return _form(
+        "Sign in",
+        "/auth/sign-in",
+        forms.field("Handle or e-mail", "handle", auto_complete="username", auto_focus=True, required=True),
+        _password("current-password"),
+        under=going_on,
+        button="Sign in",
+        refused="Not signed in.",
+    )
+
+
+def welcome_page() -> rx.Component:
+    """The first administrator names themselves; the link came on the server's own screen."""
+    return _form(
+        "Welcome",
+        "/auth/first",
+        forms.field(
+            "Handle",
+            "handle",
+            hint="Your name in addresses: lower-case letters, digits, dashes.",
+            auto_complete="username",
+            auto_focus=True,
+            required=True,
+        ),
+        forms.field("E-mail", "email", kind="email", hint="Never shown to others.", required=True),
+        _password("new-password", hint="At least 12 characters. A few unrelated words do well."),
+        under=rx.el.p("Make the first account of this forge. It looks after the others.", class_name="soft"),
+        button="Create the account",
+        refused="Not created.",
+    )
+
+
+def link_page() -> rx.Component:
+    """A one-time link signs in by itself once the button is pressed; a mail scanner presses none."""
+    return _form(
+        "Sign in by link",
+        "/auth/link",
+        _password(
+            "new-password",
+            label="New password",
+            hint="Leave it empty to keep the one you have.",
+            required=False,
+        ),
+        under=rx.el.p("This link works once.", class_name="soft"),
+        button="Sign in",
+        refused="Not signed in.",
+    )
+
+
+def _form(title: str, action: str, *fields: Any, under: Any, button: str, refused: Text) -> rx.Component:
     return layout.page(
         rx.el.div(
             rx.el.div(
                 rx.el.span(mark(), class_name="large-mark"),
-                rx.el.h1("Sign in", class_name="title"),
-                rx.cond(
-                    SignInState.next_path != "",
-                    rx.el.p("to go on to ", rx.el.code(SignInState.next_path), class_name="soft"),
-                ),
+                rx.el.h1(title, class_name="title"),
+                under,
                 class_name="stack tight",
             ),
-            rx.cond(
-                SignInState.reason != "", lists.notice("Not signed in.", SignInState.reason, tone="rust")
-            ),
+            rx.cond(SignInState.reason != "", lists.notice(refused, SignInState.reason, tone="rust")),
             forms.post(
-                rx.el.input(type="hidden", name="next", value=SignInState.next_path, read_only=True),
-                forms.field(
-                    "Handle or e-mail", "login", auto_complete="username", auto_focus=True, required=True
-                ),
-                forms.field(
-                    "Password", "password", kind="password", auto_complete="current-password", required=True
-                ),
-                forms.button("Sign in", type="submit", tone="primary", block=True),
-                action=ACTION,
+                _hidden("next", SignInState.next_path),
+                _hidden("token", SignInState.link_token),
+                *fields,
+                forms.button(button, type="submit", tone="primary", block=True),
+                action=action,
                 class_name="stack fields",
             ),
             class_name="stack sign-in",
@@ -72,19 +129,46 @@ def sign_in_page() -> rx.Component:
     )
 
 
-@head(routes.SIGN_IN)
-async def sign_in_head(session: str | None) -> Head:
-    """Sign-in says little of itself."""
-    return Head(title="Sign in", path=routes.SIGN_IN, indexed=False, body=PLAIN_FORM)
+def _password(
+    purpose: str, *, label: str = "Password", required: bool = True, hint: str = ""
+) -> rx.Component:
+    return forms.field(
+        label, "password", kind="password", hint=hint, auto_complete=purpose, required=required
+    )
+
+
+def _hidden(name: str, value: Text) -> rx.Component:
+    return rx.el.input(type="hidden", name=name, value=value, read_only=True)
 
 
 PLAIN_FORM = (
-    f'<h1 class="title">Sign in</h1><form class="stack sign-in" method="post" action="{ACTION}">'
-    '<p class="field"><label for="plain-login">Handle or e-mail</label>'
-    '<input class="input" id="plain-login" name="login" autocomplete="username" required></p>'
+    '<h1 class="title">Sign in</h1><form class="stack sign-in" method="post" action="/auth/sign-in">'
+    '<p class="field"><label for="plain-handle">Handle or e-mail</label>'
+    '<input class="input" id="plain-handle" name="handle" autocomplete="username" required></p>'
     '<p class="field"><label for="plain-password">Password</label><input class="input" id="plain-password" '
     'type="password" name="password" autocomplete="current-password" required></p>'
     '<button class="btn primary block">Sign in</button></form>'
 )
 
+
+@head(routes.SIGN_IN)
+async def sign_in_head(session: str | None) -> Head:
+    """The form works without scripts too."""
+    return Head(title="Sign in", path=routes.SIGN_IN, indexed=False, body=PLAIN_FORM)
+
+
+@head(routes.WELCOME)
+async def welcome_head(session: str | None) -> Head:
+    """Not for crawlers."""
+    return Head(title="Welcome", indexed=False)
+
+
+@head(routes.LINK)
+async def link_head(session: str | None) -> Head:
+    """Not for crawlers."""
+    return Head(title="Sign in by link", indexed=False)
+
+
 layout.screen(routes.SIGN_IN, sign_in_page, title="Sign in · Micelio", on_load=[SignInState.load])
+layout.screen(routes.WELCOME, welcome_page, title="Welcome · Micelio", on_load=[SignInState.load])
+layout.screen(routes.LINK, link_page, title="Sign in by link · Micelio", on_load=[SignInState.load])

@@ -284,6 +284,13 @@ function useFollow(list, last, running) {
     moving.current = box.scrollTop;
   }, []);
 
+  useEffect(() => {
+    // Rows get their true height when they come into view, and details unfold.
+    const grown = new ResizeObserver(() => following.current && seen.current && toEnd());
+    grown.observe(list.current);
+    return () => grown.disconnect();
+  }, [toEnd]);
+
   useLayoutEffect(() => {
     if (!last) return;
     const arrived = seen.current ? last - seen.current : 0;
@@ -297,6 +304,7 @@ function useFollow(list, last, running) {
   return { fresh, toEnd };
 }
 
+/** What scrolls the timeline: its pane on a desk, the window on a phone. */
 function scroller(node) {
   const pane = node?.closest(".pane");
   return pane && getComputedStyle(pane).overflowY === "auto" ? pane : document.scrollingElement;

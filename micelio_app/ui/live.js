@@ -2,7 +2,7 @@
 // Events come once and in order: what was seen is known by its sequence.
 import { useEffect, useSyncExternalStore } from "react";
 
-const FLUSH = 60; // ms: a burst of events is one paint
+const FLUSH = 60; // ms: the first of a burst is painted at once, the rest together
 const EMPTY = { events: [], state: "waiting", turn: 0 };
 const feeds = new Map();
 let worker = null;
@@ -17,6 +17,7 @@ class Feed {
     this.state = "waiting";
     this.listeners = new Set();
     this.flush = null;
+    this.flushed = 0;
     this.stop = null;
   }
 
@@ -56,9 +57,10 @@ class Feed {
   soon() {
     this.flush ??= setTimeout(() => {
       this.flush = null;
+      this.flushed = performance.now();
       this.snapshot = { events: this.events.slice(), state: this.state, first: this.first };
       this.listeners.forEach((each) => each());
-    }, FLUSH);
+    }, Math.max(0, FLUSH - (performance.now() - this.flushed)));
   }
 }
 
@@ -75,14 +77,17 @@ function sharedPort() {
     return null; // a browser that forbids workers still has the plain stream
   }
   const tab = `micelio-tab-${crypto.randomUUID?.() ?? Math.random()}`;
-  navigator.locks?.request(tab, () => new Promise(() => {}));
   worker.addEventListener("message", ({ data }) => {
     const feed = feeds.get(data.session);
     if (data.event) feed?.take(data.event);
     else feed?.turn(data.state);
   });
   worker.start();
-  worker.postMessage({ tab });
+  // Told only once the lock is held: the worker takes the lock for a sign that this tab is gone.
+  navigator.locks?.request(tab, () => {
+    worker.postMessage({ tab });
+    return new Promise(() => {});
+  });
   return worker;
 }
 
@@ -107,6 +112,10 @@ function connectAlone(feed) {
     source = new EventSource(`/api/v1/sessions/${encodeURIComponent(feed.session)}/events/stream?after=${feed.after}`);
     source.onopen = () => feed.turn("open");
     source.onmessage = ({ data }) => feed.take(JSON.parse(data));
+    source.addEventListener("gone", () => {
+      source.close();
+      feed.turn("gone");
+    });
     source.onerror = () => {
       feed.turn("lost");
       if (source.readyState === EventSource.CLOSED) retry = setTimeout(open, 2000);
@@ -126,7 +135,7 @@ function feedOf(session, after) {
 
 const none = { subscribe: () => () => {}, snapshot: EMPTY };
 
-/** The events of a session from `after` on: {events, state: waiting|open|lost, first}. */
+/** The events of a session from `after` on: {events, state: waiting|open|lost|gone, first}. */
 export function useEvents(session, after = 0) {
   const ready = session && typeof window !== "undefined";
   const feed = ready ? feedOf(session, after) : none;

@@ -138,7 +138,9 @@ export function clean(text) {
 
 export function LiveState({ session, after }) {
   const { state } = useEvents(session, after);
-  if (state !== "lost") return null;
-  return jsx("p", { className: "notice", role: "status" },
-    jsx("b", {}, "Connection lost."), jsx("span", {}, "Showing what was here. Trying again."));
+  if (state !== "lost" && state !== "gone") return null;
+  const [what, then] = state === "lost"
+    ? ["Connection lost.", "Showing what was here. Trying again."]
+    : ["This session is no longer shown to you.", "What stands here is what you had seen."];
+  return jsx("p", { className: "notice", role: "status" }, jsx("b", {}, what), jsx("span", {}, then));
 }
