@@ -255,11 +255,13 @@ def _creating(
         updated_at=ctx.now(),
     )
     ctx.db.add(row)
+    # Said before the flush: after a failed one the session answers nothing.
+    address = f"{owner.handle}/{handle}"
     try:
         ctx.db.flush()
     except IntegrityError:
-        raise ProjectTaken(address=f"{owner.handle}/{handle}") from None
-    ctx.audit("project.create", f"{owner.handle}/{handle}", visibility=visibility.value)
+        raise ProjectTaken(address=address) from None
+    ctx.audit("project.create", address, visibility=visibility.value)
     return row
 
 
