@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import reflex as rx
 from pydantic import BaseModel
+from reflex.constants import RouteArgType
 from reflex.event import EventSpec
 
 from backend.core.context import Actor, Forge
@@ -59,6 +60,13 @@ async def viewer(session: str | None) -> Actor:
     if forge is None or identify is None:
         return Actor()
     return await asyncio.to_thread(identify, forge, session)
+
+
+# The slugs of every pattern in `routes`, known to views before any page is hung.
+rx.State.setup_dynamic_args(
+    dict.fromkeys(("org", "project", "ref", "position", "session_id"), RouteArgType.SINGLE)
+    | {"splat": RouteArgType.LIST}
+)
 
 
 class AppState(rx.State):

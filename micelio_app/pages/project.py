@@ -1,0 +1,364 @@
+"""A project: what grows now, its files with the landing that last touched each, how to get it."""
+
+from dataclasses import dataclass
+from html import escape
+
+import reflex as rx
+
+from backend.projects import landings as landing_operations
+from backend.projects import tree as tree_operations
+from backend.projects.schemas import EntryType, LandingSummary, ProjectSummary, TreeEntry, TreePage
+from backend.sessions import service as session_operations
+from backend.sessions.schemas import SessionSummary
+from micelio_app import layout, routes
+from micelio_app.head import Head, head
+from micelio_app.pages.rows import SessionRow, session_line, session_row
+from micelio_app.state import AppState, ask
+from micelio_app.ui import chips, forms, graph, lists
+from micelio_app.ui.fragment import fragment
+from micelio_app.ui.links import link, outside, when
+
+
+@dataclass(frozen=True)
+class EntryRow:
+    """One line of a folder."""
+
+    url: str
+    name: str
+    folder: bool
+    goal: str
+    landing_url: str
+    position: int
+    by: str
+    at: str
+
+
+class ProjectState(AppState):
+    """One project at one ref, one folder of it."""
+
+    name: str = ""
+    address: str = ""
+    description: str = ""
+    public: bool = True
+    archived: bool = False
+    may_propose: bool = False
+    newest: int = 0
+    open_sessions: int = 0
+    clone_url: str = ""
+    map_svg: str = ""
+    entries: rx.Field[list[EntryRow]] = rx.field(default_factory=list)
+    growing: rx.Field[list[SessionRow]] = rx.field(default_factory=list)
+    readme_src: str = ""
+    readme_name: str = ""
+    folder: str = ""
+    at_ref: str = ""
+    ref_label: str = ""
+    landing_url: str = ""
+    shown_position: int = 0
+    landed_at: str = ""
+    parents: rx.Field[list[tuple[str, str]]] = rx.field(default_factory=list)
+    loaded: bool = False
+
+    @rx.event
+    async def load(self):
+        """The front page of a project."""
+        page = await self.call(tree_operations.get_tree, organization=self.org, project=self.project)
+        landed = await self.call(
+            landing_operations.list_landings, organization=self.org, project=self.project, limit=40
+        )
+        running = await self.call(
+            session_operations.list_sessions,
+            organization=self.org,
+            project=self.project,
+            status="active",
+            limit=5,
+        )
+        self._show(page, "HEAD")
+        self.growing = [session_row(session) for session in running.items]
+        self.map_svg = thread(landed.items, running.items)
+        newest = landed.items[0] if landed.items else None
+        self.landed_at = newest.landed_at.isoformat() if newest else ""
+
+    @rx.event
+    async def load_folder(self):
+        """A folder at a ref."""
+        path = "/".join(self.splat)
+        page = await self.call(
+            tree_operations.get_tree, organization=self.org, project=self.project, ref=self.ref, path=path
+        )
+        self.growing, self.map_svg, self.landed_at = [], "", ""
+        self._show(page, self.ref)
+
+    def _show(self, page: TreePage, ref: str) -> None:
+        project = page.project
+        self.name, self.description = project.name, project.description
+        self.address = f"{project.organization}/{project.handle}"
+        self.public, self.archived = project.visibility.value == "public", project.archived
+        self.may_propose = "propose" in project.may
+        self.newest = project.position
+        self.open_sessions = project.open_sessions
+        self.clone_url = project.url
+        self.folder, self.at_ref = page.path, ref
+        self.ref_label = "main" if ref == "HEAD" else ref
+        at = self.shown_position = page.position or 0
+        self.landing_url = routes.landing(project.organization, project.handle, at) if at else ""
+        self.entries = [entry_row(project, ref, entry) for entry in page.entries]
+        self.parents = parents(project, ref, page.path)
+        self.readme_name = page.readme.path.rpartition("/")[2] if page.readme else ""
+        where = (project.organization, project.handle, "readme", ref, page.path)
+        self.readme_src = routes.fragment(*where) if page.readme else ""
+        self.loaded = True
+
+
+def entry_row(project: ProjectSummary, ref: str, entry: TreeEntry) -> EntryRow:
+    """The row of a tree entry."""
+    folder = entry.type is EntryType.FOLDER
+    to = routes.tree if folder else routes.file
+    org, name, last = project.organization, project.handle, entry.last
+    return EntryRow(
+        url=to(org, name, ref, entry.path),
+        name=entry.name + ("/" if folder else ""),
+        folder=folder,
+        goal=last.goal if last else "",
+        landing_url=routes.landing(org, name, last.position) if last else "",
+        position=last.position if last else 0,
+        by=last.by if last else "",
+        at=last.at.isoformat() if last else "",
+    )
+
+
+def parents(project: ProjectSummary, ref: str, path: str) -> list[tuple[str, str]]:
+    """Name and address of each folder on the way to a path, the project's root first."""
+    org, name = project.organization, project.handle
+    walked = [(name, routes.tree(org, name, ref))]
+    so_far = ""
+    for part in path.split("/") if path else []:
+        so_far = f"{so_far}/{part}" if so_far else part
+        walked.append((part, routes.tree(org, name, ref, so_far)))
+    return walked
+
+
+def thread(landed: list[LandingSummary], running: list[SessionSummary]) -> str:
+    """The map of the trunk as SVG."""
+    return graph.thread_map(
+        [
+            graph.Landed(
+                position=each.position,
+                base=each.position - 1,
+                at=each.landed_at,
+                by="ai" if each.agent else "human",
+                lines=each.additions + each.deletions,
+            )
+            for each in landed
+        ],
+        [graph.Growing(base=each.base_position, name=each.agent or each.author) for each in running],
+    )
+
+
+def project_page() -> rx.Component:
+    """The front page."""
+    return layout.project_page(
+        _title(),
+        rx.cond(ProjectState.archived, _archived()),
+        rx.cond(
+            ProjectState.map_svg != "", rx.el.figure(rx.html(ProjectState.map_svg, class_name="thread-box"))
+        ),
+        rx.el.div(
+            rx.el.div(_growing(), _files(), _readme(), class_name="stack loose"),
+            rx.el.aside(_clone(), _about(), class_name="stack loose"),
+            class_name="pair",
+        ),
+        org=ProjectState.org,
+        project=ProjectState.project,
+        current="Files",
+        counts=counts(),
+    )
+
+
+def folder_page() -> rx.Component:
+    """One folder."""
+    return layout.project_page(
+        rx.el.nav(trail(ProjectState.parents), class_name="path-trail", aria_label="Folders"),
+        _files(),
+        _readme(),
+        org=ProjectState.org,
+        project=ProjectState.project,
+        current="Files",
+        counts=counts(),
+    )
+
+
+def counts() -> dict[str, rx.Component]:
+    """The numbers on the tabs."""
+    return {"Landings": ProjectState.newest, "Sessions": ProjectState.open_sessions}
+
+
+def trail(walked: rx.Var[list[tuple[str, str]]]) -> rx.Component:
+    """The way to a folder or file, each part a link."""
+    return rx.el.ol(
+        rx.foreach(walked, lambda pair: rx.el.li(link(pair[0], to=pair[1]))), class_name="trail mono"
+    )
+
+
+def _title() -> rx.Component:
+    return rx.el.div(
+        rx.el.div(
+            rx.el.h1(ProjectState.name, class_name="title"),
+            rx.cond(ProjectState.public, chips.tag("Public"), chips.tag("Private", "ochre")),
+            rx.cond(ProjectState.archived, chips.tag("Archived", "ochre")),
+            class_name="line",
+        ),
+        rx.cond(ProjectState.description != "", rx.el.p(ProjectState.description, class_name="soft")),
+        class_name="stack tight",
+    )
+
+
+def _archived() -> rx.Component:
+    return lists.notice("Archived.", "This project is read-only. An admin can unarchive it.", tone="ochre")
+
+
+def _growing() -> rx.Component:
+    here = rx.Var.create("/") + ProjectState.address + "/sessions"
+    filled = lists.section(
+        "Growing now",
+        lists.rows(rx.foreach(ProjectState.growing, session_line)),
+        count=ProjectState.growing.length(),
+        end=link("All sessions", to=here),
+    )
+    return rx.cond(ProjectState.growing.length() > 0, filled)
+
+
+def _files() -> rx.Component:
+    label = rx.cond(
+        ProjectState.landing_url != "",
+        link("Landing #", ProjectState.shown_position, to=ProjectState.landing_url),
+        rx.el.span("nothing landed"),
+    )
+    landed = rx.cond(ProjectState.landed_at != "", when(ProjectState.landed_at, ago=True))
+    header = rx.el.header(
+        rx.el.h2("Files", class_name="hush"),
+        rx.el.b(ProjectState.ref_label, class_name="mono"),
+        rx.el.span(rx.el.span(label), landed, class_name="meta"),
+        rx.el.span(
+            link("History", to=rx.Var.create("/") + ProjectState.address + "/landings"), class_name="end"
+        ),
+        class_name="head",
+    )
+    heads = (rx.el.th(each) for each in ("Name", "Last landing", "By", "Number", "When"))
+    table = rx.el.table(
+        rx.el.thead(rx.el.tr(*heads), class_name="hush"),
+        rx.el.tbody(rx.foreach(ProjectState.entries, _entry)),
+        class_name="table files",
+    )
+    nothing = lists.empty(
+        "No file yet",
+        rx.el.p("Clone the project, put files into the folder, and land them in a session."),
+        forms.copy_box(rx.Var.create("mic clone ") + ProjectState.clone_url),
+    )
+    shown = rx.cond(ProjectState.entries.length() > 0, table, rx.cond(ProjectState.loaded, nothing))
+    return rx.el.section(header, shown)
+
+
+def _entry(row: rx.Var[EntryRow]) -> rx.Component:
+    name = rx.cond(row.folder, "mono name folder", "mono name")
+    return rx.el.tr(
+        rx.el.td(link(row.name, to=row.url, class_name=name), class_name="name"),
+        rx.el.td(link(row.goal, to=row.landing_url, class_name="soft"), class_name="cut"),
+        rx.el.td(rx.el.span(row.by, class_name="meta"), class_name="only-wide by"),
+        rx.el.td(
+            rx.cond(row.position > 0, link("#", row.position, to=row.landing_url, class_name="meta num")),
+            class_name="end only-wide",
+        ),
+        rx.el.td(rx.cond(row.at != "", when(row.at, ago=True)), class_name="end meta when"),
+    )
+
+
+def _readme() -> rx.Component:
+    shown = lists.section(
+        ProjectState.readme_name,
+        fragment(ProjectState.readme_src, label="README", class_name="readme prose-box"),
+    )
+    return rx.cond(ProjectState.readme_src != "", shown)
+
+
+def _clone() -> rx.Component:
+    return lists.section(
+        "Clone",
+        forms.copy_box(rx.Var.create("mic clone ") + ProjectState.clone_url),
+        rx.el.p("Agents: point them at ", outside("skill.md", href="/skill.md"), ".", class_name="hint"),
+        class_name="stack tight",
+    )
+
+
+def _about() -> rx.Component:
+    return lists.section(
+        "About",
+        lists.facts(
+            ("Landings", ProjectState.newest),
+            ("Sessions", rx.el.span(ProjectState.open_sessions, " running")),
+            down=True,
+        ),
+    )
+
+
+def readable(page: TreePage, landed: list[LandingSummary]) -> str:
+    """The page for readers without scripts: description, files, how to clone, newest landings."""
+    project = page.project
+    address = f"{project.organization}/{project.handle}"
+    files = "".join(
+        f'<li><a href="{escape(row.url)}">{escape(row.name)}</a> {escape(row.goal)}</li>'
+        for row in (entry_row(project, "HEAD", entry) for entry in page.entries)
+    )
+    recent = "".join(
+        f'<li><a href="{escape(routes.landing(project.organization, project.handle, each.position))}">'
+        f"#{each.position}</a> {escape(each.goal)}</li>"
+        for each in landed
+    )
+    return (
+        f"<h1>{escape(address)}</h1><p>{escape(project.description)}</p>"
+        f"<pre><code>mic clone {escape(project.url)}</code></pre>"
+        f"<h2>Files</h2><ul>{files or '<li>No file yet</li>'}</ul>"
+        f"<h2>Landings</h2><ul>{recent or '<li>Nothing landed yet</li>'}</ul>"
+    )
+
+
+@head(routes.PROJECT)
+async def project_head(session: str | None, *, org: str, project: str) -> Head:
+    """Title, description, and the project as structured data."""
+    page = await ask(session, tree_operations.get_tree, organization=org, project=project)
+    landed = await ask(session, landing_operations.list_landings, organization=org, project=project, limit=10)
+    found = page.project
+    address = f"{found.organization}/{found.handle}"
+    return Head(
+        title=address,
+        description=found.description or f"{address} on Micelio",
+        path=routes.project(found.organization, found.handle),
+        indexed=found.visibility.value == "public",
+        json_ld={
+            "@type": "SoftwareSourceCode",
+            "name": found.name,
+            "description": found.description,
+            "codeRepository": found.url,
+        },
+        body=readable(page, landed.items),
+    )
+
+
+@head(routes.TREE)
+async def folder_head(session: str | None, *, org: str, project: str, ref: str, splat: str) -> Head:
+    """Title of a folder."""
+    page = await ask(
+        session, tree_operations.get_tree, organization=org, project=project, ref=ref, path=splat
+    )
+    address = f"{page.project.organization}/{page.project.handle}"
+    return Head(
+        title=f"{page.path or address} at {ref} · {address}",
+        path=routes.tree(page.project.organization, page.project.handle, ref, page.path),
+        indexed=page.project.visibility.value == "public" and ref == "HEAD",
+        body=readable(page, []),
+    )
+
+
+PROJECT_TITLE = rx.cond(ProjectState.address != "", ProjectState.address + " · Micelio", "Micelio")
+layout.screen(routes.PROJECT, project_page, title=PROJECT_TITLE, on_load=[ProjectState.load])
+layout.screen(routes.TREE, folder_page, title=PROJECT_TITLE, on_load=[ProjectState.load_folder])

@@ -1,0 +1,99 @@
+"""Sessions of a project: what grows now, what waits, and what became of the others."""
+
+from html import escape
+
+import reflex as rx
+
+from backend.sessions import service as operations
+from micelio_app import layout, routes
+from micelio_app.head import Head, head
+from micelio_app.pages.rows import SessionRow, session_line, session_row
+from micelio_app.state import AppState, ask
+from micelio_app.ui import forms, lists
+
+
+class SessionsState(AppState):
+    """Sessions, newest first, grown by whole pages."""
+
+    open_rows: rx.Field[list[SessionRow]] = rx.field(default_factory=list)
+    ended_rows: rx.Field[list[SessionRow]] = rx.field(default_factory=list)
+    further: str = ""
+    loaded: bool = False
+
+    @rx.event
+    async def load(self):
+        """The newest page."""
+        self.open_rows, self.ended_rows, self.further, self.loaded = [], [], "", False
+        await self._more("")
+        self.loaded = True
+
+    @rx.event
+    async def more(self):
+        """The page below."""
+        await self._more(self.further)
+
+    async def _more(self, cursor: str) -> None:
+        page = await self.call(
+            operations.list_sessions, organization=self.org, project=self.project, cursor=cursor
+        )
+        rows = [session_row(each) for each in page.items]
+        running = ("active", "pending_review")
+        self.open_rows = [*self.open_rows, *(row for row in rows if row.status in running)]
+        self.ended_rows = [*self.ended_rows, *(row for row in rows if row.status not in running)]
+        self.further = page.next or ""
+
+
+def sessions_page() -> rx.Component:
+    """What is open stands first."""
+    nothing = lists.empty(
+        "No session yet",
+        rx.el.p("A session is a goal and what came of it. Start one in a clone, or point an agent here."),
+        forms.copy_box('mic session start "what you want"'),
+    )
+    any_rows = SessionsState.open_rows.length() + SessionsState.ended_rows.length() > 0
+    filled = rx.fragment(
+        _list("Open", SessionsState.open_rows),
+        _list("Ended", SessionsState.ended_rows),
+        rx.cond(
+            SessionsState.further != "",
+            rx.el.p(forms.button("Earlier sessions", on_click=SessionsState.more), class_name="more"),
+        ),
+    )
+    base = rx.Var.create("/") + SessionsState.org + "/" + SessionsState.project
+    return layout.project_page(
+        rx.el.h1("Sessions", class_name="hush"),
+        rx.cond(any_rows, filled, rx.cond(SessionsState.loaded, nothing, lists.waiting())),
+        org=SessionsState.org,
+        project=SessionsState.project,
+        current="Sessions",
+        crumbs=[("Sessions", base + "/sessions")],
+    )
+
+
+def _list(title: str, rows: rx.Var[list[SessionRow]]) -> rx.Component:
+    shown = lists.section(title, lists.rows(rx.foreach(rows, session_line)), count=rows.length())
+    return rx.cond(rows.length() > 0, shown)
+
+
+@head(routes.SESSIONS)
+async def sessions_head(session: str | None, *, org: str, project: str) -> Head:
+    """Title, and the sessions one may see as a list."""
+    page = await ask(session, operations.list_sessions, organization=org, project=project)
+    rows = "".join(
+        f'<li><a href="{escape(routes.session(org, project, each.short_id))}">{escape(each.goal)}</a> '
+        f"{escape(each.status.value)}</li>"
+        for each in page.items
+    )
+    return Head(
+        title=f"Sessions · {org}/{project}",
+        path=routes.sessions(org, project),
+        body=f"<h1>Sessions</h1><ul>{rows or '<li>No session yet</li>'}</ul>",
+    )
+
+
+layout.screen(
+    routes.SESSIONS,
+    sessions_page,
+    title=rx.Var.create("Sessions · ") + SessionsState.org + "/" + SessionsState.project + " · Micelio",
+    on_load=[SessionsState.load],
+)
