@@ -5,6 +5,7 @@ Doors take their operations from here, so none of them can forget to load a slic
 
 from backend.accounts import service as accounts
 from backend.core.operations import Operation, operations
+from backend.instance import service as instance
 from backend.organizations import service as organizations
 from backend.projects import jobs as project_jobs
 from backend.projects import landings, tree
@@ -13,7 +14,7 @@ from backend.sessions import files, landing, live
 from backend.sessions import jobs as session_jobs
 from backend.sessions import service as sessions
 
-SERVICES = (accounts, organizations, projects, tree, landings, sessions, live, files, landing)
+SERVICES = (accounts, organizations, projects, tree, landings, sessions, live, files, landing, instance)
 JOBS = (project_jobs, session_jobs)
 
 

@@ -4,43 +4,27 @@ from dataclasses import dataclass
 
 import reflex as rx
 
+from backend.instance import service as instance
 from micelio_app import layout, routes
 from micelio_app.head import SAYS, Head, head
+from micelio_app.pages.rows import (
+    LandingRow,
+    SessionRow,
+    landing_line,
+    landing_row,
+    session_line,
+    session_row,
+)
 from micelio_app.state import AppState
 from micelio_app.ui import chips, forms, lists
-from micelio_app.ui.links import link, outside, when
+from micelio_app.ui.links import link, outside
 
 TITLE = "Watch agents write code, land only what you understand · Micelio"
 
 
 @dataclass(frozen=True)
-class LiveRow:
-    """A public session that is running."""
-
-    url: str
-    goal: str
-    project: str
-    doing: str
-    agent: str
-    started_at: str
-
-
-@dataclass(frozen=True)
-class LandedRow:
-    """A public landing; `by` is ai, assisted or human."""
-
-    url: str
-    goal: str
-    project_url: str
-    label: str
-    who: str
-    by: str
-    landed_at: str
-
-
-@dataclass(frozen=True)
 class ProjectRow:
-    """A public project."""
+    """A project one may see."""
 
     url: str
     name: str
@@ -51,10 +35,26 @@ class ProjectRow:
 class HomeState(AppState):
     """What strangers may see of this instance."""
 
-    live: rx.Field[list[LiveRow]] = rx.field(default_factory=list)
-    landed: rx.Field[list[LandedRow]] = rx.field(default_factory=list)
+    live: rx.Field[list[SessionRow]] = rx.field(default_factory=list)
+    landed: rx.Field[list[LandingRow]] = rx.field(default_factory=list)
     projects: rx.Field[list[ProjectRow]] = rx.field(default_factory=list)
     map_svg: str = ""
+
+    @rx.event
+    async def load(self):
+        """What grows and what landed."""
+        overview = await self.call(instance.get_overview)
+        self.live = [session_row(each) for each in overview.live]
+        self.landed = [landing_row(each) for each in overview.landed]
+        self.projects = [
+            ProjectRow(
+                url=routes.project(each.organization, each.handle),
+                name=f"{each.organization}/{each.handle}",
+                description=each.description,
+                live=each.open_sessions,
+            )
+            for each in overview.projects
+        ]
 
 
 def home_page() -> rx.Component:
@@ -116,33 +116,14 @@ def _live() -> rx.Component:
         rx.el.p("Sessions appear here while people and agents work. Start one in a clone."),
         forms.copy_box('mic session start "what you want"'),
     )
-    filled = lists.rows(rx.foreach(HomeState.live, _live_row))
+    filled = lists.rows(rx.foreach(HomeState.live, session_line))
     return lists.section("Live now", rx.cond(HomeState.live.length() > 0, filled, nothing))
-
-
-def _live_row(row: rx.Var[LiveRow]) -> rx.Component:
-    return lists.row(
-        link(row.goal, to=row.url, class_name="ask"),
-        dot=chips.dot("running"),
-        meta=(rx.el.span(row.project), rx.el.span(row.doing, class_name="mono")),
-        side=(rx.el.span(row.agent, class_name="slate only-wide"), when(row.started_at)),
-    )
 
 
 def _landed() -> rx.Component:
     nothing = lists.empty("Nothing landed yet", rx.el.p("What lands on a public project appears here."))
-    filled = lists.landed(rx.foreach(HomeState.landed, _landed_row), few=True)
+    filled = lists.landed(rx.foreach(HomeState.landed, landing_line), few=True)
     return lists.section("Landed", rx.cond(HomeState.landed.length() > 0, filled, nothing))
-
-
-def _landed_row(row: rx.Var[LandedRow]) -> rx.Component:
-    return lists.landed_row(
-        when(row.landed_at),
-        row.by,
-        link(row.goal, to=row.url, class_name="cut"),
-        rx.el.span(row.who, class_name="meta only-wide"),
-        rx.el.span(link(row.label, to=row.project_url), class_name="meta num"),
-    )
 
 
 def _projects() -> rx.Component:
@@ -169,4 +150,4 @@ async def home_head(session: str | None) -> Head:
     )
 
 
-layout.screen(routes.HOME, home_page, title=TITLE)
+layout.screen(routes.HOME, home_page, title=TITLE, on_load=[HomeState.load])

@@ -121,6 +121,7 @@ CASES: dict[str, Case] = {
     ),
     "get_project": about_project(ANYONE),
     "list_all_projects": Case(ANYONE, invalid={"limit": 101}),
+    "get_overview": Case(ANYONE, invalid={"limit": 101}),
     "list_projects": about_organization(ANYONE, invalid={"limit": 101}),
     "update_project": about_project(OWNERS, ok={"description": "New."}, invalid={"visibility": "loud"}),
     "resolve_ref": about_project(ANYONE, ok={"ref": "@1"}),
