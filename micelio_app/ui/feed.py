@@ -66,8 +66,8 @@ def timeline(
 ) -> rx.Component:
     """The session's events as they come, with filters, follow and "N new".
 
-    `session` is the whole id. `after` is the sequence to begin behind (what is earlier is loaded on demand); it must be
-    the same in all parts of a page. `started` is when the session began (RFC 3339).
+    `session` is the whole id. `after` is the sequence to begin behind (what is earlier is loaded on
+    demand); it must be the same in all parts of a page. `started` is when the session began (RFC 3339).
     """
     return EventFeed.create(key=session, session=session, started=started, after=after, running=running)
 
