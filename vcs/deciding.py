@@ -29,7 +29,7 @@ from vcs.objects import (
 )
 from vcs.reading import content_at
 from vcs.repository import Repository
-from vcs.segments import NO_SHA1, write_segment
+from vcs.segments import NO_SHA1, IndexEntry, write_segment
 from vcs.staging import StagedFile, StagedReader, with_sha1s
 from vcs.store import Missing
 
@@ -44,7 +44,7 @@ __all__ = [
     "WrongKind",
 ]
 
-# Staged files up to this size are copied into the batch's segment, longer ones join the tail.
+# Staged files of up to so many plain bytes are copied into the batch's segment, others join the tail.
 SMALL_FILE = 1 << 20
 
 
@@ -158,6 +158,7 @@ class Plan:
         self._files: dict[str, StagedFile] = {}
         self._sha1s = known_sha1s
         self._taken: dict[bytes, str] = {}
+        self._kinds = _Kinds(repository)
         self._condemned = frozenset(name.key for name in head.condemned)
         self.landed: list[Landed] = []
 
@@ -166,20 +167,22 @@ class Plan:
     ) -> Landed:
         """Add one landing to the plan. When this raises, the plan is as it was before."""
         files = [file for file in staged if file[0].key not in self._condemned]
-        reader = _Reader(self._repository, self._added, proposal.objects, files)
+        reader = _Reader(self._repository, self._added, self._kinds, proposal.objects, files)
         base = self._base_tree(proposal.base)
         # First what the proposal itself names, so that all that is missing is told at once.
-        self._needs(reader, proposal.tree, base)
+        needs = self._needs(reader, proposal.tree, base)
         merged = merge(reader, base, self._tree, proposal.tree)
         if merged.conflicts:
             raise Overlapping(merged.conflicts, self._position)
-        reader.add(merged.objects)
-        needs = self._needs(reader, merged.tree, self._tree)
+        if merged.tree != proposal.tree:
+            reader.add(merged.objects)
+            needs = self._needs(reader, merged.tree, self._tree)
         if len(self._files | needs.files) > most_files:
             raise TooManyFiles([ref for ref, _ in needs.files.values()])
         commit = self._commit(proposal, merged.tree)
         record = self._make_record(proposal, summary, commit)
-        objects = [*needs.objects.values(), commit, summary, record]
+        # They were found from the top; the other way round each comes after what it names.
+        objects = [*reversed(needs.objects.values()), commit, summary, record]
         written = self._with_sha1s(objects, reader, proposal.hints)
         self._check_sha1s(written, needs.files.values())
         return self._accept(proposal, written, needs, commit, record, merged.tree)
@@ -190,7 +193,7 @@ class Plan:
         made = self._added.get(base)
         if made is not None:
             return parse_commit(made.content).tree
-        kind = self._repository.index.kind_of(base)
+        kind = self._kinds.of(base)
         if kind is None:
             raise MissingObjects([base])
         if kind is not Kind.COMMIT:
@@ -217,7 +220,9 @@ class Plan:
             elif expected is not None and kind not in (expected, Kind.RAW):
                 raise WrongKind(id=id, expected=expected.word, found=kind.word)
             elif kind is Kind.TREE and reader.is_new(id):
-                pending += _differing(reader.tree(id), reader.tree(other) if other != EMPTY_TREE else ())
+                differing = list(_differing(reader.tree(id), reader.tree(other)))
+                self._kinds.learn([each for each, _, _ in differing])
+                pending += differing
             elif kind in (Kind.COMMIT, Kind.TAG) and reader.is_new(id):
                 pending += [(named, None, EMPTY_TREE) for named in ids_in(kind, reader.content(id))]
         if missing:
@@ -230,31 +235,28 @@ class Plan:
         """Where an object comes from, noted in `needs`; its kind, None when it is nowhere."""
         made = reader.own.get(id)
         if made is not None:
-            if self._repository.index.kind_of(id) is None:
+            if self._kinds.of(id) is None:
                 needs.objects[id] = made
             return made.kind
         if id in self._added:
             return self._added[id].kind
-        kind = self._repository.index.kind_of(id)
+        kind = self._kinds.of(id)
         if kind is not None:
             return kind
         for _, footer in self._files.values():
             joining = footer.find(id)
             if joining is not None:
                 return joining.kind
-        file = reader.staged_file(id)
-        if file is None:
+        found = reader.staged_file(id)
+        if found is None:
             return None
-        ref, footer = file
-        entry = footer.find(id)
-        if entry is None:
-            return None
-        if ref.size <= SMALL_FILE:
+        (ref, footer), entry = found
+        if sum(frame.plain for frame in footer.frames) <= SMALL_FILE:
             needs.objects[id] = Object(entry.kind, id, reader.content(id))
         elif ref.key not in needs.files:
             if not self._repository.staged.exists(ref):
                 return None
-            needs.files[ref.key] = file
+            needs.files[ref.key] = (ref, footer)
             # The whole file becomes live, so all that is named in it has to be there as well.
             named = (each for each in footer.entries if each.kind in (Kind.TREE, Kind.COMMIT, Kind.TAG))
             pending += [(each.id, each.kind, EMPTY_TREE) for each in named]
@@ -299,9 +301,10 @@ class Plan:
         return [(object, sha1, hints.get(object.id, 0)) for object, sha1 in with_sha1s(objects, sha1_of)]
 
     def _check_sha1s(self, written: Sequence[tuple[Object, bytes, int]], files: Iterable[StagedFile]) -> None:
-        for id, sha1 in self._new_sha1s(written, files):
-            taken = self._taken.get(sha1) or self._repository.index.id_of(sha1)
-            if taken is not None and taken != id:
+        new = list(self._new_sha1s(written, files))
+        live = self._repository.index.ids_of([sha1 for _, sha1 in new])
+        for id, sha1 in new:
+            if self._taken.get(sha1, id) != id or live.get(sha1, id) != id:
                 raise Sha1Taken(id=id, sha1=sha1.hex())
 
     def _new_sha1s(
@@ -383,6 +386,26 @@ def _differing(entries: Iterable[Entry], others: Iterable[Entry]) -> Iterator[tu
             yield entry.id, expected, other.id if other is not None and other.is_tree else EMPTY_TREE
 
 
+class _Kinds:
+    """The kinds of live objects, each asked of the index once in a round."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._index = repository.index
+        self._known: dict[str, Kind | None] = {}
+
+    def of(self, id: str) -> Kind | None:
+        """The kind of an object of the live set, None when it is not in it."""
+        if id not in self._known:
+            self._known[id] = self._index.kind_of(id)
+        return self._known[id]
+
+    def learn(self, ids: Iterable[str]) -> None:
+        """Ask for many at once."""
+        asked = [id for id in ids if id not in self._known]
+        found = self._index.kinds_of(asked)
+        self._known.update((id, found.get(id)) for id in asked)
+
+
 class _Reader:
     """What one landing may read: the live set, the batch so far, its own objects, its staged files.
 
@@ -393,11 +416,13 @@ class _Reader:
         self,
         repository: Repository,
         added: Mapping[str, Object],
+        kinds: _Kinds,
         own: Iterable[Object],
         files: Sequence[StagedFile],
     ) -> None:
         self._repository = repository
         self._added = added
+        self._kinds = kinds
         self.own = {object.id: object for object in own}
         self._staged = StagedReader(repository, files)
         self._parsed: dict[str, tuple[Entry, ...]] = {}
@@ -408,18 +433,22 @@ class _Reader:
 
     def is_new(self, id: str) -> bool:
         """Whether what this object names has to be looked at: live objects name live ones."""
-        return id not in self._added and self._repository.index.kind_of(id) is None
+        return id not in self._added and self._kinds.of(id) is None
 
-    def staged_file(self, id: str) -> StagedFile | None:
-        """The staged file that has this object."""
-        return next((file for file in self._staged.files if file[1].find(id) is not None), None)
+    def staged_file(self, id: str) -> tuple[StagedFile, IndexEntry] | None:
+        """The staged file that has this object, and its entry there."""
+        for file in self._staged.files:
+            entry = file[1].find(id)
+            if entry is not None:
+                return file, entry
+        return None
 
     def tree(self, id: str) -> tuple[Entry, ...]:
         """The entries of a tree; MissingObjects when it is nowhere."""
         if id == EMPTY_TREE:
             return ()
         made = self.own.get(id) or self._added.get(id)
-        if made is None and self._repository.index.kind_of(id) is Kind.TREE:
+        if made is None and self._kinds.of(id) is Kind.TREE:
             return self._repository.tree(id)
         if id not in self._parsed:
             self._parsed[id] = parse_tree(self.content(id))

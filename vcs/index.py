@@ -111,6 +111,7 @@ class Index:
         self._idle: list[sqlite3.Connection] = []
         self._inherited: list[sqlite3.Connection] = []
         self._process = os.getpid()
+        self._decoded: tuple[Head, str] | None = None
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._prepare()
@@ -151,9 +152,13 @@ class Index:
 
     def head(self) -> tuple[Head, str] | None:
         """The HEAD this index stands for and its version; None while it is empty."""
+        known = self._decoded
+        if known is not None and known[1] == self.version():
+            return known
         with self._reading() as db:
             row = db.execute("select head, version from state").fetchone()
-        return (Head.decode(row[0], self._key), row[1]) if row else None
+        self._decoded = (Head.decode(row[0], self._key), row[1]) if row else None
+        return self._decoded
 
     def version(self) -> str | None:
         """The version of HEAD this index stands for."""
@@ -170,10 +175,10 @@ class Index:
         if self.version() != version:
             with self._writing() as db:
                 body, version = source.read_head()
-                self._bring_to(db, body, version, source)
+                self._bring_to(db, Head.decode(body, self._key), body, version, source)
         return Head.decode(body, self._key), version
 
-    def adopt(self, body: bytes, version: str, *, after: str, source: Source) -> None:
+    def adopt(self, head: Head, body: bytes, version: str, *, after: str, source: Source) -> None:
         """Go one step on to a HEAD that was just swapped in for version `after`.
 
         Does nothing when the index stands for another version by now; `catch_up` settles that.
@@ -181,13 +186,14 @@ class Index:
         with self._writing() as db:
             row = db.execute("select version from state").fetchone()
             if row is not None and row[0] == after:
-                self._bring_to(db, body, version, source)
+                self._bring_to(db, head, body, version, source)
 
-    def _bring_to(self, db: sqlite3.Connection, body: bytes, version: str, source: Source) -> None:
+    def _bring_to(
+        self, db: sqlite3.Connection, head: Head, body: bytes, version: str, source: Source
+    ) -> None:
         row = db.execute("select version from state").fetchone()
         if row is not None and row[0] == version:
             return
-        head = Head.decode(body, self._key)
         _Update(db, head, source).apply()
         db.execute(
             "insert or replace into state (one, version, head, sequence, checkpoint) values (1, ?, ?, ?, ?)",
@@ -205,6 +211,15 @@ class Index:
             row = db.execute("select kind from objects where id = ?", (bytes.fromhex(id),)).fetchone()
         return Kind(row[0]) if row else None
 
+    def kinds_of(self, ids: Sequence[str]) -> dict[str, Kind]:
+        """The kinds of those objects that are live."""
+        found: dict[str, Kind] = {}
+        with self._reading() as db:
+            for some in _hundreds([bytes.fromhex(id) for id in ids]):
+                query = f"select id, kind from objects where id in ({_marks(some)})"
+                found.update((id.hex(), Kind(kind)) for id, kind in db.execute(query, some))
+        return found
+
     def sha1_of(self, id: str) -> bytes | None:
         """git's SHA-1 of a live object; None when it has none or is not there."""
         with self._reading() as db:
@@ -216,6 +231,15 @@ class Index:
         with self._reading() as db:
             row = db.execute("select id from objects where sha1 = ?", (sha1,)).fetchone()
         return row[0].hex() if row else None
+
+    def ids_of(self, sha1s: Sequence[bytes]) -> dict[bytes, str]:
+        """The ids of the live objects that have one of these SHA-1s."""
+        found: dict[bytes, str] = {}
+        with self._reading() as db:
+            for some in _hundreds(sha1s):
+                query = f"select sha1, id from objects where sha1 in ({_marks(some)})"
+                found.update((sha1, id.hex()) for sha1, id in db.execute(query, some))
+        return found
 
     def commits_beginning(self, prefix: str) -> list[str]:
         """Ids of up to three live commits whose id or SHA-1 begins with these hex digits."""
@@ -506,6 +530,16 @@ _INSERT_OBJECT = (
     "on conflict (id) do update set sha1 = excluded.sha1, kind = excluded.kind, segment = excluded.segment, "
     "frame = excluded.frame, offset = excluded.offset, length = excluded.length"
 )
+
+
+def _hundreds(values: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    return (values[at : at + 500] for at in range(0, len(values), 500))
+
+
+def _marks(values: Sequence[bytes]) -> str:
+    return ",".join("?" * len(values))
+
+
 _RECORD = "sequence, id, landing, session, revision, first, last, at"
 
 

@@ -395,14 +395,15 @@ class Batcher:
             repository.store.put(key, [body])
         short = {key: body for key, body in files.items() if key not in long}
         faults.reach("landing.files_written")
+        encoded = head.encode()
         faults.reach("landing.before_swap")
-        swapped = swap_patiently(repository.store, head, version, short, self._pause)
+        swapped = swap_patiently(repository.store, head, encoded, version, short, self._pause)
         if swapped is None:
             return False
         faults.reach("landing.after_swap")
         # It has happened. If the index cannot follow just now, the next reader makes it.
         with suppress(MicelioError):
-            repository.adopt(head, swapped, after=version, files=files)
+            repository.adopt(head, encoded, swapped, after=version, files=files)
         return True
 
     def _join(self, head: Head, version: str, ahead: Sequence[SegmentRef]) -> None:

@@ -125,7 +125,7 @@ class Repository(Reader):
         key = segment_key(project, project)
         tail = (SegmentRef.of(key, body),)
         head = Head(project=project, pool=project, sequence=0, record=record.id, trunk=trunk, tail=tail)
-        swapped = swap_patiently(store, head, ABSENT, {key: body})
+        swapped = swap_patiently(store, head, head.encode(), ABSENT, {key: body})
         repository = cls(store, project, project, index_path)
         if swapped is None and repository.catch_up().sequence > 0:
             raise ProjectExists(project=project)
@@ -162,9 +162,9 @@ class Repository(Reader):
         """The HEAD the index stands for, which may be behind; an empty index catches up."""
         return self.index.head() or self.current()
 
-    def adopt(self, head: Head, version: str, *, after: str, files: Mapping[str, bytes]) -> None:
+    def adopt(self, head: Head, body: bytes, version: str, *, after: str, files: Mapping[str, bytes]) -> None:
         """Bring the index to a HEAD just swapped in after version `after`, with the files written."""
-        self.index.adopt(head.encode(), version, after=after, source=_Written(self, files))
+        self.index.adopt(head, body, version, after=after, source=_Written(self, files))
 
     def read_file(self, key: str, start: int, length: int | None) -> bytes:
         """A part of an immutable file."""

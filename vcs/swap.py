@@ -33,14 +33,19 @@ class Unanswered(MicelioError):
 
 
 def swap_patiently(
-    store: Store, head: Head, expected: str | None, files: Mapping[str, bytes], pause: Pause = time.sleep
+    store: Store,
+    head: Head,
+    body: bytes,
+    expected: str | None,
+    files: Mapping[str, bytes],
+    pause: Pause = time.sleep,
 ) -> str | None:
-    """HEAD's new version, or None when this swap is lost or dead, unless the log says otherwise.
+    """HEAD's new version once `body`, the encoded `head`, is there; None when this swap is lost or dead,
+    unless the log says otherwise.
 
     Raises Unanswered when the store stays silent. Any other error means that HEAD certainly did
     not move by this swap.
     """
-    body = head.encode()
     doubtful = False
     for attempt in range(_ATTEMPTS):
         try:
@@ -77,7 +82,8 @@ def fence_head(store: Store, pool: str, project: str, pause: Pause = time.sleep)
     """
     for _ in range(_FENCES):
         body, version = store.read_head(pool, project)
-        swapped = swap_patiently(store, Head.decode(body).renewed(), version, {}, pause)
+        head = Head.decode(body).renewed()
+        swapped = swap_patiently(store, head, head.encode(), version, {}, pause)
         if swapped is not None:
             return swapped
     raise Unanswered

@@ -1,10 +1,18 @@
 """Small worlds for tests of version control: trees in memory, and projects on a store."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
-from vcs.objects import EMPTY_TREE, Entry, Kind, Object, encode_tree, object_id, parse_tree
+from vcs import overlay
+from vcs.doctor import Fault, verify
+from vcs.landing import Batcher, Proposal
+from vcs.objects import EMPTY_TREE, Entry, Kind, Object, encode_tree, new_id, object_id, parse_tree
+from vcs.repository import Repository
+from vcs.store import Store
 
-__all__ = ["Trees", "blob"]
+__all__ = ["AT", "Trees", "World", "blob", "proposal"]
 
 
 def blob(text: bytes) -> str:
@@ -48,3 +56,72 @@ class Trees:
             else:
                 found[prefix + entry.name] = (entry.mode, entry.id)
         return found
+
+
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+class World:
+    """One project on a store, with as many nodes as a test wants; everything is fixed but ids."""
+
+    def __init__(self, store: Store, folder: Path) -> None:
+        self.store = store
+        self.folder = folder
+        self.project = new_id()
+        self.main = Repository.create(
+            store, self.project, folder / "first.db", actor=None, summary={"goal": "begin"}, at=AT
+        )
+        self.nodes: list[Repository] = [self.main]
+
+    def node(self) -> Repository:
+        """Another repository of the same project, as another machine would have it."""
+        path = self.folder / f"node-{len(self.nodes)}.db"
+        self.nodes.append(Repository(self.store, self.project, self.project, path))
+        return self.nodes[-1]
+
+    def batcher(self, repository: Repository | None = None, **options: Any) -> Batcher:
+        """A batcher to which every landing is wanted, unless a test says otherwise."""
+        options = {"still_wanted": set, "clock": lambda: AT, "host": "micelio.test", **options}
+        return Batcher(repository or self.main, **options)
+
+    def files(self, commit: str | None) -> dict[bytes, bytes]:
+        """What is in a commit: path to content."""
+        self.main.catch_up()
+        if commit is None:
+            return {}
+        tree = self.main.commit(commit).tree
+        return {path: self.main.read(entry.id, Kind.BLOB) for path, entry in self.main.walk(tree)}
+
+    def faults(self) -> list[Fault]:
+        """What the doctor finds, information left out."""
+        return [fault for fault in verify(self.store, self.project, self.project) if not fault.information]
+
+
+def proposal(
+    repository: Repository, base: str | None, files: Mapping[bytes, bytes | None], **options: Any
+) -> Proposal:
+    """Files written (or deleted: None) on top of a base commit, as a session of its own."""
+    objects: list[Object] = []
+    changes: list[overlay.Change] = []
+    for path, content in files.items():
+        if content is None:
+            changes.append(overlay.Change(path, None, None))
+        else:
+            made = Object.of(Kind.BLOB, content)
+            objects.append(made)
+            changes.append(overlay.Change(path, b"100644", made.id))
+    root = repository.commit(base).tree if base else EMPTY_TREE
+    tree, folders = overlay.apply(repository, root, changes)
+    values = {
+        "landing": new_id(),
+        "session": new_id(),
+        "revision": 1,
+        "actor": new_id(),
+        "base": base,
+        "tree": tree,
+        "author": ("Ada", "ada@example.org"),
+        "message": b"what changed\n",
+        "summary": {"goal": "what changed"},
+        "objects": [*objects, *folders],
+    }
+    return Proposal(**{**values, **options})
