@@ -111,11 +111,20 @@ class Forge:
 
     def limit(self, key: str, per_minute: int) -> None:
         """Count one call under `key`; RateLimited beyond `per_minute`, with whole seconds to wait."""
-        limiter = self.part("limiter", lambda: FixedWindowRateLimiter(_limit_storage(self.settings)))
         item = RateLimitItemPerMinute(per_minute)
-        if not limiter.hit(item, key):
-            reset = limiter.get_window_stats(item, key).reset_time
-            raise RateLimited(retry_after=max(1, round(reset - utc_now().timestamp())))
+        if not self._limiter.hit(item, key):
+            raise RateLimited(
+                retry_after=max(1, round(self.left(key, per_minute)[1] - utc_now().timestamp()))
+            )
+
+    def left(self, key: str, per_minute: int) -> tuple[int, float]:
+        """How many calls under `key` are left in this window, and the Unix time it ends."""
+        stats = self._limiter.get_window_stats(RateLimitItemPerMinute(per_minute), key)
+        return stats.remaining, stats.reset_time
+
+    @property
+    def _limiter(self) -> FixedWindowRateLimiter:
+        return self.part("limiter", lambda: FixedWindowRateLimiter(_limit_storage(self.settings)))
 
     def close(self) -> None:
         """Let go of everything held open."""

@@ -182,14 +182,17 @@ def _permit(actor: Actor, op: Operation) -> None:
         raise Forbidden(problem=f"This token lacks the scope {op.scope}. Make one that has it.")
 
 
-def _limit(forge: Forge, actor: Actor) -> None:
+def rate_of(forge: Forge, actor: Actor) -> tuple[str, int]:
+    """Under which key this actor's calls are counted, and how many are allowed in a minute."""
     rates = forge.settings.rates
-    if actor.via is Via.SYSTEM:
-        return
     if actor.signed_in:
-        forge.limit(f"account:{actor.id}", rates.account)
-    else:
-        forge.limit(f"address:{actor.address}", rates.anonymous)
+        return f"account:{actor.id}", rates.account
+    return f"address:{actor.address}", rates.anonymous
+
+
+def _limit(forge: Forge, actor: Actor) -> None:
+    if actor.via is not Via.SYSTEM:
+        forge.limit(*rate_of(forge, actor))
 
 
 def _validated(op: Operation, payload: Mapping[str, Any]) -> dict[str, Any]:

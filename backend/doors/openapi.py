@@ -169,6 +169,8 @@ def _security(op: Operation) -> list[Json]:
 
 def _responses(op: Operation, result: Json) -> Json:
     headers: Json = {"X-Request-Id": {"schema": {"type": "string"}}}
+    for name, says in _RATE.items():
+        headers[name] = {"description": says, "schema": {"type": "string"}}
     if op.method == "GET":
         headers["ETag"] = {"schema": {"type": "string"}}
     if "next" in op.result.model_fields:
@@ -192,6 +194,13 @@ def _responses(op: Operation, result: Json) -> Json:
     responses |= {str(status): _problem(says) for status, says in sorted(expected.items())}
     responses["default"] = {"$ref": "#/components/responses/Problem"}
     return responses
+
+
+_RATE = {
+    "X-RateLimit-Limit": "Requests allowed in a minute",
+    "X-RateLimit-Remaining": "How many of them are left",
+    "X-RateLimit-Reset": "When they are whole again, in Unix seconds",
+}
 
 
 def _problem(says: str) -> Json:

@@ -20,6 +20,14 @@ from vcs import paths
 
 BODY_LIMIT = 10 * 1024 * 1024
 QUERY_METHODS = ("GET", "DELETE")
+_WORDS = {
+    list: "a list",
+    str: "a text",
+    bool: "true or false",
+    type(None): "null",
+    int: "a number",
+    float: "a number",
+}
 
 
 def from_query(op: Operation, pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
@@ -54,7 +62,7 @@ def from_body(op: Operation, content_type: str, body: bytes) -> dict[str, Any]:
     if name and isinstance(value, list):
         return {name: value}
     if not isinstance(value, dict):
-        raise MalformedBody(problem=f"it must be an object such as {{}}, not {type(value).__name__}")
+        raise MalformedBody(problem=f"it must be an object, not {_WORDS[type(value)]}")
     if name and name not in value and set(value) & _item_fields(op, name):
         return {name: [value]}
     return value

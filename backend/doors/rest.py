@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from backend.core.context import Actor, Forge
-from backend.core.operations import Operation, check, invoke
+from backend.core.operations import Operation, check, invoke, rate_of
 from backend.doors import catalogue, payload
 from backend.doors.problems import BodyTooLarge, MethodNotAllowed, NoSuchAddress
 from backend.doors.requests import identified, raw_path
@@ -97,7 +97,8 @@ async def _call(forge: Forge, op: Operation, request: Request) -> Response:
         result = invoke(forge, actor, op, arguments)
         body = result.model_dump_json().encode()
         spent = time.perf_counter() - started
-        return _answer(op, request, actor, body, _links(op, request, forge, result), spent)
+        extra = {**_links(op, request, forge, result), **_rate(forge, actor)}
+        return _answer(op, request, actor, body, extra, spent)
 
     return await to_thread.run_sync(work)
 
@@ -122,7 +123,7 @@ async def _upload(forge: Forge, op: Operation, request: Request) -> Response:
         check(actor, op, {**given, "blob": EMPTY_BLOB})
         stored = content.store_content(forge, actor, request.path_params["session"], chunks())
         body = invoke(forge, actor, op, {**given, "blob": stored.id}).model_dump_json().encode()
-        return _answer(op, request, actor, body, {}, time.perf_counter() - started)
+        return _answer(op, request, actor, body, _rate(forge, actor), time.perf_counter() - started)
 
     return await to_thread.run_sync(work)
 
@@ -139,6 +140,13 @@ def _answer(
     if _has_tag(request.headers.get("if-none-match", ""), tag):
         return Response(None, 304, headers)
     return Response(body, op.status, headers, "application/json")
+
+
+def _rate(forge: Forge, actor: Actor) -> dict[str, str]:
+    key, limit = rate_of(forge, actor)
+    remaining, reset = forge.left(key, limit)
+    names = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+    return dict(zip(names, (str(limit), str(remaining), str(round(reset))), strict=True))
 
 
 def _has_tag(wanted: str, tag: str) -> bool:

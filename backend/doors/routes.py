@@ -56,7 +56,7 @@ def _of_slices(forge: Forge) -> list[BaseRoute]:
 def _as_refusal(error: Exception) -> MicelioError:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
-        return MethodNotAllowed(allowed=(error.headers or {}).get("Allow", "GET, HEAD"))
+        return MethodNotAllowed(allowed=", ".join(sorted((error.headers or {})["Allow"].split(", "))))
     if error.status_code == 404:
         return NoSuchAddress()
     refusal = RequestRefused(error.detail)
