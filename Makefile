@@ -53,7 +53,7 @@ packages: ## install the Debian packages that tests need
 	@.ci/packages chromium git postgresql redis-server
 
 clean: ## forget what was built and installed; keeps .data
-	@rm -rf $(VENV) .web .states build micelio_app/_frontend .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
+	@rm -rf $(VENV) .web .states .reflex build micelio_app/_frontend .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
 
 # An environment is current when the lock it was installed from equals the one in the tree.
 $(VENV)/serve: | $(BIN)/python

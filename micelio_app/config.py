@@ -54,6 +54,7 @@ def building_environment() -> dict[str, str]:
     return inherited | {
         "PATH": os.pathsep.join((tools, os.environ.get("PATH", os.defpath))),
         "REFLEX_USE_SYSTEM_BUN": "1",
+        "REFLEX_DIR": str(HERE.parent / ".reflex"),
         "REFLEX_CHECK_LATEST_VERSION": "false",
         "PYTHONWARNINGS": "default",
     }

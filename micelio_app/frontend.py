@@ -15,6 +15,7 @@ import base64
 import fcntl
 import gzip
 import hashlib
+import json
 import mimetypes
 import os
 import re
@@ -114,6 +115,8 @@ def build() -> None:
 
 def _build(checkout: Path) -> None:
     stamp = _stamp(checkout)
+    packages = checkout / "reflex.lock" / "package.json"
+    locked = packages.read_bytes() if packages.is_file() else b"null"
     done = subprocess.run(
         [sys.executable, "-m", "reflex", "export", "--frontend-only", "--no-zip"],
         cwd=checkout,
@@ -123,6 +126,9 @@ def _build(checkout: Path) -> None:
         text=True,
         check=False,
     )
+    # Reflex lays the same list out on one line or on many, as its cache happens to be.
+    if packages.is_file() and json.loads(packages.read_bytes()) == json.loads(locked):
+        packages.write_bytes(locked)
     client = checkout / ".web" / "build" / "client"
     if done.returncode or not (client / FALLBACK).is_file():
         raise FrontendBuildFailed(output="\n".join(done.stdout.strip().splitlines()[-15:]))
