@@ -5,3 +5,5 @@ is imported here at the top of modules: `main`, `workspace`, `index` and `scan` 
 that is slow to start, so `mic status` answers within a few interpreter starts. Everything
 else (argparse, gRPC, SQLite, `vcs`) is imported by the command that needs it.
 """
+
+__version__ = "0.1.0"

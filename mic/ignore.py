@@ -36,7 +36,7 @@ class Rules:
         self._verdicts: dict[str, bool] = {"": False}
 
     def ignored(self, folder: str, name: str, *, is_folder: bool) -> bool:
-        """Whether a new name in a folder ("" or ending in "/") is ignored; so is all below an ignored folder."""
+        """Whether a new name in a folder ("" or ending in "/") is ignored, itself or with a folder above."""
         if folder not in self._verdicts:
             parent, _, last = folder[:-1].rpartition("/")
             above = parent + "/" if parent else ""

@@ -3,7 +3,7 @@
 One small file, replaced whole, because reading ten thousand rows from a database takes longer
 than a whole `mic status` may. Layout, integers little-endian:
 
-    "mic index 1\\n" · position u64 · commit 32 bytes · tree 32 bytes · folders u32 · files u32
+    "mic index 1\\n" · position i64 · commit 32 bytes · tree 32 bytes · folders u32 · files u32
     one RECORD per file, folder by folder
     number of files of each folder, u32
     path of each folder, then name of each file, each ended by a zero byte
@@ -16,7 +16,7 @@ import os
 from struct import Struct, error, unpack_from
 
 MAGIC = b"mic index 1\n"
-HEAD = Struct("<Q32s32sII")
+HEAD = Struct("<q32s32sII")
 RECORD = Struct("<I32sQ32sQqqQ")
 NOTHING = bytes(32)
 
@@ -29,7 +29,10 @@ Folders = dict[str, dict[str, Record]]
 
 
 class Index:
-    """Records by folder and name. `changed` says that it is worth saving again."""
+    """Records by folder and name. `changed` says that it is worth saving again.
+
+    `position` is -1 when the base is a ref off the trunk.
+    """
 
     def __init__(self, position: int = 0, commit: str = "", tree: str = "") -> None:
         self.position = position

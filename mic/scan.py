@@ -49,8 +49,10 @@ class Change:
             self.status = MODIFIED
 
 
-def changes(root: str, index: Index, rules: "Rules") -> list[Change]:
+def changes(root: str, index: Index, rules: "Rules | None" = None) -> list[Change]:
     """Every path that differs from the base, in the order of paths as bytes.
+
+    New names that the rules ignore (those of the tree itself, unless told) are left out.
 
     Brings the records of files that had to be read up to date; `index.changed` tells of it.
     """
@@ -64,7 +66,7 @@ def changes(root: str, index: Index, rules: "Rules") -> list[Change]:
 class _Walk:
     """One pass over a working tree: first which folders are not quiet, then those entry by entry."""
 
-    def __init__(self, root: str, index: Index, rules: "Rules") -> None:
+    def __init__(self, root: str, index: Index, rules: "Rules | None") -> None:
         self.root = root
         self.index = index
         self.rules = rules
@@ -127,7 +129,15 @@ class _Walk:
         record = self.index.folders.get(folder, {}).get(name)
         if record is not None and record[0] == MODULE:
             return False
-        return self._holds_base(folder + name + "/") or not self.rules.ignored(folder, name, is_folder=True)
+        return self._holds_base(folder + name + "/") or not self._ignored(folder, name, is_folder=True)
+
+    def _ignored(self, folder: str, name: str, *, is_folder: bool) -> bool:
+        if self.rules is None:
+            # Imported with the first new name; most runs see none.
+            from mic.ignore import Rules
+
+            self.rules = Rules(self.root)
+        return self.rules.ignored(folder, name, is_folder=is_folder)
 
     def _holds_base(self, folder: str) -> bool:
         """Whether files of the base are somewhere below a folder that has none of its own."""
@@ -141,7 +151,7 @@ class _Walk:
 
     def _new(self, folder: str, entry: "os.DirEntry[str]") -> None:
         # A file called `.git` is how git marks a worktree; no tree of ours may hold the name.
-        if entry.name.lower() == ".git" or self.rules.ignored(folder, entry.name, is_folder=False):
+        if entry.name.lower() == ".git" or self._ignored(folder, entry.name, is_folder=False):
             return
         now = entry.stat(follow_symlinks=False)
         if mode := _mode(now.st_mode):
@@ -149,7 +159,7 @@ class _Walk:
 
     def _known(self, path: str, record: Record, now: os.stat_result) -> None:
         mode = _mode(now.st_mode)
-        if not record[0] and self.rules.ignored(*_split(path), is_folder=False):
+        if not record[0] and self._ignored(*_split(path), is_folder=False):
             self.index.drop(path)
         elif not mode:
             self._gone("", {path: record})

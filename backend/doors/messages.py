@@ -32,7 +32,13 @@ def payload_of(op: Operation, message: Message) -> dict[str, Any]:
     given.pop("initialize", None)
     if "incremental" in message.DESCRIPTOR.fields_by_name:
         given["complete"] = not given.pop("incremental", False)
-    return payload.under_our_names(op, given)
+    named = payload.under_our_names(op, given)
+    # An empty list cannot be told from none on this wire: where one is needed, it is meant.
+    for field in message.DESCRIPTOR.fields:
+        argument = op.arguments.model_fields.get(field.name)
+        if field.is_repeated and argument is not None and argument.is_required():
+            named.setdefault(field.name, [])
+    return named
 
 
 def message_of(kind: type[Message], result: BaseModel) -> Message:

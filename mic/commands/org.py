@@ -1,0 +1,53 @@
+"""`mic org`: organizations."""
+
+from argparse import ArgumentParser, Namespace
+
+from mic import parsing, render
+from mic.answers import as_dict
+from mic.here import Here
+from vcs.wire import organizations_pb2 as o
+
+EXAMPLE = 'example:\n  mic org create acme --name "Acme"'
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The verbs of organizations."""
+    verbs = parsing.subcommands(parser)
+    create = parsing.verb(verbs, "create", run_create, 'mic org create acme --name "Acme"')
+    create.add_argument("handle", metavar="HANDLE", help="its name in addresses")
+    create.add_argument("--name", default="", help="its name for people")
+    create.add_argument("--description", default="", help="one line about it")
+    parsing.verb(verbs, "list", run_list, "mic org list")
+
+
+def run_create(here: Here, args: Namespace) -> None:
+    """Create an organization that you own"""
+    client = here.client()
+    client.require_token()
+    made = client.organizations.CreateOrganization(
+        o.CreateOrganizationRequest(handle=args.handle, name=args.name, description=args.description)
+    )
+    if here.json:
+        return render.as_json(as_dict(made))
+    render.line(f"Created organization {made.handle}.")
+    render.line(made.url)
+
+
+def run_list(here: Here, args: Namespace) -> None:
+    """List the organizations you belong to"""
+    client = here.client()
+    client.require_token()
+    found: list[o.OrganizationResponse] = []
+    cursor = ""
+    while True:
+        page = client.organizations.ListOrganizations(o.ListOrganizationsRequest(cursor=cursor, limit=100))
+        found += page.items
+        cursor = page.next
+        if not cursor:
+            break
+    if here.json:
+        return render.as_json({"items": [as_dict(each) for each in found]})
+    width = max((len(each.handle) for each in found), default=0)
+    for each in found:
+        personal = ", personal" if each.personal else ""
+        render.line(f"{each.handle:<{width}}  {each.name or each.handle}  ({each.role}{personal})")
