@@ -39,7 +39,7 @@ class Rest:
     """The REST door, in this process."""
 
     def __init__(self, world: World, portal: BlockingPortal) -> None:
-        self.portal = portal
+        self.world, self.portal = world, portal
         transport = httpx.ASGITransport(own_app(world.forge), client=(ADDRESS, 1))
         self.client = httpx.AsyncClient(transport=transport, base_url="http://forge.test")
 
