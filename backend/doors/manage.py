@@ -221,6 +221,38 @@ def _build(args: argparse.Namespace, settings: Settings, face: Face) -> int:
     return 0
 
 
+def _demo_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--speed", type=_speed, default=1.0, metavar="N", help="play N times as fast")
+    parser.add_argument("--loop", action="store_true", help="start another session after each landing")
+    parser.add_argument("--url", default="", help="a forge elsewhere, as in http://localhost:4000")
+    parser.add_argument("--token", default="", help="an agent's token; without, one is made in the database")
+
+
+def _speed(text: str) -> float:
+    speed = float(text)
+    if not 0 < speed < float("inf"):
+        raise ValueError
+    return speed
+
+
+def _demo(args: argparse.Namespace, settings: Settings, face: Face) -> int:
+    from backend.instance.demo import Api, Player, lent_token, local_url, require_forge
+
+    url = (args.url or local_url(settings)).rstrip("/")
+    require_forge(Api(url))
+    try:
+        if args.token:
+            Player(Api(url, args.token), args.speed).play(again=args.loop)
+            return 0
+        _check_schema(args, face)
+        with closing(_forge(settings)) as forge, lent_token(forge) as token:
+            Player(Api(url, token), args.speed).play(again=args.loop)
+    except KeyboardInterrupt:
+        print("\nStopped. `micelio demo` goes on from here.")
+        return 130
+    return 0
+
+
 def _config(args: argparse.Namespace, settings: Settings, face: Face) -> int:
     for name, value in shown(settings).items():
         print(f"{name}={value}")
@@ -264,6 +296,7 @@ COMMANDS = {
         _create_admin, "make an administrator and a sign-in link", _create_admin_arguments
     ),
     "doctor": Command(_doctor, "verify every project, and name what is wrong", _doctor_arguments),
+    "demo": Command(_demo, "play a scripted agent session on micelio/micelio", _demo_arguments),
     "config": Command(_config, "show the settings in force, secrets hidden"),
     "prepare": Command(_prepare),
     "build": Command(_build),
