@@ -104,7 +104,7 @@ def serve_grpc(forge: Forge, stop: threading.Event | None = None) -> None:
     settings = forge.settings
     bind = f"[{settings.bind}]" if ":" in settings.bind else settings.bind
     server, port = start_grpc(forge, f"{bind}:{settings.grpc_port}")
-    logger.info("gRPC answers on %s:%d", bind, port)
+    logger.debug("gRPC answers on %s:%d", bind, port)
     stop.wait()
     server.stop(GRACE_SECONDS).wait(GRACE_SECONDS + 1)
 
