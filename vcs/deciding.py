@@ -83,6 +83,9 @@ class Proposal:
     New objects come along in `objects` or are in the `staged` files; `hints` are
     `segments.name_hash` of their paths. `author` is name and e-mail; `summary` what people read
     about it (canonical JSON values only); `message` is the whole commit message.
+
+    `again` says that this landing was asked for before, perhaps in another process: a swap of then
+    may still be on its way, so a failing store no longer means that nothing happens.
     """
 
     landing: str
@@ -98,6 +101,7 @@ class Proposal:
     staged: Sequence[str] = ()
     hints: Mapping[str, int] = field(default_factory=dict)
     kind: RecordKind = RecordKind.LAND
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

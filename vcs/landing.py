@@ -29,7 +29,7 @@ from vcs.repository import Repository, fence, summary_object
 from vcs.segments import BIG_BLOB, NO_SHA1, write_segment
 from vcs.staging import StagedFile
 from vcs.store import Missing, utc_now
-from vcs.swap import Pause, Unanswered, swap_patiently
+from vcs.swap import Pause, Unanswered, fence_head, swap_patiently
 
 __all__ = [
     "Batcher",
@@ -147,6 +147,7 @@ class _Ticket:
     staged: Sequence[StagedFile]
     landed: Landed | None = None
     refused: BaseException | None = None
+    doubtful: bool = False
     done: bool = field(default=False)
 
     def settle(self, outcome: Landed | BaseException) -> None:
@@ -190,13 +191,15 @@ class Batcher:
         self._waiting: list[_Ticket] = []
         self._leading = False
         self._sha1s: dict[str, bytes] = {}
+        self._doubted: set[str] = set()
 
     def land(self, proposal: Proposal) -> Landed:
         """Wait in line and land. The same landing id, or the same revision of a session, met again
         gets the answer it had.
 
         Raises PathConflict, MissingObjects, ProjectNotOpen, PermitGone or LandingTaken when it did not
-        land, LandingUnknown when nobody can tell yet; StoreFailed means that nothing happened.
+        land, LandingUnknown when nobody can tell yet; StoreFailed means that nothing happened, so a
+        landing that was asked for before has to say so (`Proposal.again`).
         """
         ticket = self._ticket(proposal)
         with self._turn:
@@ -219,7 +222,9 @@ class Batcher:
             keys += self._repository.stage(objects, hints=proposal.hints, staged=self._present(keys))
             objects, size = [], 0
         staged = [self._repository.staged.get(key) for key in self._present(keys)]
-        return _Ticket(replace(proposal, objects=objects, staged=keys), summary, size, staged)
+        doubtful = proposal.again or proposal.landing in self._doubted
+        prepared = replace(proposal, objects=objects, staged=keys)
+        return _Ticket(prepared, summary, size, staged, doubtful=doubtful)
 
     def _present(self, keys: Sequence[str]) -> list[str]:
         """The staged files that are there; what is not is found out by what the landing then lacks."""
@@ -282,11 +287,17 @@ class Batcher:
             self._settle_rest(batch, lambda ticket: LandingUnknown(landing=ticket.proposal.landing))
         except MicelioError as error:
             failed = error
-            self._settle_rest(batch, lambda ticket: copy.copy(failed))
+            self._settle_rest(batch, lambda ticket: self._failure(ticket, failed))
         except BaseException:
             # This thread is being stopped, wherever it was: the others must not wait for it.
             self._settle_rest(batch, lambda ticket: LandingUnknown(landing=ticket.proposal.landing))
             raise
+
+    def _failure(self, ticket: _Ticket, error: MicelioError) -> BaseException:
+        """The store's refusal, unless an earlier swap of this landing may still be on its way."""
+        if ticket.doubtful:
+            return LandingUnknown(landing=ticket.proposal.landing)
+        return copy.copy(error)
 
     def _settle_rest(self, batch: list[_Ticket], outcome: Callable[[_Ticket], BaseException]) -> None:
         for ticket in batch:
@@ -326,11 +337,26 @@ class Batcher:
                 # `_take` lets such a landing go alone.
                 self._join(head, version, outcome.files)
                 return _End.STALE
+        if self._fenced(pending, outcomes):
+            return _End.STALE
         if plan.landed and not self._append(plan, version):
             return _End.LOST
         for ticket, outcome in zip(pending, outcomes, strict=True):
             ticket.settle(outcome)
         return _End.SETTLED
+
+    def _fenced(self, pending: list[_Ticket], outcomes: Sequence[Landed | BaseException]) -> bool:
+        """Before a landing is refused whose earlier swap may still be on its way, make that swap dead."""
+        doubted = [
+            ticket
+            for ticket, outcome in zip(pending, outcomes, strict=True)
+            if ticket.doubtful and not isinstance(outcome, Landed | PermitGone)
+        ]
+        if doubted:
+            fence_head(self._repository.store, self._repository.pool, self._repository.project, self._pause)
+        for ticket in doubted:
+            ticket.doubtful = False
+        return bool(doubted)
 
     def _unanswered(self, batch: list[_Ticket]) -> list[_Ticket]:
         """Those that no record answers yet; the others are settled by their record."""
@@ -419,12 +445,14 @@ class Batcher:
 
     def _outcome(self, ticket: _Ticket) -> Landed:
         if ticket.landed is not None:
+            self._doubted.discard(ticket.proposal.landing)
             return ticket.landed
         if isinstance(ticket.refused, Overlapping):
             raise self._conflict(ticket.refused)
-        if ticket.refused is None:
-            raise LandingUnknown(landing=ticket.proposal.landing)
-        raise ticket.refused
+        refused = ticket.refused or LandingUnknown(landing=ticket.proposal.landing)
+        if isinstance(refused, LandingUnknown):
+            self._doubted.add(ticket.proposal.landing)
+        raise refused
 
     def _conflict(self, found: Overlapping) -> PathConflict:
         """The refusal with the landing that changed each path, looked up by the one that was refused."""
