@@ -15,7 +15,7 @@ from backend.doors.problems import CONTENT_TYPE
 from backend.doors.routes import own_app
 from tests.backend.doors.worlds import World
 
-EXAMPLES = 12
+EXAMPLES = 8
 CHECKS = [
     checks.not_a_server_error,
     openapi_checks.status_code_conformance,
