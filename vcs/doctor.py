@@ -68,6 +68,7 @@ class _Examination:
         self.contents: dict[str, bytes] = {}
         self.records: list[tuple[str, Record]] = []
         self.erased: set[str] = set()
+        self.unnamed: list[tuple[str, str]] = []
         self._current_refs: dict[str, str] = {}
 
     def faults(self) -> Iterator[Fault]:
@@ -142,7 +143,8 @@ class _Examination:
                 yield Fault("object.corrupt", entry.id, f"in {ref.key}: {error.sentence}")
                 continue
             except _Unnamed as error:
-                yield Fault("object.missing", error.id, f"{entry.kind.word} {entry.id} names it")
+                # Whether it was erased is known only when the records were read.
+                self.unnamed.append((error.id, f"{entry.kind.word} {entry.id} names it"))
                 continue
             if sha1 != entry.sha1:
                 problem = f"in {ref.key}: git calls it {sha1.hex()}, the index {entry.sha1.hex()}"
@@ -277,6 +279,9 @@ class _Examination:
 
     def _reached(self) -> Iterator[Fault]:
         """I4: all that main, the refs and every position reach is there, or was erased."""
+        for id, problem in self.unnamed:
+            if id not in self.erased:
+                yield Fault("object.missing", id, problem)
         pending = [(id, "a ref") for id in self._current_refs.values()]
         if self.head.main:
             pending.append((self.head.main, "HEAD"))
