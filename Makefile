@@ -65,7 +65,7 @@ $(VENV)/test: | $(BIN)/python
 define installed
 cat $(1) pyproject.toml | cmp -s - $(VENV)/$(1) || { \
 	echo "Installing what $(1) names …" && \
-	$(BIN)/pip install -qq --disable-pip-version-check --no-deps --require-hashes -r $(1) && \
+	$(BIN)/pip install -qq --disable-pip-version-check --no-compile --no-deps --require-hashes -r $(1) && \
 	$(BIN)/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --no-index -e . && \
 	cat $(1) pyproject.toml > $(VENV)/$(1); }
 endef

@@ -43,12 +43,15 @@ def _front_door(reflex_asgi: Asgi) -> Asgi:
     Called when the server loads the app and never when pages are built, so building needs no
     settings and no database; what it needs is imported here for the same reason.
     """
+    from backend.core import observe
     from backend.core.config import Settings
     from backend.core.context import Forge
     from backend.doors import identify
     from backend.doors.routes import own_app
 
-    forge = Forge.open(Settings.from_environ())
+    settings = Settings.from_environ()
+    observe.configure(settings)
+    forge = Forge.open(settings)
     state.serve_from(forge, identify.from_browser_id)
 
     async def session_of(cookies: str | None) -> str | None:
