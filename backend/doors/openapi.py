@@ -37,7 +37,7 @@ and their own data in `details`.
 **Again.** Reads have an `ETag`; send it as `If-None-Match` and what has not changed is a 304. Every
 answer has an `X-Request-Id`; send your own to find it in the logs.
 
-**Paths** of files are text: a byte that is not UTF-8 is written `\\\\xNN`, a backslash is doubled. In an
+**Paths** of files are text: a byte that is not UTF-8 is written `\\xNN`, a backslash is doubled. In an
 address they are percent-encoded bytes, slashes as they are; a slash inside a ref is `%2F`.
 """
 

@@ -26,22 +26,24 @@ def _sections(described: Json) -> Iterable[str]:
         for method, operation in methods.items():
             by_tag[operation["tags"][0]].append((method, path, operation))
     schemas = described["components"]["schemas"]
-    yield f"<h1>The API of this forge</h1>{_markdown.render(described['info']['description'])}"
+    yield f'<div class="prose"><h1>The API</h1>{_markdown.render(described["info"]["description"])}'
     yield '<p>For machines: <a href="/api/v1/openapi.json">openapi.json</a>, '
     yield '<a href="/skill.md">skill.md</a>.</p>'
-    yield _markdown.render(described["components"]["securitySchemes"]["token"]["description"])
-    yield '<nav aria-label="Operations">'
+    scopes = described["components"]["securitySchemes"]["token"]["description"]
+    yield f"<h2>Tokens</h2>{_markdown.render(scopes)}</div>"
+    yield '<nav aria-label="Operations" class="stack">'
     for tag, operations in by_tag.items():
         links = " · ".join(f'<a href="#{o["operationId"]}">{o["operationId"]}</a>' for _, _, o in operations)
         yield f"<p><b>{escape(tag.capitalize())}</b><br>{links}</p>"
     yield "</nav>"
     for tag in described["tags"]:
-        yield f'<section><header class="head"><h2>{escape(tag["name"].capitalize())}</h2></header>'
-        yield f"<p>{escape(tag['description'].splitlines()[0] if tag['description'] else '')}</p>"
+        says = escape(tag["description"].partition("\n")[0])
+        yield '<section class="stack" style="--gap:var(--s10)"><header class="head">'
+        yield f"<h2>{escape(tag['name'].capitalize())}</h2></header><p>{says[:1].upper()}{says[1:]}</p>"
         for method, path, operation in by_tag[tag["name"]]:
             yield _operation(method, path, operation)
         yield "</section>"
-    yield '<section><header class="head"><h2>Shapes</h2></header>'
+    yield '<section class="stack" style="--gap:var(--s4)"><header class="head"><h2>Shapes</h2></header>'
     for name, schema in schemas.items():
         about = f"<p>{escape(schema.get('description', ''))}</p>"
         yield f'<h3 id="shape-{name}">{name}</h3>{about}{_fields(schema)}'
@@ -63,7 +65,7 @@ def _operation(method: str, path: str, operation: Json) -> str:
     result = next(iter(given.get("content", {}).values()), {}).get("schema", {})
     return (
         f'<article class="stack" id="{operation["operationId"]}"><h3>{escape(operation["summary"])}</h3>'
-        f'<pre class="copy"><code>{method.upper()} {escape(path)}</code></pre>'
+        f'<p class="copy"><code>{method.upper()} {escape(path)}</code></p>'
         f"{_markdown.render(operation['description'])}{_table(rows)}"
         f"<p>Answers {_shape(result)}.</p></article>"
     )
