@@ -66,7 +66,7 @@ define installed
 cat $(1) pyproject.toml | cmp -s - $(VENV)/$(1) || { \
 	echo "Installing what $(1) names …" && \
 	$(BIN)/pip install -qq --disable-pip-version-check --no-compile --no-deps --require-hashes -r $(1) && \
-	$(BIN)/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --no-index -e . && \
+	$(BIN)/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --no-index --config-settings editable_mode=compat -e . && \
 	cat $(1) pyproject.toml > $(VENV)/$(1); }
 endef
 
