@@ -1,5 +1,6 @@
 import random
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -219,19 +220,25 @@ def test_time_never_goes_back_in_the_log(world):
     assert second.at == first.at
 
 
+def until(condition):
+    """Wait for another thread, ten seconds at most."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.001)
+
+
 def in_one_batch(world, asked, **options):
     """Land all of these while the first swap is held up, so that the rest wait in one line."""
     batcher = world.batcher(**options)
     world.store.gate.clear()
     with ThreadPoolExecutor(len(asked) + 1) as threads:
         first = threads.submit(batcher.land, proposal(world.main, None, {b"first": b""}))
-        while not batcher._leading or batcher._waiting:
-            pass
+        until(lambda: batcher._leading and not batcher._waiting)
         waiting = []
         for one in asked:
             waiting.append(threads.submit(batcher.land, one))
-            while len(batcher._waiting) < len(waiting):
-                pass
+            until(lambda: len(batcher._waiting) == len(waiting))
         swaps = world.store.swaps
         world.store.gate.set()
         first.result()
