@@ -22,6 +22,8 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 requests = logging.getLogger("micelio.requests")
 
+PROBES = ("/health", "/metrics")
+
 _SANE = re.compile(r"^[A-Za-z0-9._:-]{8,64}$")
 _TOKEN = re.compile(r"\bmic_(\w{0,4})[\w-]*")
 _SECRET = re.compile(r"(?<![\w-])(?=[\w-]*[A-Z])(?=[\w-]*[a-z])(?=[\w-]*[0-9])[\w-]{24,}(?![\w-])")
@@ -47,7 +49,10 @@ def log_request(*, method: str, path: str, status: int, seconds: float, actor: s
         "actor": actor,
         "address": address,
     }
-    requests.info(
+    # Balancers and scrapers ask every few seconds; only what is not well is worth a line.
+    probe = status == 200 and path.startswith(PROBES)
+    requests.log(
+        logging.DEBUG if probe else logging.INFO,
         "%(method)s %(path)s %(status)d %(ms).1f ms %(actor)s %(address)s",
         {**facts, "actor": actor or "-", "address": address or "-"},
         extra={"facts": facts},
