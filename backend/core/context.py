@@ -18,6 +18,7 @@ from limits.storage import MemoryStorage, RedisStorage, Storage
 from limits.strategies import FixedWindowRateLimiter
 from sqlmodel import Session
 
+from backend.core import faults
 from backend.core.audit import AuditRow
 from backend.core.bell import Bell
 from backend.core.config import Settings
@@ -93,6 +94,7 @@ class Forge:
     @classmethod
     def open(cls, settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> "Forge":
         """Open database, store and bell as the settings say; nothing is migrated here."""
+        faults.arm(settings.faults)
         db = Database(settings.database_url, locks=settings.data / "locks")
         return cls(settings, db, LocalStore(settings.storage_path), Bell.open(settings), clock)
 

@@ -19,7 +19,8 @@ from backend.core.context import SYSTEM, Context, Forge
 from backend.organizations.models import Organization
 from backend.projects import code, projection
 from backend.projects.models import Cursor, Landing, PathLatest, Project, ProjectState, Ref
-from backend.sessions.models import Permit, StagedFile
+from backend.sessions import landing as _follows_the_log  # noqa: F401  its sessions land as rows are made
+from backend.sessions.models import Permit, StagedFile, WorkSession
 from vcs import doctor as log_doctor
 from vcs.errors import MicelioError
 from vcs.objects import Kind
@@ -41,7 +42,8 @@ def examine(forge: Forge) -> Iterator[Finding]:
     """Every finding about every project, as it is found."""
     for project, address in _projects(forge):
         for fault in log_doctor.verify(forge.store, project.pool, project.id):
-            yield Finding(address, fault.sentence, fault=not fault.information)
+            sentence = f"{fault.subject}: {fault.problem}".rstrip(".")
+            yield Finding(address, sentence, fault=not fault.information)
         yield from _held_against_sql(forge, project, address)
 
 
@@ -74,22 +76,23 @@ def _projects(forge: Forge) -> list[tuple[Project, str]]:
 
 def _held_against_sql(forge: Forge, project: Project, address: str) -> Iterator[Finding]:
     with Context(forge, SYSTEM).transaction(write=False) as tx:
-        yield from (Finding(address, sentence) for sentence in _cursors(tx, project))
-        yield from (Finding(address, sentence) for sentence in _permits(tx, project))
-        yield from (Finding(address, sentence) for sentence in _staged(tx, project))
-        yield from (Finding(address, sentence) for sentence in _archives(tx, project))
+        for look in (_cursors, _permits, _staged, _archives):
+            try:
+                for sentence in look(tx, project):
+                    yield Finding(address, sentence)
+            except MicelioError as error:
+                # What cannot be read is a finding like any other, and the rest is still looked at.
+                sentence = error.sentence.rstrip(".")
+                yield Finding(address, f"its {look.__name__.strip('_')} cannot be checked: {sentence}")
 
 
 def _cursors(ctx: Context, project: Project) -> Iterator[str]:
     repository = code.repository(ctx.forge, project.id, project.pool)
-    try:
-        repository.catch_up()
-        for cursor in ctx.db.exec(select(Cursor).where(Cursor.project == project.id)).all():
-            known = code.record_at(repository, cursor.sequence)
-            if known is None or known[1] != cursor.record:
-                yield f"the cursor {cursor.name} stands on record {cursor.sequence}, which is not in the log"
-    except MicelioError as error:
-        yield f"its log cannot be followed: {error.sentence}"
+    repository.catch_up()
+    for cursor in ctx.db.exec(select(Cursor).where(Cursor.project == project.id)).all():
+        known = repository.index.record_at(cursor.sequence)
+        if known is None or known.id != cursor.record:
+            yield f"the cursor {cursor.name} stands on record {cursor.sequence}, which is not in the log"
 
 
 def _permits(ctx: Context, project: Project) -> Iterator[str]:
@@ -97,6 +100,17 @@ def _permits(ctx: Context, project: Project) -> Iterator[str]:
     query = select(Permit).where(Permit.project_id == project.id, Permit.expires_at < late)
     for permit in ctx.db.exec(query).all():
         yield f"the permit of landing {permit.landing} was never settled; is the worker running?"
+    stuck = (
+        select(WorkSession.id)
+        .outerjoin(Permit, col(Permit.session_id) == col(WorkSession.id))
+        .where(
+            WorkSession.project_id == project.id,
+            col(WorkSession.landing).is_(True),
+            col(Permit.landing).is_(None),
+        )
+    )
+    for session in ctx.db.exec(stuck).all():
+        yield f"session {session} is said to be landing, and has no permit to"
 
 
 def _staged(ctx: Context, project: Project) -> Iterator[str]:

@@ -4,21 +4,23 @@ It goes the way every project goes: create, start a session, stage, push, land. 
 `micelio/micelio` has a landing nothing is ever imported again, whatever becomes of it.
 """
 
+import logging
 import os
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
-from sqlmodel import select
+from sqlmodel import col, select
 
 from backend.core.context import SYSTEM, Context, Forge
-from backend.core.errors import Conflict
 from backend.organizations.models import Organization
 from backend.organizations.service import found_organization
+from backend.projects import projection
 from backend.projects.models import Landing, Project, Proposers, Visibility
 from backend.projects.service import create_project, finish_creating, update_project
 from backend.sessions import content, files, landing, service
+from backend.sessions.models import Status, WorkSession
 from backend.sessions.schemas import FilePut
 from vcs.objects import Kind, Object
 from vcs.paths import quote
@@ -30,6 +32,8 @@ DESCRIPTION = (
 GOAL = "Host Micelio on itself, so that a new forge has something real to look at"
 LARGEST_FILE = 16 << 20
 
+log = logging.getLogger(__name__)
+
 
 def host_checkout(forge: Forge, folder: Path) -> bool:
     """Land the tracked files of a git checkout as `micelio/micelio`; False when there is nothing to do.
@@ -40,32 +44,37 @@ def host_checkout(forge: Forge, folder: Path) -> bool:
         return False
     ctx = Context(forge, SYSTEM)
     with forge.db.lock("first-start"):
-        if not _wanted(ctx):
+        if _hosted(ctx) or not (found := _tracked(folder)):
             return False
-        _project(ctx)
-        _land(ctx, list(_tracked(folder)))
+        project = _project(ctx)
+        # An earlier start may have died after its landing happened.
+        projection.catch_up(forge, project)
+        if _hosted(ctx):
+            return False
+        _land(ctx, project, found)
     return True
 
 
-def _wanted(ctx: Context) -> bool:
-    with ctx.transaction() as tx:
-        owner = tx.db.exec(select(Organization).where(Organization.handle == HANDLE)).first()
-        if owner is None:
-            found_organization(tx, handle=HANDLE, name="Micelio")
-            return True
-        project = tx.db.exec(select(Project).where(Project.organization_id == owner.id)).first()
-        return project is None or tx.db.get(Landing, (project.id, 1)) is None
+def _find(ctx: Context) -> Project | None:
+    query = select(Project).join(Organization, col(Organization.id) == col(Project.organization_id))
+    return ctx.db.exec(query.where(Organization.handle == HANDLE, Project.handle == HANDLE)).first()
 
 
-def _project(ctx: Context) -> None:
+def _hosted(ctx: Context) -> bool:
     with ctx.transaction(write=False) as tx:
-        found = tx.db.exec(
-            select(Project).join(Organization).where(Organization.handle == HANDLE, Project.handle == HANDLE)
-        ).first()
+        project = _find(tx)
+        return project is not None and tx.db.get(Landing, (project.id, 1)) is not None
+
+
+def _project(ctx: Context) -> str:
+    with ctx.transaction() as tx:
+        found = _find(tx)
+        if not tx.db.exec(select(Organization).where(Organization.handle == HANDLE)).first():
+            found_organization(tx, handle=HANDLE, name="Micelio")
     if found is not None:
         finish_creating(ctx, found.id)
-        return
-    create_project(
+        return found.id
+    made = create_project(
         ctx,
         organization=HANDLE,
         project=HANDLE,
@@ -75,36 +84,57 @@ def _project(ctx: Context) -> None:
     )
     with ctx.transaction() as tx:
         update_project(tx, organization=HANDLE, project=HANDLE, session_visibility=Proposers.ANYONE)
+    return made.id
 
 
-def _land(ctx: Context, found: list[tuple[bytes, str, bytes]]) -> None:
-    if not found:
-        raise Conflict(problem="The checkout has no tracked files to host.")
-    with ctx.transaction() as tx:
-        started = service.start_session(tx, organization=HANDLE, project=HANDLE, goal=GOAL)
+def _land(ctx: Context, project: str, found: Sequence[tuple[bytes, str, bytes]]) -> None:
+    session = _session(ctx, project)
     blobs = [Object.of(Kind.BLOB, data) for _, _, data in found]
-    content.store_objects(ctx.forge, SYSTEM, started.id, blobs)
+    content.store_objects(ctx.forge, SYSTEM, session, blobs)
     puts = [
         FilePut(path=quote(path), mode=mode, blob=blob.id)
         for (path, mode, _), blob in zip(found, blobs, strict=True)
     ]
     with ctx.transaction() as tx:
-        files.push_session(tx, session=started.id, files=puts)
-    landing.land_session(ctx, session=started.id, summary="The tracked files of the checkout, as they were.")
+        files.push_session(tx, session=session, files=puts, complete=True)
+    landing.land_session(ctx, session=session, summary="The tracked files of the checkout, as they were.")
 
 
-def _tracked(folder: Path) -> Iterator[tuple[bytes, str, bytes]]:
-    listed = subprocess.run(
-        ["git", "-C", str(folder), "ls-files", "-z"], check=True, capture_output=True, timeout=60
-    ).stdout
-    for path in filter(None, listed.split(b"\0")):
-        full = os.path.join(os.fsencode(folder), path)
-        try:
-            state = os.lstat(full)
-        except FileNotFoundError:
-            continue
-        if stat.S_ISLNK(state.st_mode):
-            yield path, "120000", os.readlink(full)
-        elif stat.S_ISREG(state.st_mode) and state.st_size <= LARGEST_FILE:
-            mode = "100755" if state.st_mode & stat.S_IXUSR else "100644"
-            yield path, mode, Path(os.fsdecode(full)).read_bytes()
+def _session(ctx: Context, project: str) -> str:
+    """The session that an earlier start left behind, unless it was landing when it died, or a new one."""
+    with ctx.transaction() as tx:
+        query = select(WorkSession.id).where(
+            WorkSession.project_id == project,
+            col(WorkSession.author_id).is_(None),
+            WorkSession.goal == GOAL,
+            WorkSession.status == Status.ACTIVE,
+            col(WorkSession.landing).is_(False),
+        )
+        if left := tx.db.exec(query).first():
+            return left
+        return service.start_session(tx, organization=HANDLE, project=HANDLE, goal=GOAL).id
+
+
+def _tracked(folder: Path) -> list[tuple[bytes, str, bytes]]:
+    """Path, mode and content of every tracked file that is there and not enormous."""
+    asked = subprocess.run(["git", "-C", str(folder), "ls-files", "-z"], capture_output=True, timeout=60)
+    if asked.returncode:
+        said = asked.stderr.decode("utf-8", "replace").strip()
+        log.warning("the checkout is not hosted, because git cannot list its files: %s", said)
+        return []
+    names = dict.fromkeys(filter(None, asked.stdout.split(b"\0")))
+    return [file for name in names if (file := _file(folder, name))]
+
+
+def _file(folder: Path, path: bytes) -> tuple[bytes, str, bytes] | None:
+    full = os.path.join(os.fsencode(folder), path)
+    try:
+        state = os.lstat(full)
+    except FileNotFoundError:
+        return None
+    if stat.S_ISLNK(state.st_mode):
+        return path, "120000", os.readlink(full)
+    if not stat.S_ISREG(state.st_mode) or state.st_size > LARGEST_FILE:
+        return None
+    mode = "100755" if state.st_mode & stat.S_IXUSR else "100644"
+    return path, mode, Path(os.fsdecode(full)).read_bytes()

@@ -109,6 +109,8 @@ def abilities(ctx: Context, found: Project) -> list[Ability]:
     may = [ability for ability, needed in least.items() if standing >= needed]
     if found.archived:
         may = [a for a in may if a not in (Ability.PROPOSE, Ability.LAND)]
+    if elsewhere(ctx, found):
+        may = [a for a in may if a is Ability.READ]
     return may
 
 
@@ -118,21 +120,33 @@ def standing_of(ctx: Context, found: Project) -> Standing:
         return Standing.OWNER
     if not ctx.actor.signed_in:
         return Standing.STRANGER
-    only = ctx.actor.limits.get("project")
-    if only and only != found.id:
+    if elsewhere(ctx, found):
         return Standing.OUTSIDER
     membership = ctx.db.get(Membership, (found.organization_id, ctx.actor.id))
     return _OF_ROLE[membership.role] if membership else Standing.OUTSIDER
 
 
+def elsewhere(ctx: Context, found: Project) -> bool:
+    """True when the asker's token is bound to another project: there it reads what is public."""
+    only = ctx.actor.limits.get("project")
+    return bool(only) and only != found.id
+
+
 def visible(ctx: Context):  # type: ignore[no-untyped-def]
     """An SQL condition: projects the asker may see."""
     ready = col(Project.state) == ProjectState.READY
+    if ctx.actor.via is Via.SYSTEM:
+        return ready
     public = col(Project.visibility) == Visibility.PUBLIC
     if not ctx.actor.signed_in:
         return ready & public
+    return ready & (public | belongs(ctx))
+
+
+def belongs(ctx: Context):  # type: ignore[no-untyped-def]
+    """An SQL condition: projects the (signed-in) asker is a member of, as far as its token reaches."""
     mine = select(Membership.organization_id).where(Membership.account_id == ctx.actor.id)
     member = col(Project.organization_id).in_(mine)
     if only := ctx.actor.limits.get("project"):
         member = member & (col(Project.id) == only)
-    return ready & (public | member)
+    return member

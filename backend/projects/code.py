@@ -13,11 +13,10 @@ from sqlmodel import col, select
 from backend.core.context import Context, Forge
 from backend.core.errors import NotFound
 from backend.projects.models import Cursor, Landing, Project
-from vcs.errors import MicelioError
 from vcs.log import Record
 from vcs.objects import EMPTY_TREE
 from vcs.objects import Kind as ObjectKind
-from vcs.repository import Repository
+from vcs.repository import Repository, UnknownRef
 
 TRUNK = "refs/heads/main"
 _POSITION = re.compile(r"@(-?)(\d{1,15})")
@@ -77,7 +76,7 @@ def last_landing(ctx: Context, project: str) -> Landing | None:
 
 
 def resolve(ctx: Context, project: Project, ref: str) -> Target:
-    """What a ref means: @N, @-N, HEAD, a session, branch, tag or commit. NotFound otherwise."""
+    """What a ref means: @N, @-N, HEAD, a session, branch, tag or commit. NotFound, AmbiguousRef."""
     if ref in ("", "HEAD", "main", TRUNK):
         return _target(ref or "HEAD", last_landing(ctx, project.id))
     if match := _POSITION.fullmatch(ref):
@@ -86,7 +85,7 @@ def resolve(ctx: Context, project: Project, ref: str) -> Target:
         return _target(ref, landing)
     try:
         found = reader(ctx, project).resolve(ref)
-    except MicelioError:
+    except UnknownRef:
         raise NotFound(what=f"ref {ref!r} in this project") from None
     return Target(ref, found.commit, found.tree, found.position)
 

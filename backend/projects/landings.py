@@ -42,11 +42,13 @@ def list_landings(
     found, owner = access.project(ctx, organization, project)
     query = select(Landing).where(Landing.project == found.id)
     if cursor:
-        if not cursor.isdigit() or len(cursor) > 15:
+        if not (cursor.isascii() and cursor.isdigit()) or len(cursor) > 15:
             raise InvalidInput(problem=f"{cursor!r} is not a cursor: it is the `next` of an earlier page.")
         query = query.where(Landing.position < int(cursor))
     rows = ctx.db.exec(query.order_by(col(Landing.position).desc()).limit(limit + 1)).all()
-    items = [summary(ctx, row, found, owner) for row in rows[:limit]]
+    authors = ctx.db.exec(select(Account).where(col(Account.handle).in_({row.author for row in rows})))
+    names = {account.handle: account.name for account in authors}
+    items = [_summary(ctx, row, found, owner, names.get(row.author, "")) for row in rows[:limit]]
     return LandingPage(items=items, next=str(items[-1].position) if len(rows) > limit else None)
 
 
@@ -122,8 +124,14 @@ def compare_refs(
 
 
 def summary(ctx: Context, row: Landing, project: Project, owner: Organization) -> LandingSummary:
-    """The shape doors show."""
-    account = ctx.db.get(Account, row.actor) if row.actor else None
+    """The shape doors show. The author is whose session it was, whoever landed it."""
+    account = ctx.db.exec(select(Account).where(Account.handle == row.author)).first()
+    return _summary(ctx, row, project, owner, account.name if account else "")
+
+
+def _summary(
+    ctx: Context, row: Landing, project: Project, owner: Organization, author_name: str
+) -> LandingSummary:
     return LandingSummary(
         organization=owner.handle,
         project=project.handle,
@@ -135,8 +143,8 @@ def summary(ctx: Context, row: Landing, project: Project, owner: Organization) -
         session=row.session,
         goal=row.goal,
         summary=row.summary,
-        author=account.handle if account else row.author,
-        author_name=(account.name if account else "") or row.author,
+        author=row.author,
+        author_name=author_name or row.author,
         agent=row.agent,
         files=row.files,
         additions=row.additions,

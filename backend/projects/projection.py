@@ -6,7 +6,8 @@ again gives the same bytes. Facts have a cursor of their own: a rebuild does not
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.dialects import postgresql, sqlite
@@ -53,18 +54,39 @@ def follows_log(applier: Applier) -> Applier:
 
 def catch_up(forge: Forge, project: str) -> int:
     """Apply what the log has beyond the cursor; returns the sequence now projected."""
+    if not _appliers:
+        raise RuntimeError("nobody follows the log: import backend.doors.catalogue before catching up")
     ctx = Context(forge, SYSTEM)
     with ctx.transaction(write=False) as tx:
         row = tx.db.get(Project, project)
         assert row is not None
         pool = row.pool
     repository = code.repository(forge, project, pool)
-    head = repository.catch_up()
+    last = repository.catch_up().sequence
     while True:
-        with ctx.transaction() as tx:
-            reached = _apply_some(tx, repository, project, head.sequence)
-        if reached >= head.sequence:
+        with ctx.transaction(write=False) as tx:
+            reached = require_followed(tx, project, repository)
+        if reached >= last:
             return reached
+        # Read and compared before the transaction, which holds up everybody else on SQLite.
+        batch = _read(repository, project, reached, last)
+        with ctx.transaction() as tx:
+            _apply(tx, project, reached, batch)
+
+
+def require_followed(ctx: Context, project: str, repository: Repository) -> int:
+    """The sequence the rows stand on, -1 before the first; LogDiverged when the log has not that record."""
+    cursor = ctx.db.get(Cursor, (project, "landings"))
+    if cursor is None:
+        return -1
+    known = repository.index.record_at(cursor.sequence)
+    if known is None:
+        # Another process has projected what it landed after we read HEAD.
+        repository.catch_up()
+        known = repository.index.record_at(cursor.sequence)
+    if known is None or known.id != cursor.record:
+        raise LogDiverged(project=project, sequence=cursor.sequence)
+    return cursor.sequence
 
 
 def drop(ctx: Context, project: str) -> None:
@@ -74,53 +96,73 @@ def drop(ctx: Context, project: str) -> None:
     ctx.db.exec(delete(Cursor).where(col(Cursor.project) == project, col(Cursor.name).in_(NAMES)))
 
 
-def _apply_some(ctx: Context, repository: Repository, project: str, last: int) -> int:
-    row = ctx.db.exec(select(Project).where(Project.id == project).with_for_update()).one()
-    cursor = ctx.db.get(Cursor, (project, "landings"))
-    facts = ctx.db.get(Cursor, (project, "facts"))
-    reached, record_id = (cursor.sequence, cursor.record) if cursor else (-1, "")
-    known = code.record_at(repository, cursor.sequence) if cursor else None
-    if cursor is not None and (known is None or known[1] != cursor.record):
-        raise LogDiverged(project=project, sequence=cursor.sequence)
-    told_until = facts.sequence if facts else -1
+@dataclass(frozen=True)
+class _Position:
+    """One position of the trunk as its row, and the paths that changed there."""
+
+    landing: Landing
+    paths: Sequence[bytes]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One record and all that it says, read from the log alone."""
+
+    sequence: int
+    id: str
+    record: Record
+    told: dict[str, Any]
+    refs: Sequence[tuple[str, str | None]]
+    positions: Sequence[_Position]
+
+
+def _read(repository: Repository, project: str, after: int, last: int) -> list[_Step]:
+    """The records after a sequence with what they say, up to `PER_TRANSACTION` positions of them."""
+    steps: list[_Step] = []
     positions = 0
-    for sequence, id, record in repository.records(after=reached):
-        positions += _apply(ctx, repository, row, record, first=sequence > told_until)
-        reached, record_id = sequence, id
+    for sequence, id, record in repository.records(after=after):
+        told = json.loads(repository.read(record.summary, ObjectKind.BLOB)) if record.summary else {}
+        first, final = record.positions or (1, 0)
+        rows = [_position(repository, project, record, told, n) for n in range(first, final + 1)]
+        steps.append(_Step(sequence, id, record, told, _moved_refs(repository, record), rows))
+        positions += max(1, len(rows))
         if positions >= PER_TRANSACTION or sequence >= last:
             break
-    _move(ctx, project, NAMES, reached, record_id)
-    if reached > told_until:
-        _move(ctx, project, ("facts",), reached, record_id)
-    return reached
+    return steps
 
 
-def _apply(ctx: Context, repository: Repository, project: Project, record: Record, *, first: bool) -> int:
-    told = json.loads(repository.read(record.summary, ObjectKind.BLOB)) if record.summary else {}
-    _apply_refs(ctx, repository, project.id, record)
-    rows = []
-    if record.positions is not None:
-        for position in range(record.positions[0], record.positions[1] + 1):
-            rows.append(_landing(ctx, repository, project.id, record, told, position))
-            ctx.db.add(rows[-1])
-            ctx.db.flush()
-    for applier in _appliers:
-        applier(ctx, project, record, told, rows, first)
-    return max(1, len(rows))
+def _apply(ctx: Context, project: str, after: int, steps: Sequence[_Step]) -> None:
+    """Write what was read, unless somebody else was faster."""
+    row = ctx.db.exec(select(Project).where(Project.id == project).with_for_update()).one()
+    cursor = ctx.db.get(Cursor, (project, "landings"), populate_existing=True)
+    if (cursor.sequence if cursor else -1) != after:
+        return
+    facts = ctx.db.get(Cursor, (project, "facts"), populate_existing=True)
+    told_until = facts.sequence if facts else -1
+    for step in steps:
+        _write_refs(ctx, project, step.refs)
+        for position in step.positions:
+            _touch(ctx, project, position.paths, position.landing.position)
+        rows = [position.landing for position in step.positions]
+        ctx.db.add_all(rows)
+        ctx.db.flush()
+        for applier in _appliers:
+            applier(ctx, row, step.record, step.told, rows, step.sequence > told_until)
+    _move(ctx, project, NAMES, steps[-1].sequence, steps[-1].id)
+    if steps[-1].sequence > told_until:
+        _move(ctx, project, ("facts",), steps[-1].sequence, steps[-1].id)
 
 
-def _landing(
-    ctx: Context, repository: Repository, project: str, record: Record, told: dict[str, Any], position: int
-) -> Landing:
-    commit = repository.commit_at(position)
+def _position(
+    repository: Repository, project: str, record: Record, told: dict[str, Any], position: int
+) -> _Position:
+    commit, before = repository.commit_at(position), repository.commit_at(position - 1)
     assert commit is not None
     tree = repository.commit(commit).tree
-    before = ctx.db.get(Landing, (project, position - 1))
-    old = before.tree if before else EMPTY_TREE
+    old = repository.commit(before).tree if before else EMPTY_TREE
     changes = list(diff_trees(repository, old, tree))
     counts = [diffs.counted(repository, change)[0] for change in changes]
-    _touch(ctx, project, (change.path for change in changes), position)
-    return Landing(
+    landing = Landing(
         project=project,
         position=position,
         commit=commit,
@@ -139,6 +181,7 @@ def _landing(
         additions=sum(count.additions for count in counts),
         deletions=sum(count.deletions for count in counts),
     )
+    return _Position(landing, [change.path for change in changes])
 
 
 def _touch(ctx: Context, project: str, paths: Iterable[bytes], position: int) -> None:
@@ -157,13 +200,17 @@ def _touch(ctx: Context, project: str, paths: Iterable[bytes], position: int) ->
         ctx.db.connection().execute(statement, rows[start : start + 5_000])
 
 
-def _apply_refs(ctx: Context, repository: Repository, project: str, record: Record) -> None:
+def _moved_refs(repository: Repository, record: Record) -> list[tuple[str, str | None]]:
     changes = record.refs
     if isinstance(changes, str):
         changes = decode_changes_list(repository.read(changes, ObjectKind.LIST), changes)
-    moved = [(change.name, change.new) for change in changes]
+    moved: list[tuple[str, str | None]] = [(change.name, change.new) for change in changes]
     if record.trunk is not None:
         moved.append((code.TRUNK, record.trunk[1]))
+    return moved
+
+
+def _write_refs(ctx: Context, project: str, moved: Iterable[tuple[str, str | None]]) -> None:
     for name, target in moved:
         row = ctx.db.get(Ref, (project, name))
         if target is None:

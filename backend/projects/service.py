@@ -5,6 +5,8 @@ between the two leaves nothing that anyone can see.
 """
 
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, func, select
@@ -16,7 +18,7 @@ from backend.organizations import access as organization_access
 from backend.organizations.models import Organization, Role
 from backend.projects import access, code
 from backend.projects.access import Ability
-from backend.projects.models import Project, ProjectState, Proposers, Visibility
+from backend.projects.models import Landing, Project, ProjectState, Proposers, Visibility
 from backend.projects.schemas import (
     Cursor,
     Description,
@@ -29,9 +31,10 @@ from backend.projects.schemas import (
     RefText,
     Website,
 )
+from backend.sessions import access as session_access
 from backend.sessions.models import Status, WorkSession
 from vcs.objects import EMPTY_TREE, new_id
-from vcs.repository import Repository
+from vcs.repository import ProjectExists, Repository
 
 HANDLE = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9_])?")
 RESERVED = frozenset({"settings", "members", "projects", "new", "-", "info", "badge.svg"})
@@ -190,15 +193,17 @@ def finish_creating(ctx: Context, id: str) -> None:
     }
     path = ctx.forge.settings.data / "index" / f"{row.id}.db"
     path.parent.mkdir(parents=True, exist_ok=True)
-    Repository.create(
-        ctx.forge.store,
-        row.id,
-        path,
-        actor=row.created_by,
-        summary=about,
-        at=row.created_at,
-        trunk=code.TRUNK,
-    ).close()
+    # Somebody may have finished it a moment ago, and something landed since: that is no fault.
+    with suppress(ProjectExists):
+        Repository.create(
+            ctx.forge.store,
+            row.id,
+            path,
+            actor=row.created_by,
+            summary=about,
+            at=row.created_at,
+            trunk=code.TRUNK,
+        ).close()
     with ctx.transaction() as tx:
         ready = tx.db.get(Project, id)
         if ready is not None:
@@ -208,12 +213,40 @@ def finish_creating(ctx: Context, id: str) -> None:
 
 def summary(ctx: Context, found: Project, owner: Organization) -> ProjectSummary:
     """The shape doors show."""
-    newest = code.last_landing(ctx, found.id)
-    running = select(func.count()).select_from(WorkSession)
-    running = running.where(
-        WorkSession.project_id == found.id,
-        col(WorkSession.status).in_([Status.ACTIVE, Status.PENDING_REVIEW]),
+    running = _running(ctx, [found.id]).get(found.id, 0)
+    return _summary(ctx, found, owner, code.last_landing(ctx, found.id), running)
+
+
+def _running(ctx: Context, projects: Sequence[str]) -> dict[str, int]:
+    """How many open sessions of each project the asker may see."""
+    query = (
+        select(WorkSession.project_id, func.count())
+        .join(Project, col(Project.id) == col(WorkSession.project_id))
+        .where(
+            col(WorkSession.project_id).in_(projects),
+            col(WorkSession.status).in_([Status.ACTIVE, Status.PENDING_REVIEW]),
+            session_access.visible(ctx),
+        )
     )
+    return dict(ctx.db.exec(query.group_by(col(WorkSession.project_id))).all())
+
+
+def _newest(ctx: Context, projects: Sequence[str]) -> dict[str, Landing]:
+    tops = (
+        select(Landing.project, func.max(Landing.position).label("position"))
+        .where(col(Landing.project).in_(projects))
+        .group_by(Landing.project)
+        .subquery()
+    )
+    query = select(Landing).join(
+        tops, (col(Landing.project) == tops.c.project) & (col(Landing.position) == tops.c.position)
+    )
+    return {landing.project: landing for landing in ctx.db.exec(query)}
+
+
+def _summary(
+    ctx: Context, found: Project, owner: Organization, newest: Landing | None, running: int
+) -> ProjectSummary:
     return ProjectSummary(
         id=found.id,
         organization=owner.handle,
@@ -230,7 +263,7 @@ def summary(ctx: Context, found: Project, owner: Organization) -> ProjectSummary
         position=newest.position if newest else 0,
         commit=newest.commit if newest else None,
         tree=newest.tree if newest else EMPTY_TREE,
-        open_sessions=ctx.db.exec(running).one(),
+        open_sessions=running,
         created_at=found.created_at,
         updated_at=max(found.updated_at, newest.at) if newest else found.updated_at,
         url=f"{ctx.forge.settings.public_url}/{owner.handle}/{found.handle}",
@@ -274,6 +307,11 @@ def _page(ctx: Context, owner: Organization | None, cursor: str, limit: int) -> 
     if owner is not None:
         query = query.where(Project.organization_id == owner.id)
     rows = ctx.db.exec(query.order_by(address).limit(limit + 1)).all()
-    items = [summary(ctx, project, organization) for project, organization in rows[:limit]]
+    ids = [project.id for project, _ in rows[:limit]]
+    newest, running = _newest(ctx, ids), _running(ctx, ids)
+    items = [
+        _summary(ctx, project, organization, newest.get(project.id), running.get(project.id, 0))
+        for project, organization in rows[:limit]
+    ]
     last = items[-1] if len(rows) > limit else None
     return ProjectPage(items=items, next=f"{last.organization}/{last.handle}" if last else None)

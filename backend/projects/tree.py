@@ -23,11 +23,12 @@ from backend.projects.schemas import (
 )
 from backend.projects.service import summary
 from vcs.diff import is_binary
-from vcs.objects import EMPTY_TREE, Entry, Kind
+from vcs.objects import EMPTY_TREE, Entry
 from vcs.paths import quote, unquote
 from vcs.repository import Repository
 
 LARGEST_TEXT = 1 << 20
+LARGEST_COUNTED = 64 << 20
 AT_HAND = {"rpc": "`mic` has trees and files in its workspace; GetProjectTree and StreamBlobs bring them"}
 README = ("readme.md", "readme.markdown", "readme.rst", "readme.txt", "readme")
 
@@ -73,18 +74,12 @@ def get_tree(
 def get_file(
     ctx: Context, *, organization: HandleText, project: HandleText, path: PathText, ref: RefText = "HEAD"
 ) -> FilePage:
-    """A file at a ref, with its text when it is text of at most 1 MiB; `raw` has the bytes."""
+    """A file at a ref. Of a text longer than 1 MiB only the first lines come; `raw` has the bytes."""
     found, owner, target, entry, raw = located(ctx, organization, project, ref, path)
     repository = code.reader(ctx, found)
     last = _last_changes(ctx, found, target, raw.rpartition(b"/")[0], (entry,)).get(entry.name)
     size = 0 if entry.is_gitlink else repository.size(entry.id)
-    text, binary, lines = None, False, 0
-    if not entry.is_gitlink and size <= LARGEST_TEXT:
-        content = repository.read(entry.id, Kind.BLOB)
-        binary = is_binary(content)
-        lines = content.count(b"\n") + (not content.endswith(b"\n") and bool(content))
-        text = None if binary else _decoded(content)
-        binary = binary or text is None
+    text, binary, lines = (None, False, 0) if entry.is_gitlink else _read(repository, entry.id, size)
     return FilePage(
         project=summary(ctx, found, owner),
         ref=ref,
@@ -215,6 +210,25 @@ def _type(entry: Entry) -> EntryType:
 
 def _joined(folder: bytes, name: bytes) -> bytes:
     return folder + b"/" + name if folder else name
+
+
+def _read(repository: Repository, id: str, size: int) -> tuple[str | None, bool, int]:
+    """A file's text up to the line that is too much, whether it is binary, and its lines."""
+    head, lines, last = b"", 0, b""
+    for chunk in repository.chunks(id):
+        if len(head) < LARGEST_TEXT:
+            head += chunk[: LARGEST_TEXT - len(head)]
+        if is_binary(head):
+            return None, True, 0
+        lines += chunk.count(b"\n")
+        last = chunk or last
+        if size > LARGEST_COUNTED and len(head) == LARGEST_TEXT:
+            break
+    lines += not last.endswith(b"\n") and size > 0
+    if size > LARGEST_TEXT:
+        head = head[: head.rfind(b"\n") + 1] or head
+    text = _decoded(head) if size <= LARGEST_TEXT or head.endswith(b"\n") else None
+    return text, text is None, lines
 
 
 def _decoded(content: bytes) -> str | None:

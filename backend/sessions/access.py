@@ -5,6 +5,7 @@ who reads the project only where `session_visibility` says so. A landed one is p
 and seen with the project. What may not be seen is answered like what does not exist.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from sqlmodel import col, or_, select
@@ -16,6 +17,7 @@ from backend.projects import access as project_access
 from backend.projects.access import Standing
 from backend.projects.models import Project, Proposers
 from backend.sessions.models import Status, WorkSession
+from vcs.paths import quote, unquote
 
 
 class Deed(StrEnum):
@@ -38,9 +40,24 @@ class SessionOver(Conflict):
     message = "Session {short} is {status}, so it cannot be {deed}. Start a new one: mic session start."
 
 
-def session(ctx: Context, text: str, deed: Deed = Deed.VIEW) -> tuple[WorkSession, Project, Organization]:
-    """The session of that id, or of that unique prefix or suffix. NotFound, Forbidden or SessionOver."""
+class SessionLanding(Conflict):
+    """The session is being landed at this moment."""
+
+    code = "session.landing"
+    message = "Session {short} is being landed right now. Ask again in a moment."
+
+
+def session(
+    ctx: Context, text: str, deed: Deed = Deed.VIEW, *, locked: bool = False
+) -> tuple[WorkSession, Project, Organization]:
+    """The session of that id, or of that unique prefix or suffix. NotFound, Forbidden or SessionOver.
+
+    `locked` judges it as it is once every other change of it is over, and keeps it so until this
+    transaction ends.
+    """
     found, project, owner = _found(ctx, text)
+    if locked:
+        ctx.db.refresh(found, with_for_update=True)
     deeds = may(ctx, found, project)
     if deed in deeds:
         return found, project, owner
@@ -60,7 +77,7 @@ def may(ctx: Context, found: WorkSession, project: Project) -> list[Deed]:
     abilities = project_access.abilities(ctx, project)
     own = ctx.actor.signed_in and found.author_id == ctx.actor.id
     deeds = [Deed.VIEW]
-    if found.status not in _OPEN or project.archived:
+    if found.status not in _OPEN or project.archived or project_access.elsewhere(ctx, project):
         return deeds
     trusted = own or standing >= Standing.ADMIN
     if own or standing >= Standing.MEMBER:
@@ -74,14 +91,37 @@ def may(ctx: Context, found: WorkSession, project: Project) -> list[Deed]:
     return deeds
 
 
-def visible(ctx: Context, project: Project):  # type: ignore[no-untyped-def]
-    """An SQL condition: sessions of a project the asker may see (given that they see the project)."""
-    if _sees_all(ctx, project):
-        return col(WorkSession.project_id) == project.id
-    mine = (
-        col(WorkSession.author_id) == ctx.actor.id if ctx.actor.signed_in else col(WorkSession.id).is_(None)
+def visible(ctx: Context):  # type: ignore[no-untyped-def]
+    """An SQL condition over sessions joined with their projects: those the asker may see."""
+    shown = project_access.visible(ctx)
+    if ctx.actor.via is Via.SYSTEM:
+        return shown
+    open_to_all = (col(WorkSession.status) == Status.LANDED) | (
+        col(Project.session_visibility) == Proposers.ANYONE
     )
-    return (col(WorkSession.project_id) == project.id) & ((col(WorkSession.status) == Status.LANDED) | mine)
+    if not ctx.actor.signed_in:
+        return shown & open_to_all
+    own = col(WorkSession.author_id) == ctx.actor.id
+    if only := ctx.actor.limits.get("project"):
+        own = own & (col(Project.id) == only)
+    return shown & (open_to_all | own | project_access.belongs(ctx))
+
+
+def at_rest(found: WorkSession) -> None:
+    """Raise SessionLanding while a landing of this session is under way."""
+    if found.landing:
+        raise SessionLanding(short=short(found.id))
+
+
+def within_paths(ctx: Context, paths: Iterable[bytes]) -> None:
+    """Raise Forbidden unless the asker's token may change all these paths; most tokens may."""
+    allowed = [unquote(prefix).strip(b"/") for prefix in ctx.actor.limits.get("paths") or []]
+    if not allowed:
+        return
+    for path in paths:
+        if not any(path == prefix or path.startswith(prefix + b"/") for prefix in allowed):
+            named = ", ".join(quote(prefix) for prefix in allowed)
+            raise Forbidden(problem=f"This agent's token may change only {named}, not {quote(path)}.")
 
 
 def short(id: str) -> str:
@@ -95,33 +135,23 @@ def _may_finish(ctx: Context, found: WorkSession, *, trusted: bool) -> bool:
     return trusted
 
 
-def _sees_all(ctx: Context, project: Project) -> bool:
-    if project.session_visibility is Proposers.ANYONE:
-        return True
-    return project_access.standing_of(ctx, project) >= Standing.MEMBER
-
-
 def _found(ctx: Context, text: str) -> tuple[WorkSession, Project, Organization]:
-    missing = NotFound(what="session")
     wanted = text.lower()
-    ids = or_(col(WorkSession.id) == wanted)
+    ids = col(WorkSession.id) == wanted
     if len(wanted) < 36:
         ids = or_(col(WorkSession.id).startswith(wanted), col(WorkSession.id).endswith(wanted))
-    seen = []
-    for found in ctx.db.exec(select(WorkSession).where(ids).limit(50)).all():
-        try:
-            project, owner = project_access.by_id(ctx, found.project_id)
-        except NotFound:
-            continue
-        if ctx.db.exec(
-            select(WorkSession.id).where(WorkSession.id == found.id, visible(ctx, project))
-        ).first():
-            seen.append((found, project, owner))
+    query = (
+        select(WorkSession, Project, Organization)
+        .join(Project, col(Project.id) == col(WorkSession.project_id))
+        .join(Organization, col(Organization.id) == col(Project.organization_id))
+        .where(ids, visible(ctx))
+    )
+    seen = ctx.db.exec(query.order_by(col(WorkSession.id)).limit(4)).all()
     if len(seen) > 1:
         names = ", ".join(found.id for found, _, _ in seen[:3])
         raise InvalidInput(problem=f"{text} fits several sessions: {names}. Give more of the id.")
     if not seen:
-        raise missing
+        raise NotFound(what="session")
     return seen[0]
 
 

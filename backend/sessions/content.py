@@ -1,7 +1,8 @@
 """Content of open sessions: bytes go into the store before any operation names them.
 
 A blob is staged as a segment of the project that only this session sees. What is staged is
-named in SQL, which keeps the collector off until the session ends.
+named in SQL, which keeps the collector off until the session has landed; one that was given up
+stays readable.
 """
 
 import tempfile
@@ -55,8 +56,7 @@ def store_content(
         if not reader.has(id):
             spool.seek(0)
             key, _ = code.repository(forge, project.id, project.pool).stage_blob(_pieces(spool), size)
-            with ctx.transaction() as tx:
-                keep(tx, found.id, project.id, key, size)
+            _keep(ctx, found.id, [key], size)
     return StoredBlob(id, size)
 
 
@@ -68,15 +68,22 @@ def store_objects(forge: Forge, actor: Actor, session: str, blobs: Iterable[Obje
         reader = staged_reader(tx, found, project)
     given = list({blob.id: blob for blob in blobs}.values())
     new = [blob for blob in given if not reader.has(blob.id)]
-    keys = code.repository(forge, project.id, project.pool).stage(new) if new else []
-    with ctx.transaction() as tx:
-        for key in keys:
-            keep(tx, found.id, project.id, key, sum(len(blob.content) for blob in new))
+    if new:
+        keys = code.repository(forge, project.id, project.pool).stage(new)
+        _keep(ctx, found.id, keys, sum(len(blob.content) for blob in new))
     return [StoredBlob(blob.id, len(blob.content)) for blob in given]
 
 
+def _keep(ctx: Context, session: str, keys: Iterable[str], size: int) -> None:
+    """Name staged segments in SQL, unless the session ended meanwhile."""
+    with ctx.transaction() as tx:
+        found, project, _ = access.session(tx, session, Deed.CHANGE, locked=True)
+        for key in keys:
+            keep(tx, found.id, project.id, key, size)
+
+
 def keep(ctx: Context, session: str, project: str, key: str, size: int) -> None:
-    """Name a staged segment in SQL, so that it stays while the session is open."""
+    """Name a staged segment in SQL, so that it stays until the session has landed."""
     ctx.db.add(StagedFile(key=key, session_id=session, project_id=project, size=size, staged_at=ctx.now()))
 
 

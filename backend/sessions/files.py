@@ -12,11 +12,12 @@ from pydantic import Field
 from sqlmodel import col, select
 
 from backend.core.context import Context
-from backend.core.errors import Conflict, Forbidden, NotFound, ValidationFailed
+from backend.core.errors import Conflict, NotFound, ValidationFailed
 from backend.core.operations import Mode, operation
+from backend.organizations.models import Organization
 from backend.projects import diffs
 from backend.projects.models import Project
-from backend.projects.schemas import DiffPage, FileChange, PathText
+from backend.projects.schemas import ChangeStatus, DiffPage, FileChange, PathText
 from backend.sessions import access, content, live
 from backend.sessions.access import Deed
 from backend.sessions.models import SessionFile, WorkSession
@@ -30,13 +31,16 @@ from backend.sessions.schemas import (
     SessionDetail,
     SessionRef,
 )
-from backend.sessions.service import SessionLanding, detail
+from backend.sessions.service import detail
 from vcs import diff, overlay
-from vcs.objects import EMPTY_TREE, Entry, Object, check_path, parse_tree
+from vcs.objects import EMPTY_TREE, Entry, Kind, Object, check_path, parse_tree
 from vcs.paths import quote, unquote
 from vcs.reading import Reader
 
 Path = Annotated[PathText, Field(min_length=1)]
+
+EVENTS_PER_PUSH = 500
+"""Changed files that a push tells one by one; of more it tells how many there are."""
 
 ONE_BY_ONE = {"rpc": "`mic` sends all changed files at once with PushSession"}
 
@@ -55,7 +59,8 @@ def put_session_file(
     ctx: Context, *, session: SessionRef, path: Path, blob: ObjectId, mode: FileMode = "100644"
 ) -> SessionDetail:
     """Write one file. Over REST the body is the content; elsewhere `blob` names stored content."""
-    return _change(ctx, session, [FilePut(path=path, blob=blob, mode=mode)])
+    found = access.session(ctx, session, Deed.CHANGE, locked=True)
+    return _change(ctx, *found, [FilePut(path=path, blob=blob, mode=mode)])
 
 
 @operation(
@@ -66,13 +71,11 @@ def put_session_file(
 )
 def delete_session_file(ctx: Context, *, session: SessionRef, path: Path) -> SessionDetail:
     """Delete one file or folder."""
-    found, project, _ = access.session(ctx, session, Deed.CHANGE)
-    working = _Working(ctx, found, project)
-    raw = unquote(path)
-    below = [p for p in working.paths() if p == raw or p.startswith(raw + b"/")]
+    found, project, owner = access.session(ctx, session, Deed.CHANGE, locked=True)
+    below = _Working(ctx, found, project).at_or_below(unquote(path).strip(b"/"))
     if not below:
         raise NotFound(what=f"file {path!r} in this session")
-    return _change(ctx, session, [FilePut(path=quote(p)) for p in below])
+    return _change(ctx, found, project, owner, [FilePut(path=quote(each)) for each in below])
 
 
 @operation(
@@ -80,12 +83,12 @@ def delete_session_file(ctx: Context, *, session: SessionRef, path: Path) -> Ses
 )
 def rename_session_file(ctx: Context, *, session: SessionRef, path: Path, to: Path) -> SessionDetail:
     """Rename one file, keeping its content and mode."""
-    found, project, _ = access.session(ctx, session, Deed.CHANGE)
+    found, project, owner = access.session(ctx, session, Deed.CHANGE, locked=True)
     entry = _Working(ctx, found, project).entry(unquote(path))
-    if entry is None or entry.is_tree:
+    if entry is None:
         raise NotFound(what=f"file {path!r} in this session")
-    mode = entry.mode.decode()
-    return _change(ctx, session, [FilePut(path=path), FilePut(path=to, blob=entry.id, mode=mode)])
+    puts = [FilePut(path=path), FilePut(path=to, blob=entry.id, mode=entry.mode.decode())]
+    return _change(ctx, found, project, owner, puts)
 
 
 @operation(
@@ -108,14 +111,16 @@ def push_session(
     With `complete`, `files` is the whole set of changes: a path not listed goes back to its base.
     Raises BlobsMissing when content is named that was not sent.
     """
-    found, project, _ = access.session(ctx, session, Deed.CHANGE)
-    for decision, notes in ((False, conversation or []), (True, decisions or [])):
-        for note in notes:
-            event = live.said(note.text, note.role, decision=decision, client_id=note.client_id)
-            live.append(ctx, found, project, event)
+    found, project, owner = access.session(ctx, session, Deed.CHANGE, locked=True)
+    said = [
+        live.said(note.text, note.role, decision=decision, client_id=note.client_id)
+        for decision, notes in ((False, conversation or []), (True, decisions or []))
+        for note in notes
+    ]
     if message.strip():
-        live.append(ctx, found, project, EventIn(kind="checkpoint", body={"text": message}))
-    return _change(ctx, session, files, complete=complete)
+        said.append(EventIn(kind="checkpoint", body={"text": message}))
+    live.append_all(ctx, found, said)
+    return _change(ctx, found, project, owner, files, complete=complete)
 
 
 @operation(
@@ -168,20 +173,22 @@ class _Laid:
 
 
 class _Working:
-    """The base of a session with its changes laid over it."""
+    """The base of a session with its changes laid over it: files only, folders live by what is in them."""
 
     def __init__(self, ctx: Context, found: WorkSession, project: Project) -> None:
         self.reader: Reader = content.staged_reader(ctx, found, project)
-        self._base = found.base_tree
+        self._root = found.base_tree
+        self._folders: dict[str, dict[bytes, Entry]] = {}
         query = select(SessionFile).where(SessionFile.session_id == found.id)
         self.rows = {row.path: row for row in ctx.db.exec(query.order_by(col(SessionFile.path))).all()}
 
     def base(self, path: bytes) -> Entry | None:
-        """The entry the session started from."""
-        return overlay.entry_at(self.reader, self._base, path)
+        """The file the session started from."""
+        entry = self._at(path)
+        return None if entry is None or entry.is_tree else entry
 
     def entry(self, path: bytes) -> Entry | None:
-        """The entry as it is now."""
+        """The file as it is now."""
         row = self.rows.get(path)
         if row is None:
             return self.base(path)
@@ -189,61 +196,119 @@ class _Working:
             return None
         return Entry(row.mode.encode(), path.rpartition(b"/")[2], row.blob)
 
-    def paths(self) -> Iterable[bytes]:
-        """Every file there is now."""
-        gone = {path for path, row in self.rows.items() if row.blob is None}
-        base = overlay.walk(self.reader, self._base) if self._base != EMPTY_TREE else ()
-        there = {path for path, _ in base if path not in gone}
-        return sorted(there | {path for path, row in self.rows.items() if row.blob is not None})
+    def at_or_below(self, path: bytes) -> list[bytes]:
+        """The file of this path, or every file there is now in the folder of this path."""
+        if self.entry(path) is not None:
+            return [path]
+        return sorted(other for other in self.below(path) if self.entry(other) is not None)
+
+    def below(self, path: bytes) -> set[bytes]:
+        """Every file that is or was in the folder of this path."""
+        found = {other for other in self.rows if other.startswith(path + b"/")}
+        folder = self._at(path)
+        if folder is not None and folder.is_tree:
+            found |= {other for other, _ in overlay.walk(self.reader, folder.id, path + b"/")}
+        return found
+
+    def is_folder(self, path: bytes) -> bool:
+        """Whether the session started from a folder here."""
+        entry = self._at(path)
+        return entry is not None and entry.is_tree
+
+    def _at(self, path: bytes) -> Entry | None:
+        # A dictionary for each folder: a push may name every file of a wide one.
+        entry, id = None, self._root
+        for name in path.split(b"/"):
+            if entry is not None and not entry.is_tree:
+                return None
+            if id not in self._folders:
+                entries = () if id == EMPTY_TREE else self.reader.tree(id)
+                self._folders[id] = {each.name: each for each in entries}
+            entry = self._folders[id].get(name)
+            if entry is None:
+                return None
+            id = entry.id
+        return entry
 
 
-def _change(ctx: Context, session: str, files: list[FilePut], *, complete: bool = False) -> SessionDetail:
-    found, project, owner = access.session(ctx, session, Deed.CHANGE)
-    ctx.db.refresh(found, with_for_update=True)
-    if found.landing:
-        raise SessionLanding(short=access.short(found.id))
-    puts = _checked(ctx, files)
+def _change(
+    ctx: Context,
+    found: WorkSession,
+    project: Project,
+    owner: Organization,
+    files: list[FilePut],
+    *,
+    complete: bool = False,
+) -> SessionDetail:
+    access.at_rest(found)
+    puts = _checked(files)
     working = _Working(ctx, found, project)
     _require_content(working, puts.values())
     if complete:
         for path in working.rows:
             puts.setdefault(path, None)
+    _make_room(working, puts)
+    access.within_paths(ctx, puts)
     events = [
         event for path, put in sorted(puts.items()) if (event := _apply(ctx, found, working, path, put))
     ]
-    for event in events:
-        live.append(ctx, found, project, event)
     if events:
+        live.append_all(ctx, found, _told(events))
         _count(ctx, found, working)
     return detail(ctx, found, project, owner)
 
 
-def _checked(ctx: Context, files: list[FilePut]) -> dict[bytes, FilePut | None]:
+def _checked(files: list[FilePut]) -> dict[bytes, FilePut | None]:
     """Puts by path; None means back to the base."""
     puts: dict[bytes, FilePut | None] = {}
-    allowed = ctx.actor.limits.get("paths") or []
     for put in files:
         path = unquote(put.path)
         check_path(path)
-        if allowed and not any(_under(put.path, prefix) for prefix in allowed):
-            raise Forbidden(
-                problem=f"This agent's token may change only {', '.join(allowed)}, not {put.path}."
-            )
         if path in puts:
             raise ValidationFailed([{"field": "files", "problem": f"{put.path} is listed twice"}])
         puts[path] = put
     return puts
 
 
-def _under(path: str, prefix: str) -> bool:
-    return path == prefix or path.startswith(prefix.rstrip("/") + "/")
-
-
 def _require_content(working: _Working, puts: Iterable[FilePut | None]) -> None:
-    named = dict.fromkeys(put.blob for put in puts if put and put.blob)
-    missing = [blob for blob in named if not working.reader.has(blob)]
+    missing = []
+    for blob in dict.fromkeys(put.blob for put in puts if put and put.blob):
+        located = working.reader.locate(blob)
+        if located is None:
+            missing.append(blob)
+        elif located.entry.kind is not Kind.BLOB:
+            problem = f"{blob} is a {located.entry.kind.word}, not a file's content"
+            raise ValidationFailed([{"field": "files", "problem": problem}])
     if missing:
         raise BlobsMissing(count=len(missing), blobs=missing[:1000])
+
+
+def _make_room(working: _Working, puts: dict[bytes, FilePut | None]) -> None:
+    """Add the deletions that writing implies: a file takes the place of a folder, or a folder of a file."""
+    written = {path for path, put in puts.items() if put and put.blob}
+    folders = {folder for path in written for folder in _folders_of(path)}
+    for path in sorted(folders & written):
+        problem = f"{quote(path)} would be a file and a folder at once"
+        raise ValidationFailed([{"field": "files", "problem": problem}])
+    for path in folders:
+        if working.entry(path) is not None or working.base(path) is not None:
+            puts[path] = FilePut(path=quote(path))
+    occupied = {folder for path, row in working.rows.items() if row.blob for folder in _folders_of(path)}
+    for path in written:
+        if path in occupied or working.is_folder(path):
+            puts.update((below, FilePut(path=quote(below))) for below in working.below(path))
+
+
+def _folders_of(path: bytes) -> Iterable[bytes]:
+    while path := path.rpartition(b"/")[0]:
+        yield path
+
+
+def _told(events: list[EventIn]) -> list[EventIn]:
+    if len(events) <= EVENTS_PER_PUSH:
+        return events
+    more = f"{len(events) - EVENTS_PER_PUSH} more files changed with them."
+    return [*events[:EVENTS_PER_PUSH], EventIn(kind="output", body={"text": more})]
 
 
 def _apply(
@@ -259,15 +324,8 @@ def _apply(
         if row is not None:
             ctx.db.delete(row)
             del working.rows[path]
-        return _event(FileChange(path=quote(path), status="modified"), reverted=True)  # type: ignore[arg-type]
-    status = (
-        diff.Status.ADDED
-        if base is None
-        else diff.Status.DELETED
-        if wanted is None
-        else _status(base, wanted)
-    )
-    counts, _ = diffs.counted(working.reader, diff.TreeChange(path, status, base, wanted))
+        return _event(FileChange(path=quote(path), status=ChangeStatus.MODIFIED), reverted=True)
+    counts, _ = diffs.counted(working.reader, diff.TreeChange(path, _status(base, wanted), base, wanted))
     row = row or SessionFile(session_id=found.id, path=path, status="", changed_at=ctx.now())
     row.status = counts.status.value
     row.mode, row.blob = counts.new_mode, counts.new
@@ -278,9 +336,12 @@ def _apply(
     return _event(counts)
 
 
-def _status(base: Entry, new: Entry) -> diff.Status:
-    same_type = base.is_tree == new.is_tree and base.is_link == new.is_link
-    return diff.Status.MODIFIED if same_type else diff.Status.TYPE_CHANGED
+def _status(base: Entry | None, new: Entry | None) -> diff.Status:
+    if base is None:
+        return diff.Status.ADDED
+    if new is None:
+        return diff.Status.DELETED
+    return diff.Status.MODIFIED if base.is_link == new.is_link else diff.Status.TYPE_CHANGED
 
 
 def _event(counts: FileChange, *, reverted: bool = False) -> EventIn:

@@ -27,7 +27,7 @@ def archive_session_events(ctx: Context, fact: SessionLanded) -> None:
         found, project = tx.db.get(WorkSession, fact.session), tx.db.get(Project, fact.project)
         if found is None or project is None:
             return
-        rows = live.events_after(tx, found.id, 0, live.LARGEST_SESSION)
+        rows = live.events_after(tx, found.id, 0, found.events)
         lines = [json.dumps(live.shown(row).model_dump(mode="json"), sort_keys=True) for row in rows]
     body = zstandard.compress("".join(line + "\n" for line in lines).encode())
     # One archive per landed session: the same fact met again finds it there.

@@ -6,15 +6,15 @@ Rows follow by catching up, the same rows whoever does it. A permit whose landin
 finished is settled by the sweeper, which fences HEAD before it looks.
 """
 
-import secrets
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import Field
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
-from vcs.landing import Batcher, LandingUnknown, PathConflict, PermitGone, Proposal, fence
 
 from backend.accounts.identity import still_good
 from backend.accounts.models import Account
@@ -28,19 +28,25 @@ from backend.projects.models import Landing, Project
 from backend.sessions import access, content, files, live
 from backend.sessions.access import Deed
 from backend.sessions.models import Permit, PermitState, StagedFile, Status, WorkSession
+from backend.sessions.redaction import redact
 from backend.sessions.schemas import ConflictPath, EventIn, LandedSession, SessionRef
-from backend.sessions.service import SessionLanding, summary
+from backend.sessions.service import summary as summary_of
 from vcs import faults, overlay
+from vcs.deciding import SMALL_FILE
+from vcs.landing import Batcher, LandingTaken, LandingUnknown, PathConflict, PermitGone, Proposal, fence
 from vcs.log import Record
 from vcs.objects import Kind, Object, format_time, new_id
 from vcs.paths import quote
+from vcs.repository import Repository
+from vcs.segments import name_hash
 
 PERMIT = timedelta(seconds=30)
-IN_REQUEST = 8 << 20
-STAGED_AT_MOST = 48
+ATTEMPTS = 5
 
 LandingId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
 Summary = Annotated[str, Field(max_length=10_000)]
+
+log = logging.getLogger(__name__)
 
 
 @fact
@@ -89,27 +95,45 @@ def land_session(
     The same `landing` id sent again is the same landing. `position` is null while it waits.
     Raises LandingConflict naming the paths, NothingToLand, SessionOver, SessionLanding.
     """
-    with ctx.transaction() as tx:
-        if done := _already(tx, session, landing):
-            return done
-        if require_approval:
-            return _ask_for_review(tx, session, summary)
-        permit = _permit(tx, session, landing or new_id(), summary)
-    faults.reach("landing.permitted")
-    _append(ctx, permit)
-    with ctx.transaction(write=False) as tx:
-        return _landed(tx, permit.session)
+    landing = landing or new_id()
+    if require_approval:
+        with ctx.transaction() as tx:
+            return _already(tx, session, landing) or _ask_for_review(tx, session, redact(summary))
+    if done := _met(ctx, session, landing):
+        return done
+    for _ in range(ATTEMPTS):
+        with ctx.transaction(write=False) as tx:
+            draft = _draft(tx, session, redact(summary))
+        proposal = _proposal(ctx, draft, landing)
+        faults.reach("landing.staged")
+        with ctx.transaction() as tx:
+            permitted = _permit(tx, draft, landing)
+        if permitted:
+            faults.reach("landing.permitted")
+            _append(ctx, draft, proposal)
+            with ctx.transaction(write=False) as tx:
+                return _landed(tx, draft.session)
+    raise Conflict(problem="The session changes faster than it can be landed. Stop pushing, then land it.")
 
 
 @dataclass(frozen=True)
-class _Permitted:
-    """What the permit's transaction read: all that the landing needs from SQL."""
+class _Draft:
+    """All that a landing needs from SQL, read at one revision of the session."""
 
-    landing: str
     session: str
     project: str
     pool: str
-    proposal: Proposal
+    revision: int
+    base: str | None
+    tree: str
+    trees: tuple[Object, ...]
+    adopted: tuple[str, ...]
+    copied: tuple[str, ...]
+    hints: Mapping[str, int]
+    author: tuple[str, str]
+    told: Mapping[str, Any]
+    message: str
+    text: str
 
 
 def batcher(forge: Forge, project: str, pool: str) -> Batcher:
@@ -128,23 +152,39 @@ def batcher(forge: Forge, project: str, pool: str) -> Batcher:
 
 
 def sweep(forge: Forge) -> int:
-    """Settle permits past their time: fence, read the log, decide. Returns how many."""
+    """Settle permits past their time: take over, fence, read the log, decide. Returns how many.
+
+    One that cannot be settled now, because its log cannot be read, waits for the next time.
+    """
     ctx = Context(forge, SYSTEM)
     with ctx.transaction() as tx:
         late = tx.db.exec(select(Permit).where(Permit.expires_at < tx.now())).all()
+        taken: dict[str, list[str]] = {}
         for permit in late:
             permit.state = PermitState.RECOVERING
             tx.db.add(permit)
-        taken = [(permit.landing, permit.project_id) for permit in late]
-    for landing, project in taken:
-        with ctx.transaction(write=False) as tx:
-            row = tx.db.get(Project, project)
-        if row is not None:
-            fence(code.repository(forge, project, row.pool))
-            projection.catch_up(forge, project)
-        with ctx.transaction() as tx:
+            taken.setdefault(permit.project_id, []).append(permit.landing)
+    settled = 0
+    for project, landings in taken.items():
+        try:
+            _settle(ctx, project, landings)
+        except MicelioError:
+            log.exception("permits of project %s could not be settled", project)
+            continue
+        settled += len(landings)
+    return settled
+
+
+def _settle(ctx: Context, project: str, landings: Sequence[str]) -> None:
+    with ctx.transaction(write=False) as tx:
+        row = tx.db.get(Project, project)
+    if row is not None:
+        fence(code.repository(ctx.forge, project, row.pool))
+        projection.catch_up(ctx.forge, project)
+    with ctx.transaction() as tx:
+        for landing in landings:
+            # Gone by now if the log had it.
             _withdraw(tx, landing, "Landing was interrupted and nothing was changed. Land again.")
-    return len(taken)
 
 
 @projection.follows_log
@@ -163,7 +203,7 @@ def settle_session(
     position = landings[-1].position
     if found.status is not Status.LANDED:
         event = EventIn(kind="status", body={"state": "landed", "position": position})
-        live.append(ctx, found, project, event)
+        live.append_all(ctx, found, [event], bounded=False)
     found.status, found.landing = Status.LANDED, False
     found.landed_position, found.landing_id = position, record.landing
     found.ended_at = found.updated_at = record.at
@@ -176,38 +216,129 @@ def settle_session(
         ctx.emit(SessionLanded(project.id, found.id, record.landing, position))
 
 
-def _already(ctx: Context, session: str, landing: str | None) -> LandedSession | None:
-    found, _, _ = access.session(ctx, session)
-    if landing is None:
+def _met(ctx: Context, session: str, landing: str) -> LandedSession | None:
+    """The answer this landing had before, if there is one. The log is asked while its permit is open."""
+    with ctx.transaction(write=False) as tx:
+        if done := _already(tx, session, landing):
+            return done
+        permit = tx.db.get(Permit, landing)
+    if permit is None:
         return None
-    if found.status is Status.LANDED and found.landing_id == landing and found.author_id == ctx.actor.id:
-        return _landed(ctx, found.id)
-    other = ctx.db.exec(select(WorkSession).where(WorkSession.landing_id == landing)).first()
-    if other is not None:
-        raise Conflict(problem=f"The landing id {landing} was used before. Choose a new one.")
-    return None
+    projection.catch_up(ctx.forge, permit.project_id)
+    with ctx.transaction(write=False) as tx:
+        return _already(tx, session, landing)
+
+
+def _already(ctx: Context, session: str, landing: str) -> LandedSession | None:
+    found, _, _ = access.session(ctx, session)
+    row = ctx.db.exec(select(Landing).where(Landing.landing == landing)).first()
+    if row is None:
+        return None
+    if (row.session, row.actor) != (found.id, ctx.actor.id):
+        raise LandingTaken(landing=landing)
+    return _landed(ctx, found.id)
 
 
 def _ask_for_review(ctx: Context, session: str, text: str) -> LandedSession:
-    found, project, owner = access.session(ctx, session, Deed.CHANGE)
-    ctx.db.refresh(found, with_for_update=True)
+    found, project, owner = access.session(ctx, session, Deed.CHANGE, locked=True)
     _refuse_early(found)
     found.summary = text or found.summary
     found.status = Status.PENDING_REVIEW
     ctx.db.add(found)
-    live.append(ctx, found, project, EventIn(kind="status", body={"state": "pending_review", "text": text}))
+    event = EventIn(kind="status", body={"state": "pending_review", "text": text})
+    live.append_all(ctx, found, [event], bounded=False)
     ctx.ring(f"project:{project.id}")
-    shape = summary(ctx, found, project, owner)
+    shape = summary_of(ctx, found, project, owner)
     return LandedSession(**shape.model_dump(), position=None, commit=None, landing_id=None)
 
 
-def _permit(ctx: Context, session: str, landing: str, text: str) -> _Permitted:
-    still_good(ctx, ctx.actor)
-    found, project, owner = access.session(ctx, session, Deed.LAND)
-    ctx.db.refresh(found, with_for_update=True)
+def _draft(ctx: Context, session: str, text: str) -> _Draft:
+    found, project, _ = access.session(ctx, session, Deed.LAND)
     _refuse_early(found)
-    found.summary = text or found.summary
-    found.landing = True
+    repository = code.reader(ctx, project)
+    projection.require_followed(ctx, project.id, repository)
+    changes = files.changes_of(ctx, found.id)
+    keys = [row.key for row in content.staged_keys(ctx, found.id)]
+    tree, made = overlay.apply(repository.with_staged(keys), found.base_tree, changes)
+    adopted, copied = _sorted_out(repository, keys, {c.id for c in changes if c.id is not None})
+    account = ctx.db.get(Account, found.author_id) if found.author_id else SYSTEM
+    if account is None:
+        raise NotFound(what="author of this session")
+    text = text or found.summary
+    return _Draft(
+        session=found.id,
+        project=project.id,
+        pool=project.pool,
+        revision=found.revision,
+        base=found.base_commit,
+        tree=tree,
+        trees=tuple(made),
+        adopted=tuple(adopted),
+        copied=tuple(copied),
+        hints={c.id: name_hash(c.path) for c in changes if c.id is not None},
+        author=(
+            account.name or account.handle,
+            f"{account.handle}@users.noreply.{ctx.forge.settings.host}",
+        ),
+        told=_told(ctx, found, account, text),
+        message=_message(found, text),
+        text=text,
+    )
+
+
+def _sorted_out(repository: Repository, keys: Sequence[str], named: set[str]) -> tuple[list[str], list[str]]:
+    """Staged segments to be taken as they are, and blobs to be copied out of the others.
+
+    A long segment becomes part of the log whole; so what a session took back again, which may be
+    a secret, must not be in it.
+    """
+    adopted, copied, missing = [], [], {id for id in named if not repository.has(id)}
+    for key in keys:
+        ref, footer = repository.staged.get(key)
+        held = {entry.id for entry in footer.entries}
+        wanted = held & missing
+        if wanted and (ref.size <= SMALL_FILE or held <= named):
+            adopted.append(key)
+        else:
+            copied += sorted(wanted)
+        missing -= wanted
+    return adopted, copied
+
+
+def _proposal(ctx: Context, draft: _Draft, landing: str) -> Proposal:
+    """What is to land, with all its content in the store; no transaction is open here."""
+    staged = list(draft.adopted)
+    if draft.copied:
+        repository = code.repository(ctx.forge, draft.project, draft.pool)
+        with ctx.transaction(write=False) as tx:
+            reader = repository.with_staged([row.key for row in content.staged_keys(tx, draft.session)])
+        blobs = [Object(Kind.BLOB, id, reader.read(id, Kind.BLOB)) for id in draft.copied]
+        staged += repository.stage(blobs, hints=draft.hints)
+    return Proposal(
+        landing=landing,
+        session=draft.session,
+        revision=draft.revision,
+        actor=ctx.actor.id,
+        base=draft.base,
+        tree=draft.tree,
+        objects=draft.trees,
+        staged=tuple(staged),
+        hints=draft.hints,
+        author=draft.author,
+        summary=draft.told,
+        message=draft.message.encode(),
+    )
+
+
+def _permit(ctx: Context, draft: _Draft, landing: str) -> bool:
+    """Give the permit, to who may have it now; False when the session is not any more what was read."""
+    ctx = ctx.acting_as(still_good(ctx, ctx.actor))
+    found, project, owner = access.session(ctx, draft.session, Deed.LAND, locked=True)
+    _refuse_early(found)
+    if found.revision != draft.revision:
+        return False
+    access.within_paths(ctx, (change.path for change in files.changes_of(ctx, found.id)))
+    found.summary, found.landing = draft.text, True
     ctx.db.add(found)
     ctx.db.add(
         Permit(
@@ -221,87 +352,50 @@ def _permit(ctx: Context, session: str, landing: str, text: str) -> _Permitted:
     )
     address = f"{owner.handle}/{project.handle}"
     ctx.audit("session.land", address, session=found.id, landing=landing)
-    return _Permitted(landing, found.id, project.id, project.pool, _proposal(ctx, found, project, landing))
+    try:
+        ctx.db.flush()
+    except IntegrityError:
+        raise LandingTaken(landing=landing) from None
+    return True
 
 
 def _refuse_early(found: WorkSession) -> None:
-    if found.landing:
-        raise SessionLanding(short=access.short(found.id))
+    access.at_rest(found)
     if not found.files:
         raise NothingToLand(short=access.short(found.id))
 
 
-def _append(ctx: Context, permit: _Permitted) -> None:
+def _append(ctx: Context, draft: _Draft, proposal: Proposal) -> None:
+    faults.reach("landing.queued")
     try:
-        batcher(ctx.forge, permit.project, permit.pool).land(permit.proposal)
+        batcher(ctx.forge, draft.project, draft.pool).land(proposal)
     except (LandingUnknown, PermitGone):
         # Only the log knows, or the sweeper has it already: the permit stays and is settled there.
         raise
     except PathConflict as conflict:
+        # What others landed is told by its goal, so their rows have to be there.
+        projection.catch_up(ctx.forge, draft.project)
         with ctx.transaction() as tx:
-            _withdraw(tx, permit.landing, "")
-            refusal = _explained(tx, permit.project, conflict)
+            _withdraw(tx, proposal.landing, "")
+            refusal = _explained(tx, draft.project, conflict)
         raise refusal from None
     except MicelioError:
         with ctx.transaction() as tx:
-            _withdraw(tx, permit.landing, "")
+            _withdraw(tx, proposal.landing, "")
         raise
     faults.reach("landing.before_catch_up")
-    projection.catch_up(ctx.forge, permit.project)
+    projection.catch_up(ctx.forge, draft.project)
     faults.reach("landing.after_catch_up")
 
 
-def _proposal(ctx: Context, found: WorkSession, project: Project, landing: str) -> Proposal:
-    reader = content.staged_reader(ctx, found, project)
-    changes = files.changes_of(ctx, found.id)
-    tree, made = overlay.apply(reader, found.base_tree, changes)
-    blobs, staged = _new_blobs(ctx, found, project, changes)
-    account = ctx.db.get(Account, found.author_id) if found.author_id else SYSTEM
-    if account is None:
-        raise NotFound(what="author of this session")
-    name, host = account.name or account.handle, ctx.forge.settings.host
-    return Proposal(
-        landing=landing,
-        session=found.id,
-        revision=found.revision,
-        actor=ctx.actor.id,
-        base=found.base_commit,
-        tree=tree,
-        objects=tuple(made) + tuple(blobs),
-        staged=tuple(staged),
-        author=(name, f"{account.handle}@users.noreply.{host}"),
-        summary=_told(ctx, found, account),
-        message=_message(found).encode(),
-    )
-
-
-def _new_blobs(
-    ctx: Context, found: WorkSession, project: Project, changes: Sequence[overlay.Change]
-) -> tuple[list[Object], list[str]]:
-    """Small content travels with the request; more than that is adopted as it was staged."""
-    repository = code.repository(ctx.forge, project.id, project.pool)
-    wanted = sorted({c.id for c in changes if c.id is not None and not repository.has(c.id)})
-    keys = [row.key for row in content.staged_keys(ctx, found.id)]
-    reader = repository.with_staged(keys) if keys else repository
-    if sum(reader.size(id) for id in wanted) <= IN_REQUEST:
-        return [Object(Kind.BLOB, id, reader.read(id, Kind.BLOB)) for id in wanted], []
-    if len(keys) > STAGED_AT_MOST:
-        # Too many small segments for one batch: what is needed goes into few.
-        keys = repository.stage(Object(Kind.BLOB, id, reader.read(id, Kind.BLOB)) for id in wanted)
-        for key in keys:
-            content.keep(ctx, found.id, project.id, key, 0)
-    return [], keys
-
-
-def _told(ctx: Context, found: WorkSession, author: Account | Actor) -> dict[str, Any]:
+def _told(ctx: Context, found: WorkSession, author: Account | Actor, text: str) -> dict[str, Any]:
     """What people said, as the log keeps it in an erasable object."""
     state = live.state(ctx, found.id)
     speakers = {note.actor for note in (*state.conversation, *state.decisions)}
     query = select(Account).where(col(Account.handle).in_(sorted(speakers | {author.handle})))
     return {
-        "salt": secrets.token_hex(16),
         "goal": found.goal,
-        "summary": found.summary,
+        "summary": text,
         "author": author.handle,
         "authors": {row.handle: row.name or row.handle for row in ctx.db.exec(query).all()},
         "agent": found.agent,
@@ -318,10 +412,10 @@ def _kept(note: Any) -> dict[str, str]:
     return {"role": note.role.value, "actor": note.actor, "text": note.text, "at": format_time(note.time)}
 
 
-def _message(found: WorkSession) -> str:
+def _message(found: WorkSession, text: str) -> str:
     parts = [found.goal.strip()]
-    if found.summary.strip():
-        parts.append(found.summary.strip())
+    if text.strip():
+        parts.append(text.strip())
     trailers = [f"Micelio-Session: {found.id}"]
     if found.agent:
         who = f"{found.agent} {found.model}".strip()
@@ -349,9 +443,9 @@ def _withdraw(ctx: Context, landing: str, sentence: str) -> None:
         return
     found.landing = False
     ctx.db.add(found)
-    project = ctx.db.get(Project, permit.project_id)
-    if sentence and project is not None:
-        live.append(ctx, found, project, EventIn(kind="error", body={"text": sentence}))
+    ctx.ring(f"session:{found.id}")
+    if sentence:
+        live.append_all(ctx, found, [EventIn(kind="error", body={"text": sentence})], bounded=False)
 
 
 def _explained(ctx: Context, project: str, conflict: PathConflict) -> LandingConflict:
@@ -387,7 +481,7 @@ def _landed(ctx: Context, session: str) -> LandedSession:
     owner = ctx.db.get(Organization, project.organization_id)
     assert owner is not None
     row = ctx.db.get(Landing, (project.id, found.landed_position)) if found.landed_position else None
-    shape = summary(ctx, found, project, owner)
+    shape = summary_of(ctx, found, project, owner)
     return LandedSession(
         **shape.model_dump(exclude={"landing_id"}),
         position=found.landed_position,

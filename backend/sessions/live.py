@@ -6,7 +6,10 @@ after redaction only, and the same `client_id` sent again is the same event.
 
 import json
 import logging
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -15,7 +18,6 @@ from sqlmodel import col, select
 from backend.core.context import Context
 from backend.core.errors import Conflict, InvalidInput
 from backend.core.operations import operation
-from backend.projects.models import Project, Visibility
 from backend.sessions import access
 from backend.sessions.access import Deed
 from backend.sessions.models import SessionEvent, WorkSession
@@ -26,6 +28,9 @@ from vcs.session import Event, SessionState, event_hash, fold_all
 
 LARGEST_EVENT = 256 * 1024
 LARGEST_SESSION = 100_000
+DEEPEST = 64
+STATES = 256
+TOLD = ("prompt", "message", "plan", "progress")
 ClientId = Annotated[str, Field(min_length=1, max_length=100)]
 
 log = logging.getLogger(__name__)
@@ -54,9 +59,8 @@ def append_session_events(
 
     Raises InvalidInput for a body over 256 KiB, EventTaken when a client_id names another event.
     """
-    found, project, _ = access.session(ctx, session, Deed.NOTE)
-    rows = [append(ctx, found, project, event) for event in events]
-    return Appended(items=[shown(row) for row in rows])
+    found, _, _ = access.session(ctx, session, Deed.NOTE, locked=True)
+    return Appended(items=[shown(row) for row in append_all(ctx, found, events)])
 
 
 @operation(
@@ -74,8 +78,8 @@ def add_session_note(
     client_id: ClientId | None = None,
 ) -> EventOut:
     """Say something in a session's conversation."""
-    found, project, _ = access.session(ctx, session, Deed.NOTE)
-    return shown(append(ctx, found, project, said(content, role, client_id=client_id)))
+    found, _, _ = access.session(ctx, session, Deed.NOTE, locked=True)
+    return shown(append(ctx, found, said(content, role, client_id=client_id)))
 
 
 @operation(
@@ -93,8 +97,8 @@ def add_session_decision(
     client_id: ClientId | None = None,
 ) -> EventOut:
     """Write down a decision and why it was made."""
-    found, project, _ = access.session(ctx, session, Deed.NOTE)
-    return shown(append(ctx, found, project, said(content, role, decision=True, client_id=client_id)))
+    found, _, _ = access.session(ctx, session, Deed.NOTE, locked=True)
+    return shown(append(ctx, found, said(content, role, decision=True, client_id=client_id)))
 
 
 @operation(
@@ -116,16 +120,32 @@ def list_session_events(
     return EventPage(items=items, next=items[-1].sequence if len(rows) > limit else None)
 
 
-def append(ctx: Context, session: WorkSession, project: Project, event: EventIn) -> SessionEvent:
-    """Store one event at the end of the chain, in this transaction; an event met again is answered."""
-    # The row is the queue: two writers of one session take their sequence one after the other.
+def append(ctx: Context, session: WorkSession, event: EventIn) -> SessionEvent:
+    """Store one event at the end of the chain; an event met again is answered as it was."""
+    return append_all(ctx, session, [event])[0]
+
+
+def append_all(
+    ctx: Context, session: WorkSession, events: Sequence[EventIn], *, bounded: bool = True
+) -> list[SessionEvent]:
+    """Store events in order, in this transaction. `bounded=False` is for what the forge itself has to
+    say, which a session that is full must not keep from happening.
+    """
+    # The row is the queue: two writers of one session take their sequences one after the other.
     ctx.db.refresh(session, with_for_update=True)
-    body = _clean(project, event)
+    rows = [_appended(ctx, session, event, bounded=bounded) for event in events]
+    ctx.db.flush()
+    ctx.ring(f"session:{session.id}")
+    return rows
+
+
+def _appended(ctx: Context, session: WorkSession, event: EventIn, *, bounded: bool) -> SessionEvent:
+    body = _clean(event)
     if event.client_id and (before := _met(ctx, session, event.client_id)):
         if before.kind != event.kind or before.body != body:
             raise EventTaken(client_id=event.client_id)
         return before
-    if session.events >= LARGEST_SESSION:
+    if bounded and session.events >= LARGEST_SESSION:
         raise InvalidInput(problem=f"A session holds at most {LARGEST_SESSION} events. Land it and go on.")
     row = SessionEvent(
         session_id=session.id,
@@ -144,8 +164,6 @@ def append(ctx: Context, session: WorkSession, project: Project, event: EventIn)
     session.updated_at = row.time
     ctx.db.add(row)
     ctx.db.add(session)
-    ctx.db.flush()
-    ctx.ring(f"session:{session.id}")
     return row
 
 
@@ -162,9 +180,61 @@ def events_after(ctx: Context, session: str, after: int, limit: int) -> Sequence
 
 
 def state(ctx: Context, session: str) -> SessionState:
-    """All events of a session, folded."""
-    query = select(SessionEvent).where(SessionEvent.session_id == session)
-    return fold_all(as_event(row) for row in ctx.db.exec(query.order_by(col(SessionEvent.sequence))))
+    """What was said, decided and planned in a session: events of the `TOLD` kinds, folded.
+
+    What was folded before is kept, so a long session is not read again for every answer.
+    """
+    known = ctx.forge.part(_States, _States)
+    held = known.get(session)
+    if held is not None and not _stored(ctx, session, held):
+        # It was folded in a transaction that never committed.
+        held = None
+    query = select(SessionEvent).where(
+        SessionEvent.session_id == session,
+        SessionEvent.sequence > (held.sequence if held else 0),
+        col(SessionEvent.kind).in_(TOLD),
+    )
+    rows = ctx.db.exec(query.order_by(col(SessionEvent.sequence))).all()
+    if not rows:
+        return held.state if held else SessionState()
+    folded = fold_all(map(as_event, rows), held.state if held else None)
+    known.keep(session, _Folded(rows[-1].sequence, rows[-1].id, folded))
+    return folded
+
+
+@dataclass(frozen=True)
+class _Folded:
+    """A state and the last event in it."""
+
+    sequence: int
+    event: str
+    state: SessionState
+
+
+class _States:
+    """The folded states of the sessions that were asked for last, in this process."""
+
+    def __init__(self) -> None:
+        self._held: OrderedDict[str, _Folded] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, session: str) -> _Folded | None:
+        with self._lock:
+            return self._held.get(session)
+
+    def keep(self, session: str, folded: _Folded) -> None:
+        with self._lock:
+            self._held[session] = folded
+            self._held.move_to_end(session)
+            while len(self._held) > STATES:
+                self._held.popitem(last=False)
+
+
+def _stored(ctx: Context, session: str, held: _Folded) -> bool:
+    query = select(SessionEvent.id).where(
+        SessionEvent.session_id == session, SessionEvent.sequence == held.sequence
+    )
+    return ctx.db.exec(query).first() == held.event
 
 
 def as_event(row: SessionEvent) -> Event:
@@ -205,23 +275,38 @@ def _met(ctx: Context, session: WorkSession, client_id: str) -> SessionEvent | N
     return ctx.db.exec(query).first()
 
 
-def _clean(project: Project, event: EventIn) -> dict[str, Any]:
+def clean(value: dict[str, Any], what: str, largest: int) -> dict[str, Any]:
+    """JSON as it may be stored: without secrets, not too long, not too deep. InvalidInput otherwise."""
+    if _deeper_than(value, DEEPEST):
+        raise InvalidInput(problem=f"{what} may be nested {DEEPEST} levels deep; this is deeper.")
     try:
-        size = len(json.dumps(event.body, allow_nan=False))
+        size = len(json.dumps(value, allow_nan=False, ensure_ascii=False).encode())
     except ValueError:
-        raise InvalidInput(problem="An event's body must be JSON without NaN or Infinity.") from None
-    except RecursionError:
-        raise InvalidInput(problem="An event's body is nested too deeply.") from None
-    if size > LARGEST_EVENT:
+        raise InvalidInput(problem=f"{what} must be JSON without NaN or Infinity.") from None
+    if size > largest:
         raise InvalidInput(
-            problem=f"An event's body may hold {LARGEST_EVENT // 1024} KiB and this has {size // 1024}. "
+            problem=f"{what} may hold {largest // 1024} KiB and this has {-(-size // 1024)}. "
             "Send an artifact's address, or several events."
         )
     try:
-        cleaned: dict[str, Any] = redact(event.body)
-    except RecursionError as error:
-        log.error("redaction failed for an event of kind %s: %s", event.kind, error)
-        if project.visibility is Visibility.PUBLIC:
-            return {"text": WITHHELD}
-        return event.body
+        cleaned: dict[str, Any] = redact(value)
+    except Exception:
+        # Whatever a rule stumbled over: words that were not looked at are not stored.
+        log.exception("redaction failed, so the words are withheld")
+        return {"text": WITHHELD}
     return cleaned
+
+
+def _clean(event: EventIn) -> dict[str, Any]:
+    return clean(event.body, "An event's body", LARGEST_EVENT)
+
+
+def _deeper_than(value: Any, levels: int) -> bool:
+    pending = [(value, 1)]
+    while pending:
+        here, depth = pending.pop()
+        if isinstance(here, dict | list | tuple):
+            if depth > levels:
+                return True
+            pending += [(item, depth + 1) for item in (here.values() if isinstance(here, dict) else here)]
+    return False

@@ -1,8 +1,11 @@
 """Redaction: secrets are taken out of events before they are stored.
 
 Each rule names what it found, so that a reader sees `[redacted:rule]` and knows something
-stood there. When a rule itself fails, the event of a public project is withheld whole:
-kind and time stay, the words do not.
+stood there. When a rule itself fails, the event is withheld whole: kind and time stay, the words
+do not. A private project may become public, so there is no difference between them.
+
+Rules run over whatever an agent prints. Each begins where its token can begin and nowhere inside
+one, so that none of them reads a long text again and again.
 """
 
 import re
@@ -22,7 +25,10 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("slack-token", re.compile(r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}")),
     ("api-key", re.compile(r"\bsk-(?:[a-z]+-)*[A-Za-z0-9_-]{20,}")),
     ("google-api-key", re.compile(r"\bAIza[0-9A-Za-z_-]{35}\b")),
-    ("jwt", re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}")),
+    (
+        "jwt",
+        re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
+    ),
     ("password-in-url", re.compile(r"(?<=://)[^\s/:@]{1,100}:[^\s/@]{1,200}(?=@)")),
     ("bearer", re.compile(r"(?i)(?<=authorization: bearer )[^\s\"']{8,}")),
 )

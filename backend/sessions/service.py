@@ -8,7 +8,7 @@ from sqlmodel import col, select
 
 from backend.accounts.models import Account
 from backend.core.context import SYSTEM, Context
-from backend.core.errors import Conflict, InvalidInput, Unauthenticated
+from backend.core.errors import InvalidInput, Unauthenticated
 from backend.core.operations import operation
 from backend.organizations.models import Organization
 from backend.projects import access as project_access
@@ -18,7 +18,8 @@ from backend.projects.models import Project
 from backend.projects.schemas import ChangeStatus, Cursor, FileChange, HandleText, Limit, Said
 from backend.sessions import access, live
 from backend.sessions.access import Deed
-from backend.sessions.models import SessionFile, StagedFile, Status, WorkSession
+from backend.sessions.models import SessionFile, Status, WorkSession
+from backend.sessions.redaction import redact
 from backend.sessions.schemas import (
     EventIn,
     Goal,
@@ -34,12 +35,7 @@ from vcs.session import Decision, Note
 
 Agent = Annotated[str, Field(max_length=100)]
 
-
-class SessionLanding(Conflict):
-    """The session is being landed at this moment."""
-
-    code = "session.landing"
-    message = "Session {short} is being landed right now. Ask again in a moment."
+LARGEST_METADATA = 16 * 1024
 
 
 @operation(
@@ -70,10 +66,10 @@ def start_session(
         id=new_id(),
         project_id=found.id,
         author_id=ctx.actor.id,
-        goal=goal.strip(),
+        goal=redact(goal.strip()),
         agent=agent,
         model=model,
-        metadata_=metadata or {},
+        metadata_=live.clean(metadata or {}, "metadata", LARGEST_METADATA),
         base_position=target.position or 0,
         base_commit=target.commit,
         base_tree=target.tree,
@@ -82,7 +78,7 @@ def start_session(
     )
     ctx.db.add(row)
     ctx.db.flush()
-    live.append(ctx, row, found, EventIn(kind="prompt", body={"text": row.goal, "role": "human"}))
+    live.append(ctx, row, EventIn(kind="prompt", body={"text": row.goal, "role": "human"}))
     ctx.ring(f"project:{found.id}")
     return detail(ctx, row, found, owner)
 
@@ -115,7 +111,7 @@ def list_sessions(
 ) -> SessionPage:
     """Sessions of a project that you may see, newest first."""
     found, _ = project_access.project(ctx, organization, project)
-    return _page(ctx, access.visible(ctx, found), status, cursor, limit)
+    return _page(ctx, col(WorkSession.project_id) == found.id, status, cursor, limit)
 
 
 @operation(
@@ -130,8 +126,7 @@ def list_my_sessions(
     """Your own sessions in all projects, newest first."""
     if not ctx.actor.signed_in:
         raise Unauthenticated
-    mine = (col(WorkSession.author_id) == ctx.actor.id) & project_access.visible(ctx)
-    return _page(ctx, mine, status, cursor, limit)
+    return _page(ctx, col(WorkSession.author_id) == ctx.actor.id, status, cursor, limit)
 
 
 @operation(
@@ -143,17 +138,14 @@ def list_my_sessions(
 def abandon_session(
     ctx: Context, *, session: SessionRef, reason: Annotated[str, Field(max_length=2000)] = ""
 ) -> SessionDetail:
-    """Give a session up. It stays readable; nothing of it lands."""
-    found, project, owner = access.session(ctx, session, Deed.ABANDON)
-    ctx.db.refresh(found, with_for_update=True)
-    if found.landing:
-        raise SessionLanding(short=access.short(found.id))
-    live.append(ctx, found, project, EventIn(kind="status", body={"state": "abandoned", "text": reason}))
+    """Give a session up. What it changed stays readable; nothing of it lands."""
+    found, project, owner = access.session(ctx, session, Deed.ABANDON, locked=True)
+    access.at_rest(found)
+    event = EventIn(kind="status", body={"state": "abandoned", "text": reason})
+    live.append_all(ctx, found, [event], bounded=False)
     found.status = Status.ABANDONED
     found.ended_at = ctx.now()
     ctx.db.add(found)
-    for staged in ctx.db.exec(select(StagedFile).where(StagedFile.session_id == found.id)).all():
-        ctx.db.delete(staged)
     ctx.ring(f"project:{project.id}")
     return detail(ctx, found, project, owner)
 
@@ -176,7 +168,14 @@ def detail(ctx: Context, row: WorkSession, project: Project, owner: Organization
 
 def summary(ctx: Context, row: WorkSession, project: Project, owner: Organization) -> SessionSummary:
     """The shape doors show."""
-    author = ctx.db.get(Account, row.author_id) if row.author_id else SYSTEM
+    author = ctx.db.get(Account, row.author_id) if row.author_id else None
+    return _summary(ctx, row, project, owner, author)
+
+
+def _summary(
+    ctx: Context, row: WorkSession, project: Project, owner: Organization, account: Account | None
+) -> SessionSummary:
+    author = account or SYSTEM
     return SessionSummary(
         id=row.id,
         short_id=access.short(row.id),
@@ -185,8 +184,8 @@ def summary(ctx: Context, row: WorkSession, project: Project, owner: Organizatio
         goal=row.goal,
         status=row.status,
         landing=row.landing,
-        author=author.handle if author else "",
-        author_name=(author.name or author.handle) if author else "",
+        author=author.handle,
+        author_name=author.name or author.handle,
         agent=row.agent,
         model=row.model,
         base_position=row.base_position,
@@ -230,7 +229,7 @@ def _page(
         select(WorkSession, Project, Organization)
         .join(Project, col(Project.id) == col(WorkSession.project_id))
         .join(Organization, col(Organization.id) == col(Project.organization_id))
-        .where(condition)
+        .where(condition, access.visible(ctx))
     )
     if status is not None:
         query = query.where(WorkSession.status == status)
@@ -239,7 +238,12 @@ def _page(
             raise InvalidInput(problem=f"{cursor!r} is not a cursor: it is the `next` of an earlier page.")
         query = query.where(WorkSession.id < cursor)
     rows = ctx.db.exec(query.order_by(col(WorkSession.id).desc()).limit(limit + 1)).all()
-    items = [summary(ctx, *row) for row in rows[:limit]]
+    query = select(Account).where(col(Account.id).in_({row.author_id for row, _, _ in rows}))
+    authors = {account.id: account for account in ctx.db.exec(query)}
+    items = [
+        _summary(ctx, row, project, owner, authors[row.author_id] if row.author_id else None)
+        for row, project, owner in rows[:limit]
+    ]
     return SessionPage(items=items, next=items[-1].id if len(rows) > limit else None)
 
 

@@ -11,7 +11,8 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from anyio import to_thread
@@ -41,6 +42,7 @@ class Tail:
     """The newest events of one session, read once for all who watch it here."""
 
     def __init__(self, session: str) -> None:
+        self.watchers = 0
         self._session = session
         self._frames: deque[Frame] = deque(maxlen=TAIL)
         self._lock = threading.Lock()
@@ -48,15 +50,44 @@ class Tail:
     def after(self, ctx: Context, sequence: int) -> list[Frame]:
         """Frames after a sequence, at most a batch. Reads the table for what is not held."""
         with self._lock:
-            newest = self._frames[-1].sequence if self._frames else None
-            if newest is None or sequence < self._frames[0].sequence - 1:
-                rows = live.events_after(ctx, self._session, sequence, BATCH)
-                frames = [frame(row) for row in rows]
-                if newest is None and len(rows) < BATCH:
-                    self._frames.extend(frames)
-                return frames
-            self._frames.extend(frame(row) for row in live.events_after(ctx, self._session, newest, TAIL))
-            return [held for held in self._frames if held.sequence > sequence][:BATCH]
+            if self._frames:
+                newest = self._frames[-1].sequence
+                self._frames.extend(map(frame, live.events_after(ctx, self._session, newest, TAIL)))
+                # Looked at after the new ones pushed old ones out.
+                if sequence >= self._frames[0].sequence - 1:
+                    return [held for held in self._frames if held.sequence > sequence][:BATCH]
+            frames = [frame(row) for row in live.events_after(ctx, self._session, sequence, BATCH)]
+            if not self._frames and len(frames) < BATCH:
+                self._frames.extend(frames)
+            return frames
+
+
+class Tails:
+    """The tails of the sessions that somebody in this process watches."""
+
+    def __init__(self) -> None:
+        self._tails: dict[str, Tail] = {}
+        self._lock = threading.Lock()
+
+    def of(self, session: str) -> Tail:
+        """The tail of a session that is watched."""
+        return self._tails[session]
+
+    @contextmanager
+    def watched(self, sessions: Iterable[str]) -> Iterator[None]:
+        """Keep the tails of these sessions while the block runs."""
+        names = list(sessions)
+        with self._lock:
+            for name in names:
+                self._tails.setdefault(name, Tail(name)).watchers += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                for name in names:
+                    self._tails[name].watchers -= 1
+                    if not self._tails[name].watchers:
+                        del self._tails[name]
 
 
 @dataclass
@@ -71,25 +102,28 @@ class Watcher:
     def read(self) -> list[Frame]:
         """What is new, oldest first in each session. NotFound once it may no longer be seen."""
         frames: list[Frame] = []
+        tails = self.tails()
         ctx = Context(self.forge, self.actor)
         with ctx.transaction(write=False) as tx:
             self._check(tx)
             for session, sequence in self.cursors.items():
-                tail = self.forge.part(("tail", session), lambda id=session: Tail(id))  # type: ignore[misc]
-                frames += tail.after(tx, sequence)
+                frames += tails.of(session).after(tx, sequence)
         for one in frames:
             self.cursors[one.session] = one.sequence
         return frames
+
+    def tails(self) -> Tails:
+        """The tails of this process."""
+        return self.forge.part(Tails, Tails)
 
     def _check(self, ctx: Context) -> None:
         # Asked again at least each second: a token or a membership may be gone by now.
         now = time.monotonic()
         if now < self._trusted_until:
             return
-        if self.actor.signed_in:
-            still_good(ctx, self.actor)
+        self.actor = still_good(ctx, self.actor)
         for session in self.cursors:
-            access.session(ctx, session)
+            access.session(ctx.acting_as(self.actor), session)
         self._trusted_until = now + TRUSTED_FOR
 
 
@@ -100,7 +134,7 @@ async def follow(watcher: Watcher, *, several: bool) -> AsyncIterator[bytes]:
     """
     yield b"retry: 1000\n\n"
     topics = [f"session:{session}" for session in watcher.cursors]
-    with watcher.forge.bell.listen(*topics) as ear:
+    with watcher.forge.bell.listen(*topics) as ear, watcher.tails().watched(watcher.cursors):
         while True:
             try:
                 frames = await to_thread.run_sync(watcher.read)
@@ -127,16 +161,20 @@ def read_cursor(text: str) -> dict[str, int]:
     """What `cursor_of` wrote; InvalidInput for anything else."""
     try:
         value = json.loads(base64.urlsafe_b64decode(text.encode("ascii")))
-        return {str(session): int(sequence) for session, sequence in value.items()}
-    except (ValueError, AttributeError, TypeError, binascii.Error):
-        raise InvalidInput(
-            problem="This cursor is not one of ours. Start again without Last-Event-ID."
-        ) from None
+    except (ValueError, RecursionError, binascii.Error):
+        value = None
+    if not isinstance(value, dict) or not all(_is_sequence(each) for each in value.values()):
+        raise InvalidInput(problem="This cursor is not one of ours. Start again without Last-Event-ID.")
+    return value
+
+
+def _is_sequence(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53
 
 
 def _written(frames: list[Frame], reached: Mapping[str, int], *, several: bool) -> Iterable[bytes]:
     sequences = dict(reached)
-    # Within a batch each frame's cursor must not claim the frames behind it.
+    # The cursor of a frame must not claim the frames of its batch that come after it.
     for one in frames:
         sequences[one.session] = min(sequences[one.session], one.sequence - 1)
     for one in frames:
