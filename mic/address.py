@@ -1,10 +1,13 @@
 """Addresses people type: of an instance, and of a project on it."""
 
+import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from mic.errors import Usage
+
+_HOST = re.compile(r"[A-Za-z0-9._:%-]+")
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ def instance(text: str) -> str:
         given = f"{'http' if is_loopback(given.rpartition(':')[0] or given) else 'https'}://{given}"
     parts = urlsplit(given)
     try:
-        whole = parts.scheme in ("http", "https") and parts.hostname and not parts.path and (parts.port or 1)
+        named = _HOST.fullmatch(parts.hostname or "") is not None
+        whole = parts.scheme in ("http", "https") and named and not parts.path and (parts.port or 1)
     except ValueError:
         whole = False
     if not whole:

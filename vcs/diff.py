@@ -286,7 +286,7 @@ def _printed(hunk: Hunk) -> bytes:
 
 
 def _tabbed(name: bytes) -> bytes:
-    return name + b"\t" if b" " in name and not name.startswith(b'"') else name
+    return name + b"\t" if b" " in name else name
 
 
 _ESCAPES = {

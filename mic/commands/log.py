@@ -28,7 +28,7 @@ def run(here: Here, args: Namespace) -> None:
         path = os.fsencode(args.path if args.project else here.in_tree(args.path))
     found: list[p.LandingSummary] = []
     cursor = ""
-    client = here.client(where.instance)
+    client = here.client(where.instance if args.project else "")
     while len(found) < args.limit:
         page = client.projects.ListLandings(
             p.ListLandingsRequest(

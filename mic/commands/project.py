@@ -140,7 +140,8 @@ def run_show(here: Here, args: Namespace) -> None:
     """Show one project"""
     where = address.project(args.project) if args.project else here.project
     request = p.GetProjectRequest(organization_handle=where.organization, project_handle=where.project)
-    found = here.client(where.instance).projects.GetProject(request)
+    client = here.client(where.instance if args.project else "")
+    found = client.projects.GetProject(request)
     if here.json:
         return render.as_json(as_dict(found))
     render.line(f"{found.organization}/{found.handle}: {found.name or found.handle}")

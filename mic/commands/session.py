@@ -73,7 +73,7 @@ def run_start(here: Here, args: Namespace) -> None:
             raise OffTheTrunk
         base = workspace.index.position
     assert where is not None
-    client = here.client(where.instance)
+    client = here.client("" if workspace is not None else where.instance)
     client.require_token()
     session = client.sessions.StartSession(
         s.StartSessionRequest(
@@ -260,7 +260,7 @@ def run_list(here: Here, args: Namespace) -> None:
             status=args.status,
             limit=args.limit,
         )
-        page = here.client(client_of.instance).sessions.ListSessions(request)
+        page = here.client(client_of.instance if args.project else "").sessions.ListSessions(request)
     else:
         client = here.client()
         client.require_token()
