@@ -1,7 +1,7 @@
 """Servers that some tests need, started for the test run alone: PostgreSQL and Redis.
 
-Each gives the address of something empty. A machine without the program skips the test, except
-in CI, where `.ci/packages` has installed it.
+Each gives the address of something empty. On a machine without the program the test fails and
+says what to install.
 """
 
 import glob
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, NoReturn
 from uuid import uuid4
 
 import psycopg
@@ -106,10 +106,8 @@ def _postgres_programs() -> Path:
     return Path(found).resolve().parent
 
 
-def _missing(what: str) -> str:
-    if os.environ.get("CI"):
-        pytest.fail(f"{what} is not installed")
-    pytest.skip(f"{what} is not installed")
+def _missing(package: str) -> NoReturn:
+    pytest.fail(f"{package} is not installed: run `make packages`, or apt-get install {package}")
 
 
 def _as_whom() -> dict[str, Any]:
