@@ -32,7 +32,6 @@ from backend.sessions.redaction import redact
 from backend.sessions.schemas import ConflictPath, EventIn, LandedSession, SessionRef
 from backend.sessions.service import summary as summary_of
 from vcs import faults, overlay
-from vcs.deciding import SMALL_FILE
 from vcs.landing import Batcher, LandingTaken, LandingUnknown, PathConflict, PermitGone, Proposal, fence
 from vcs.log import Record
 from vcs.objects import Kind, Object, format_time, new_id
@@ -289,15 +288,15 @@ def _draft(ctx: Context, session: str, text: str) -> _Draft:
 def _sorted_out(repository: Repository, keys: Sequence[str], named: set[str]) -> tuple[list[str], list[str]]:
     """Staged segments to be taken as they are, and blobs to be copied out of the others.
 
-    A long segment becomes part of the log whole; so what a session took back again, which may be
-    a secret, must not be in it.
+    A segment may become part of the log whole; so what a session took back again, which may be a
+    secret, must not be in it.
     """
     adopted, copied, missing = [], [], {id for id in named if not repository.has(id)}
     for key in keys:
-        ref, footer = repository.staged.get(key)
+        _, footer = repository.staged.get(key)
         held = {entry.id for entry in footer.entries}
         wanted = held & missing
-        if wanted and (ref.size <= SMALL_FILE or held <= named):
+        if wanted and held <= named:
             adopted.append(key)
         else:
             copied += sorted(wanted)
@@ -306,14 +305,13 @@ def _sorted_out(repository: Repository, keys: Sequence[str], named: set[str]) ->
 
 
 def _proposal(ctx: Context, draft: _Draft, landing: str) -> Proposal:
-    """What is to land, with all its content in the store; no transaction is open here."""
-    staged = list(draft.adopted)
+    """What is to land, with its content at hand; no transaction is open while it is read."""
+    blobs: list[Object] = []
     if draft.copied:
         repository = code.repository(ctx.forge, draft.project, draft.pool)
         with ctx.transaction(write=False) as tx:
             reader = repository.with_staged([row.key for row in content.staged_keys(tx, draft.session)])
         blobs = [Object(Kind.BLOB, id, reader.read(id, Kind.BLOB)) for id in draft.copied]
-        staged += repository.stage(blobs, hints=draft.hints)
     return Proposal(
         landing=landing,
         session=draft.session,
@@ -321,8 +319,8 @@ def _proposal(ctx: Context, draft: _Draft, landing: str) -> Proposal:
         actor=ctx.actor.id,
         base=draft.base,
         tree=draft.tree,
-        objects=draft.trees,
-        staged=tuple(staged),
+        objects=(*blobs, *draft.trees),
+        staged=draft.adopted,
         hints=draft.hints,
         author=draft.author,
         summary=draft.told,

@@ -132,6 +132,8 @@ def append_all(
     say, which a session that is full must not keep from happening.
     """
     # The row is the queue: two writers of one session take their sequences one after the other.
+    # Refreshing forgets what was not written yet.
+    ctx.db.flush()
     ctx.db.refresh(session, with_for_update=True)
     rows = [_appended(ctx, session, event, bounded=bounded) for event in events]
     ctx.db.flush()

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 import backend.doors.catalogue  # noqa: F401  registers every operation, fact and job
+from backend.accounts.identity import of_token
 from backend.core.context import Actor, Context, Forge
-from backend.core.operations import invoke
+from backend.core.operations import invoke, operations
 from backend.projects import access, code
 from backend.projects.service import create_project
 from backend.projects.tree import list_blobs
@@ -107,15 +108,13 @@ def bench(forge, acme, ada) -> Workbench:
 
 
 @pytest.fixture
-def agent_of(with_token) -> Any:
-    """An agent acting with a person's token, which may be bound to a project's id and to paths."""
+def agent_of(forge) -> Any:
+    """An agent with a token of somebody's, which may be bound to a project and to paths."""
 
-    def agent_of(actor: Actor, *, project: str = "", paths: tuple[str, ...] = ()) -> Actor:
-        from backend.core.context import Via
-
-        limits = {**({"project": project} if project else {}), **({"paths": list(paths)} if paths else {})}
-        scopes = ("project:read", "project:write", "session:read", "session:write")
-        # Without a token row there is nothing to revoke, so the browser stands in for it.
-        return with_token(actor, *scopes, via=Via.AGENT, limits=limits, browser_id=actor.browser_id)
+    def agent_of(actor: Actor, *, project: str | None = None, paths: tuple[str, ...] = ()) -> Actor:
+        scopes = ["project:read", "project:write", "session:read", "session:write"]
+        asked = {"name": "agent", "scopes": scopes, "kind": "agent", "paths": list(paths)}
+        made = invoke(forge, actor, operations()["create_access_token"], {**asked, "project": project})
+        return of_token(forge, made.token, Actor(address=actor.address))
 
     return agent_of
