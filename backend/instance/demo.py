@@ -77,7 +77,9 @@ class Api:
     _connection: http.client.HTTPConnection | None = None
     _met: bool = False
 
-    BUSY: ClassVar[frozenset[str]] = frozenset({"session.landing", "unavailable", "rate.limited"})
+    BUSY: ClassVar[frozenset[str]] = frozenset(
+        {"session.landing", "landing.unknown", "unavailable", "rate.limited"}
+    )
 
     def call(self, method: str, path: str, body: Any = None, *, once: bool = False) -> dict[str, Any]:
         """Send JSON, or bytes as they are, and return the answer. Unreachable, Answered."""
