@@ -1,6 +1,5 @@
 """`mic log`: landings, newest first."""
 
-import os
 from argparse import ArgumentParser, Namespace
 
 from mic import address, render
@@ -8,14 +7,11 @@ from mic.answers import as_dict
 from mic.here import Here
 from vcs.wire import projects_pb2 as p
 
-EXAMPLE = "example:\n  mic log -n 5 -- src/parser.py"
+EXAMPLE = "example:\n  mic log -n 5"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """How many, and of what."""
-    parser.add_argument(
-        "path", nargs="?", metavar="PATH", help="only landings that touched this file or folder"
-    )
+    """How many, and of which project."""
     parser.add_argument("-n", dest="limit", type=int, default=10, metavar="N", help="at most so many (10)")
     parser.add_argument("--project", metavar="ORG/PROJECT", help="the workspace's when left out")
 
@@ -23,9 +19,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(here: Here, args: Namespace) -> None:
     """Show landings, newest first"""
     where = address.project(args.project) if args.project else here.project
-    path = b""
-    if args.path:
-        path = os.fsencode(args.path if args.project else here.in_tree(args.path))
     found: list[p.LandingSummary] = []
     cursor = ""
     client = here.client(where.instance if args.project else "")
@@ -36,7 +29,6 @@ def run(here: Here, args: Namespace) -> None:
                 project_handle=where.project,
                 cursor=cursor,
                 limit=min(100, args.limit - len(found)),
-                path=path,
             )
         )
         found += page.items
@@ -46,7 +38,7 @@ def run(here: Here, args: Namespace) -> None:
     if here.json:
         return render.as_json({"items": [as_dict(each) for each in found]})
     if not found:
-        return render.line("Nothing has landed yet." if not path else "No landing touched that.")
+        return render.line("Nothing has landed yet.")
     for number, landing in enumerate(found):
         if number:
             render.line()

@@ -191,18 +191,16 @@ class BlobHeader(_message.Message):
     def __init__(self, id: _Optional[str] = ..., size: _Optional[int] = ...) -> None: ...
 
 class ListLandingsRequest(_message.Message):
-    __slots__ = ("organization_handle", "project_handle", "cursor", "limit", "path")
+    __slots__ = ("organization_handle", "project_handle", "cursor", "limit")
     ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
     PROJECT_HANDLE_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
-    PATH_FIELD_NUMBER: _ClassVar[int]
     organization_handle: str
     project_handle: str
     cursor: str
     limit: int
-    path: bytes
-    def __init__(self, organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ..., cursor: _Optional[str] = ..., limit: _Optional[int] = ..., path: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ..., cursor: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
 
 class ListLandingsResponse(_message.Message):
     __slots__ = ("items", "next")
