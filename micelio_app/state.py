@@ -39,7 +39,7 @@ def serve_from(forge: Forge, identify: Identify) -> None:
     _Instance.forge, _Instance.identify = forge, identify
 
 
-async def ask(session: str | None, operation: Callable[..., Schema], **payload: Any) -> Schema:
+async def ask(session: str | None, operation: Callable[..., Schema], /, **payload: Any) -> Schema:
     """Run an operation as whoever this browser session belongs to, off the event loop.
 
     Heads use it directly, handlers through `AppState.call`. Raises what the operation raises.
@@ -80,7 +80,7 @@ class AppState(rx.State):
     notice_text: str = ""
     notice_tone: str = ""
 
-    async def call(self, operation: Callable[..., Schema], **payload: Any) -> Schema:
+    async def call(self, operation: Callable[..., Schema], /, **payload: Any) -> Schema:
         """Run an operation for whoever is signed in here.
 
         A refusal ends the handler: `refusal_of` turns it into a notice, the missing page, or
