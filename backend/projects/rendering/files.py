@@ -5,6 +5,7 @@ says so with a link to the whole of it.
 """
 
 from collections.abc import Iterator
+from html import escape
 
 from backend.projects.rendering import markup
 from backend.projects.rendering.highlighting import Highlighter, lexer_of
@@ -102,9 +103,11 @@ def _row(number: int, pieces: list[Piece]) -> str:
 
 def _image(page: FilePage, place: Place) -> str:
     name = markup.visible(page.path.rpartition("/")[2])
-    link = markup.escape(place.image_link(page.path))
+    link = escape(place.image_link(page.path))
+    alt = escape(page.path)
     return (
-        f'<figure class="stage"><img src="{link}" alt="{markup.escape(page.path)}" loading="lazy">'
+        '<figure class="stack tight" style="padding-block:var(--s4)">'
+        f'<img src="{link}" alt="{alt}" loading="lazy">'
         f'<figcaption class="meta"><span>{name}</span><span>{markup.size(page.size)}</span>'
         f"{_raw(page, place)}</figcaption></figure>"
     )
@@ -112,4 +115,4 @@ def _image(page: FilePage, place: Place) -> str:
 
 def _raw(page: FilePage, place: Place) -> str:
     """A link that loads: raw bytes are no page of ours."""
-    return f'<a href="{markup.escape(place.raw_link(page.path))}" data-load>Raw file</a>'
+    return f'<a href="{escape(place.raw_link(page.path))}" data-load>Raw file</a>'

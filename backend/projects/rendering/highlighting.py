@@ -24,8 +24,10 @@ SECONDS = 1.5
 
 # Classes that assets/code.css gives a colour to.
 _COLOURED = frozenset(
-    "k kn kd kr kc ow s s1 s2 sa sb se sh sx si dl mi mf mh mo il m no nf fm nc nt nb bp kt ne na nd sr nl gh "
-    "c c1 cm ch sd cp gp o".split()
+    """
+    k kn kd kr kc ow s s1 s2 sa sb se sh sx si dl mi mf mh mo il m no nf fm nc nt nb bp kt ne na
+    nd sr nl gh c c1 cm ch sd cp gp o
+    """.split()  # noqa: SIM905
 )
 _INSTEAD = {"gu": "gh", "kp": "k", "mb": "m", "ss": "s"}
 _BROKEN = (ValueError, LookupError, TypeError, AttributeError, RecursionError, AssertionError)
@@ -83,9 +85,10 @@ def lexer_of(path: str, text: str = "") -> type[Lexer] | None:
 def lexer_called(language: str) -> type[Lexer] | None:
     """The lexer with this name or alias."""
     try:
-        return find_lexer_class_by_name(language.strip().lower())
+        found: type[Lexer] = find_lexer_class_by_name(language.strip().lower())
     except ClassNotFound:
         return None
+    return found
 
 
 @lru_cache(maxsize=1024)
@@ -98,8 +101,8 @@ def _by_name(name: str, beginning: str) -> type[Lexer] | None:
 def _class_of(token: Any) -> str:
     """The nearest coloured class on the way from a token's type up to the root of all."""
     while token is not None and token is not Token:
-        css = STANDARD_TYPES.get(token, "")
-        css = _INSTEAD.get(css, css)
+        short: str = STANDARD_TYPES.get(token, "")
+        css = _INSTEAD.get(short, short)
         if css in _COLOURED:
             return css
         token = token.parent

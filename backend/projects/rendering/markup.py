@@ -16,6 +16,7 @@ Piece = tuple[str, str]
 Span = tuple[int, int]
 """First and one past the last character of a stretch."""
 
+_MINUS = "\N{MINUS SIGN}"
 _READING_ORDER = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _HIDDEN = re.compile(
     rf"[\x00-\x08\x0b-\x1f\x7f-\x9f{_READING_ORDER}\xad\u200b\u2060-\u2065\u206a-\u206f\ufeff"
@@ -62,7 +63,7 @@ def stat(additions: int, deletions: int, most: int) -> str:
     share = max(most, additions + deletions, 1)
     return (
         f'<span class="stat"><b class="plus">{plus}</b>'
-        f'<b class="minus" data-n="{deletions}">−{deletions:,}</b>'
+        f'<b class="minus" data-n="{deletions}">{_MINUS}{deletions:,}</b>'
         f'<i style="--a:{additions / share:.2f};--d:{deletions / share:.2f}"></i></span>'
     )
 
@@ -82,12 +83,11 @@ def size(number: int) -> str:
     """Bytes as people read them: `812 B`, `1.9 KB`, `34 MB`."""
     if number < 1000:
         return f"{number} B"
-    scaled = float(number)
-    for unit in ("KB", "MB", "GB"):
+    scaled, units = number / 1000, ["GB", "MB", "KB"]
+    while scaled >= 999.5 and len(units) > 1:
         scaled /= 1000
-        if scaled < 999.5:
-            break
-    return f"{scaled:.1f} {unit}" if scaled < 9.95 else f"{scaled:.0f} {unit}"
+        units.pop()
+    return f"{scaled:.1f} {units[-1]}" if scaled < 9.95 else f"{scaled:.0f} {units[-1]}"
 
 
 def _cut(pieces: Sequence[Piece], marks: Sequence[Span]) -> Iterator[tuple[str, str, bool]]:
