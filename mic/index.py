@@ -1,31 +1,43 @@
 """The index of a workspace: what it was cloned at, and what its files looked like when last read.
 
 One small file, replaced whole, because reading ten thousand rows from a database takes longer
-than a whole `mic status` may. Layout, integers little-endian:
+than a whole `mic status` may. It is laid out in columns, so that the scan reads only those it
+compares. Numbers are 64 bits in this machine's order, of which the first says which that is:
 
-    "mic index 1\\n" · position i64 · commit 32 bytes · tree 32 bytes · folders u32 · files u32
-    one RECORD per file, folder by folder
-    number of files of each folder, u32
-    path of each folder, then name of each file, each ended by a zero byte
+    "mic index 2\\n    "
+    1 · position · number of folders · number of files
+    files of each folder
+    size, mtime, ctime, inode of each file      when it was last read; see below
+    mode, size of each file in the base         0 and 0 when it is only here
+    id of each file in the base, 32 bytes each
+    id of each file as last read, 32 bytes each
+    commit and tree of the base, 32 bytes each
+    path of each folder, name of each file, each ended by a zero byte
 
-A file of the base has a mode; one that is only here has none. `seen` is the blob that the file
-had when its size, times and inode were as written: while they are, nobody reads it again.
+While size, times and inode of a file are as written, nobody reads it again. Its size is
+written as -1 - size when it is known to differ from the base, or was not read yet: then it
+equals nothing the kernel says, and a folder without such files is quickly seen to be quiet.
 """
 
 import os
-from struct import Struct, error, unpack_from
 
-MAGIC = b"mic index 1\n"
-HEAD = Struct("<q32s32sII")
-RECORD = Struct("<I32sQ32sQqqQ")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+MAGIC = b"mic index 2\n    "
 NOTHING = bytes(32)
 
-# Base mode, base id, base size; seen id, size, mtime and ctime in ns, inode. Ids are 32 bytes.
+# Base mode, base id, base size; id as last read, size, mtime and ctime in ns, inode then.
 Record = tuple[int, bytes, int, bytes, int, int, int, int]
 UNSEEN = (NOTHING, 0, 0, 0, 0)
 
 # "" or a path that ends in "/" -> name -> record; names are as `os.fsdecode` gives them.
 Folders = dict[str, dict[str, Record]]
+
+# The same, with size, mtime, ctime and inode of files that are as in the base.
+Stamps = tuple[int, int, int, int]
+Quiet = dict[str, dict[str, Stamps]]
 
 
 class Index:
@@ -38,52 +50,54 @@ class Index:
         self.position = position
         self.commit = commit
         self.tree = tree
-        self.folders: Folders = {"": {}}
+        self.quiet: Quiet = {}
         self.changed = False
+        self._folders: Folders | None = {"": {}}
+        self._columns: _Columns | None = None
 
     @classmethod
     def load(cls, path: str) -> "Index":
         """Read the file; ValueError when it is damaged."""
         with open(path, "rb") as file:
             data = file.read()
-        try:
-            return cls._parsed(data)
-        except (error, IndexError):
-            raise ValueError("it is cut off") from None
-
-    @classmethod
-    def _parsed(cls, data: bytes) -> "Index":
-        if not data.startswith(MAGIC):
-            raise ValueError("it is no index of this version")
-        position, commit, tree, folder_count, file_count = HEAD.unpack_from(data, len(MAGIC))
-        start = len(MAGIC) + HEAD.size
-        counts_at = start + file_count * RECORD.size
-        records = list(RECORD.iter_unpack(data[start:counts_at]))
-        counts = unpack_from(f"<{folder_count}I", data, counts_at)
-        names = os.fsdecode(data[counts_at + 4 * folder_count :]).split("\0")
-        if len(names) != folder_count + file_count + 1 or sum(counts) != file_count:
-            raise ValueError("its names and records do not fit")
-        index = cls(position, "" if commit == NOTHING else commit.hex(), tree.hex())
-        first, name = 0, folder_count
-        for folder, count in zip(names[:folder_count], counts, strict=True):
-            index.folders[folder] = dict(
-                zip(names[name : name + count], records[first : first + count], strict=True)
-            )
-            first, name = first + count, name + count
+        columns = _Columns(data)
+        index = cls(columns.position, *columns.base_ids())
+        index.quiet = columns.by_folder(columns.stamps())
+        index._folders = None
+        index._columns = columns
         return index
+
+    @property
+    def folders(self) -> Folders:
+        """Every record."""
+        if self._folders is None:
+            assert self._columns is not None
+            self._folders = self._columns.by_folder(self._columns.records())
+            self._folders.setdefault("", {})
+        return self._folders
 
     def save(self, path: str) -> None:
         """Replace the file."""
         folders = {folder: files for folder, files in self.folders.items() if files or not folder}
         records = [record for files in folders.values() for record in files.values()]
+        numbers = [1, self.position, len(folders), len(records), *map(len, folders.values())]
+        for mode, id, _, seen, size, *stamps in records:
+            clean = mode and id == seen and stamps[2]
+            numbers += [size if clean else -1 - size, *stamps]
+        for record in records:
+            numbers += [record[0], record[2]]
         names = [*folders, *(name for files in folders.values() for name in files), ""]
         draft = f"{path}.{os.getpid()}"
         with open(draft, "wb") as file:
-            commit = bytes.fromhex(self.commit) or NOTHING
             file.write(MAGIC)
-            file.write(HEAD.pack(self.position, commit, bytes.fromhex(self.tree), len(folders), len(records)))
-            file.writelines(RECORD.pack(*record) for record in records)
-            file.writelines(len(files).to_bytes(4, "little") for files in folders.values())
+            column = memoryview(bytearray(8 * len(numbers))).cast("q")
+            for at, number in enumerate(numbers):
+                column[at] = number
+            file.write(column)
+            file.writelines(record[1] for record in records)
+            file.writelines(record[3] for record in records)
+            file.write(bytes.fromhex(self.commit) or NOTHING)
+            file.write(bytes.fromhex(self.tree))
             file.write(os.fsencode("\0".join(names)))
         os.replace(draft, path)
         self.changed = False
@@ -113,3 +127,67 @@ class Index:
             for name, record in files.items()
             if record[0]
         }
+
+
+class _Columns:
+    """The file, column by column."""
+
+    def __init__(self, data: bytes) -> None:
+        if not data.startswith(MAGIC):
+            raise ValueError("it is no index of this version")
+        self.data = data
+        numbers = memoryview(data)[len(MAGIC) : len(data) // 8 * 8].cast("q")
+        if len(numbers) < 4:
+            raise ValueError("it is cut off")
+        order, self.position, folders, self.files = numbers[:4].tolist()
+        if order != 1:
+            raise ValueError("it was written by a machine of another kind")
+        end = 4 + folders + 6 * self.files
+        if min(folders, self.files) < 0 or end > len(numbers):
+            raise ValueError("it is cut off")
+        self.numbers = numbers
+        self.counts = numbers[4 : 4 + folders].tolist()
+        self.stamps_at = 4 + folders
+        self.ids_at = len(MAGIC) + 8 * end
+        names_at = self.ids_at + 64 * self.files + 64
+        names = os.fsdecode(data[names_at:]).split("\0")
+        if len(names) != folders + self.files + 1 or sum(self.counts) != self.files:
+            raise ValueError("its names and numbers do not fit")
+        self.folders, self.names = names[:folders], names[folders:-1]
+
+    def base_ids(self) -> tuple[str, str]:
+        """Commit and tree of the base."""
+        at = self.ids_at + 64 * self.files
+        commit = self.data[at : at + 32]
+        return "" if commit == NOTHING else commit.hex(), self.data[at + 32 : at + 64].hex()
+
+    def stamps(self) -> "list[Stamps]":
+        """Size, mtime, ctime and inode of each file."""
+        one = iter(self.numbers[self.stamps_at : self.stamps_at + 4 * self.files].tolist())
+        return list(zip(one, one, one, one, strict=True))
+
+    def records(self) -> list[Record]:
+        """All that is known of each file."""
+        at = self.stamps_at + 4 * self.files
+        one = iter(self.numbers[at : at + 2 * self.files].tolist())
+        old, seen = self._ids(0), self._ids(32 * self.files)
+        return [
+            (mode, id, base_size, now, size if size >= 0 else -1 - size, mtime, ctime, inode)
+            for (mode, base_size), id, now, (size, mtime, ctime, inode) in zip(
+                zip(one, one, strict=True), old, seen, self.stamps(), strict=True
+            )
+        ]
+
+    def by_folder(self, values: "list[Any]") -> "dict[str, dict[str, Any]]":
+        """Something of each file, by folder and name."""
+        found = {}
+        first = 0
+        for folder, count in zip(self.folders, self.counts, strict=True):
+            last = first + count
+            found[folder] = dict(zip(self.names[first:last], values[first:last], strict=True))
+            first = last
+        return found
+
+    def _ids(self, offset: int) -> list[bytes]:
+        start = self.ids_at + offset
+        return [self.data[at : at + 32] for at in range(start, start + 32 * self.files, 32)]

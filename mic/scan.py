@@ -8,7 +8,7 @@ import os
 import sys
 import time
 
-from mic.index import UNSEEN, Folders, Index, Record
+from mic.index import UNSEEN, Index, Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ RACY_NS = 20_000_000
 CHUNK = 1 << 20
 
 WORTH_FORKING = 3000
+
+# Of a divided scan; less than half, because this process has other things to do meanwhile.
+OWN_SHARE = 0.42
 
 
 class Change:
@@ -52,15 +55,100 @@ class Change:
 def changes(root: str, index: Index, rules: "Rules | None" = None) -> list[Change]:
     """Every path that differs from the base, in the order of paths as bytes.
 
-    New names that the rules ignore (those of the tree itself, unless told) are left out.
-
-    Brings the records of files that had to be read up to date; `index.changed` tells of it.
+    New names that the rules ignore (those of the tree itself, unless told) are left out. Brings
+    the records of files that had to be read up to date; `index.changed` tells of it.
     """
-    walk = _Walk(root, index, rules)
-    walk.run()
-    found = walk.found
-    found.sort(key=lambda change: os.fsencode(change.path))
-    return found
+    return Scan(root, index).changes(rules)
+
+
+class Scan:
+    """One look at a working tree.
+
+    Asking the kernel about ten thousand files is most of what `mic status` does. A second process
+    begins with it while this one still gets ready; `changes` does the rest and gathers both.
+    """
+
+    def __init__(self, root: str, index: Index) -> None:
+        self._root = root
+        self._index = index
+        self._known = list(index.quiet)
+        self._half = len(self._known)
+        self._child: tuple[int, int] | None = None
+        # Forking is safe as long as nothing can have started a thread.
+        files = sum(map(len, index.quiet.values()))
+        if files >= WORTH_FORKING and "threading" not in sys.modules and hasattr(os, "fork"):
+            self._begin(files)
+
+    def _begin(self, files: int) -> None:
+        mine = self._half = 0
+        while mine < files * OWN_SHARE:
+            mine += len(self._index.quiet[self._known[self._half]])
+            self._half += 1
+        receive, send = os.pipe()
+        child = os.fork()
+        if not child:
+            try:
+                told = [str(at) for at in range(self._half, len(self._known)) if not self._quiet(at)]
+                os.set_inheritable(send, False)
+                with open(send, "w") as pipe:
+                    pipe.write(" ".join(told))
+                os._exit(0)
+            finally:
+                os._exit(1)
+        os.close(send)
+        self._child = child, receive
+
+    def changes(self, rules: "Rules | None" = None) -> list[Change]:
+        """Every path that differs from the base, in the order of paths as bytes."""
+        unquiet = [at for at in range(self._half) if not self._quiet(at)]
+        if self._child is not None:
+            child, receive = self._child
+            self._child = None
+            with open(receive) as pipe:
+                unquiet += map(int, pipe.read().split())
+            if os.waitpid(child, 0)[1]:
+                unquiet = list(range(len(self._known)))
+        folders = [self._known[at] for at in unquiet]
+        # A workspace without files has no folder yet.
+        walk = _Walk(self._root, self._index, rules)
+        walk.run(folders if self._known else [""], set(self._known))
+        walk.found.sort(key=lambda change: os.fsencode(change.path))
+        return walk.found
+
+    def _quiet(self, at: int) -> bool:
+        """Whether a folder holds exactly the files of the base, untouched, and no new folder."""
+        folder = self._known[at]
+        known = self._index.quiet[folder]
+        left = len(known)
+        try:
+            # Names are looked up from an open folder, which saves the kernel the way down to it.
+            where = os.open(self._root + "/" + folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError:
+            return False
+        try:
+            with os.scandir(where) as entries:
+                for entry in entries:
+                    name = entry.name
+                    stamps = known.get(name)
+                    if stamps is not None:
+                        now = entry.stat(follow_symlinks=False)
+                        if (
+                            stamps[2] != now.st_ctime_ns
+                            or stamps[1] != now.st_mtime_ns
+                            or stamps[0] != now.st_size
+                            or stamps[3] != now.st_ino
+                        ):
+                            return False
+                        left -= 1
+                    elif not (entry.is_dir(follow_symlinks=False) and self._is_quiet_name(folder, name)):
+                        return False
+        finally:
+            os.close(where)
+        return not left
+
+    def _is_quiet_name(self, folder: str, name: str) -> bool:
+        """Whether a folder has its own verdict, or none is wanted."""
+        return folder + name + "/" in self._index.quiet or name in (".mic", ".git")
 
 
 class _Walk:
@@ -74,15 +162,17 @@ class _Walk:
         self.gone: set[str] = set()
         self.parents: set[str] | None = None
 
-    def run(self) -> None:
-        """Find every change, parents before what is in them."""
-        known = list(self.index.folders)
-        for folder in sorted(_unquiet(self.root, known, self.index.folders)):
+    def run(self, unquiet: list[str], known: set[str]) -> None:
+        """Find every change in these folders, parents before what is in them.
+
+        What they hold is looked into as well, but for known folders: each is in the list or quiet.
+        """
+        for folder in sorted(unquiet):
             waiting = [folder]
             while waiting:
                 at = waiting.pop()
                 if at not in self.gone:
-                    waiting += [f for f in self._folder(at) if f not in self.index.folders]
+                    waiting += [below for below in self._folder(at) if below not in known]
 
     def _folder(self, folder: str) -> list[str]:
         """Compare one folder; returns those in it."""
@@ -175,7 +265,9 @@ class _Walk:
         except FileNotFoundError:
             return self._gone("", {path: record} if record else {})
         stamps = (now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino)
-        if max(now.st_mtime_ns, now.st_ctime_ns) + RACY_NS > started:
+        # Times are trusted when they are old enough, and tell of a mode only while it is the base's.
+        other_mode = record is not None and record[0] not in (0, mode)
+        if other_mode or max(now.st_mtime_ns, now.st_ctime_ns) + RACY_NS > started:
             stamps = (0, 0, 0, 0)
         base = record[:3] if record else (0, bytes(32), 0)
         record = (*base, seen, *stamps)
@@ -200,71 +292,9 @@ class _Walk:
             self.found.append(Change(path, record, 0, "", 0))
 
 
-def _unquiet(root: str, known: list[str], folders: Folders) -> list[str]:
-    """The folders in which anything is not exactly as the index has it.
-
-    Asking the kernel about ten thousand files is most of what `mic status` does; a second
-    process halves it.
-    """
-    files = sum(map(len, folders.values()))
-    # Forking is safe as long as nothing can have started a thread.
-    if files < WORTH_FORKING or "threading" in sys.modules or not hasattr(os, "fork"):
-        return [folder for folder in known if not _quiet(root, folder, folders)]
-    half, mine = 0, 0
-    while mine < files // 2:
-        mine += len(folders[known[half]])
-        half += 1
-    receive, send = os.pipe()
-    child = os.fork()
-    if not child:
-        told = [str(at) for at in range(half, len(known)) if not _quiet(root, known[at], folders)]
-        with os.fdopen(send, "w") as pipe:
-            pipe.write(" ".join(told))
-        os._exit(0)
-    os.close(send)
-    unquiet = [folder for folder in known[:half] if not _quiet(root, folder, folders)]
-    with os.fdopen(receive) as pipe:
-        unquiet += [known[int(at)] for at in pipe.read().split()]
-    if os.waitpid(child, 0)[1]:
-        return known
-    return unquiet
-
-
-def _quiet(root: str, folder: str, folders: Folders) -> bool:
-    """Whether a folder holds exactly the files of the base, untouched, and no new folder."""
-    known = folders[folder]
-    left = len(known)
-    try:
-        # Names are looked up from an open folder, which saves the kernel the way down to it.
-        at = os.open(root + "/" + folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError:
-        return False
-    try:
-        with os.scandir(at) as entries:
-            for entry in entries:
-                name = entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    if folder + name + "/" not in folders and name != ".mic" and name != ".git":
-                        return False
-                    continue
-                record = known.get(name)
-                if record is None or not _same(record, entry.stat(follow_symlinks=False)):
-                    return False
-                left -= 1
-    finally:
-        os.close(at)
-    return not left
-
-
 def _same(record: Record, now: os.stat_result) -> bool:
-    return (
-        record[6] == now.st_ctime_ns
-        and record[5] == now.st_mtime_ns
-        and record[4] == now.st_size
-        and record[7] == now.st_ino
-        and record[3] == record[1]
-        and record[0] == _MODES.get(now.st_mode)
-    )
+    stamps = (now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino)
+    return record[4:] == stamps and record[3] == record[1] and record[0] == _mode(now.st_mode)
 
 
 def blob_id(path: str, mode: int, size: int) -> str:
@@ -297,10 +327,6 @@ def _mode(bits: int) -> int:
     if kind == 0o100000:
         return EXECUTABLE if bits & 0o100 else REGULAR
     return LINK if kind == 0o120000 else 0
-
-
-_MODES = {0o100000 | bits: _mode(0o100000 | bits) for bits in range(0o1000)}
-_MODES[0o120777] = LINK
 
 
 def _split(path: str) -> tuple[str, str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from mic.contents import Contents
-    from mic.scan import Change
+    from mic.scan import Change, Scan
 
 FOLDER = ".mic"
 
@@ -81,11 +81,15 @@ class Workspace:
     def index(self, index: Index) -> None:
         self._index = index
 
-    def changes(self) -> "list[Change]":
-        """What differs from the base, by path. What had to be read is remembered for the next time."""
-        from mic.scan import changes
+    def look(self) -> "Scan":
+        """Begin to look for changes; `changes` ends it."""
+        from mic.scan import Scan
 
-        found = changes(self.root, self.index)
+        return Scan(self.root, self.index)
+
+    def changes(self, scan: "Scan | None" = None) -> "list[Change]":
+        """What differs from the base, by path. What had to be read is remembered for the next time."""
+        found = (scan or self.look()).changes()
         if self.index.changed:
             self.save_index()
         return found

@@ -19,8 +19,9 @@ def add_arguments(parser: "ArgumentParser") -> None:
 def run(here: "Here", args: "Namespace") -> None:
     """Show the session and what changed."""
     workspace = here.workspace
+    scan = workspace.look()
     session = workspace.session
-    found = workspace.changes()
+    found = workspace.changes(scan)
     if here.json:
         return render.as_json(_told(workspace.index.position, session, found))
     if session is None:

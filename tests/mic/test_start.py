@@ -60,17 +60,18 @@ def modules(code, folder):
 def test_status_of_ten_thousand_files_takes_a_few_interpreter_starts(workspace):
     where = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
-    def fastest(*command):
-        times = []
-        for _ in range(9):
-            before = perf_counter()
-            subprocess.run(command, cwd=workspace, env=where, stdout=subprocess.DEVNULL, check=True)
-            times.append(perf_counter() - before)
-        return min(times)
+    def once(*command):
+        before = perf_counter()
+        subprocess.run(command, cwd=workspace, env=where, stdout=subprocess.DEVNULL, check=True)
+        return perf_counter() - before
 
-    fastest(sys.executable, "-m", "mic", "status")
-    bare = fastest(sys.executable, "-c", "pass")
-    status = fastest(sys.executable, "-m", "mic", "status")
-
-    # The target is 4 (`make bench` tells); machines that do other things at once get some air.
-    assert status <= 6 * bare
+    program = ("-c", "from mic.main import main; main()", "status")
+    once(sys.executable, *program)
+    bare = status = 1.0
+    for _ in range(60):
+        bare = min(bare, once(sys.executable, "-c", "pass"))
+        status = min(status, once(sys.executable, *program))
+        # The target is 4, which `make bench` measures; here others may be using the machine.
+        if status <= 6 * bare:
+            return
+    pytest.fail(f"{status * 1000:.0f} ms against {bare * 1000:.0f} ms")
