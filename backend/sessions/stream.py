@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from anyio import to_thread
 
@@ -27,6 +27,9 @@ HEARTBEAT = 15.0
 TRUSTED_FOR = 1.0
 TAIL = 512
 BATCH = 200
+
+Credential = tuple[str, str | None, str | None, str | None]
+"""What somebody is asked about by: how they came, the account, and the token or browser."""
 
 
 @dataclass(frozen=True)
@@ -45,21 +48,45 @@ class Tail:
         self.watchers = 0
         self._session = session
         self._frames: deque[Frame] = deque(maxlen=TAIL)
+        self._read_at = 0.0
         self._lock = threading.Lock()
+        self._trusted: dict[Credential, float] = {}
+        self._asking = threading.Lock()
 
-    def after(self, ctx: Context, sequence: int) -> list[Frame]:
-        """Frames after a sequence, at most a batch. Reads the table for what is not held."""
+    def after(self, ctx: Context, sequence: int, asked: float) -> list[Frame]:
+        """Frames after a sequence that were stored when it was `asked` (monotonic), at most a batch."""
         with self._lock:
             if self._frames:
-                newest = self._frames[-1].sequence
-                self._frames.extend(map(frame, live.events_after(ctx, self._session, newest, TAIL)))
+                # Whoever waited here while another read after they asked need not read again.
+                if self._read_at <= asked:
+                    read_at = time.monotonic()
+                    new = self._read(ctx, self._frames[-1].sequence, TAIL)
+                    self._frames.extend(new)
+                    # A full read may have left rows behind: then nobody relies on it.
+                    self._read_at = read_at if len(new) < TAIL else 0.0
                 # Looked at after the new ones pushed old ones out.
                 if sequence >= self._frames[0].sequence - 1:
                     return [held for held in self._frames if held.sequence > sequence][:BATCH]
-            frames = [frame(row) for row in live.events_after(ctx, self._session, sequence, BATCH)]
+            frames = self._read(ctx, sequence, BATCH)
             if not self._frames and len(frames) < BATCH:
                 self._frames.extend(frames)
             return frames
+
+    def require_seen_by(self, ctx: Context, actor: Actor) -> None:
+        """NotFound or WrongCredentials once somebody may not read the session; asked once a second."""
+        credential = (actor.via.value, actor.id, actor.token_id, actor.browser_id)
+        with self._asking:
+            now = time.monotonic()
+            if now < self._trusted.get(credential, 0.0):
+                return
+            with ctx.transaction(write=False) as tx:
+                access.session(tx.acting_as(still_good(tx, actor)), self._session)
+            self._trusted[credential] = now + TRUSTED_FOR
+
+    def _read(self, ctx: Context, after: int, limit: int) -> list[Frame]:
+        # A transaction of its own: it must not see less than there is at this moment.
+        with ctx.transaction(write=False) as tx:
+            return [frame(row) for row in live.events_after(tx, self._session, after, limit)]
 
 
 class Tails:
@@ -97,17 +124,16 @@ class Watcher:
     forge: Forge
     actor: Actor
     cursors: dict[str, int]
-    _trusted_until: float = field(default=0.0)
 
     def read(self) -> list[Frame]:
         """What is new, oldest first in each session. NotFound once it may no longer be seen."""
+        asked = time.monotonic()
         frames: list[Frame] = []
-        tails = self.tails()
         ctx = Context(self.forge, self.actor)
-        with ctx.transaction(write=False) as tx:
-            self._check(tx)
-            for session, sequence in self.cursors.items():
-                frames += tails.of(session).after(tx, sequence)
+        for session, sequence in self.cursors.items():
+            tail = self.tails().of(session)
+            tail.require_seen_by(ctx, self.actor)
+            frames += tail.after(ctx, sequence, asked)
         for one in frames:
             self.cursors[one.session] = one.sequence
         return frames
@@ -115,16 +141,6 @@ class Watcher:
     def tails(self) -> Tails:
         """The tails of this process."""
         return self.forge.part(Tails, Tails)
-
-    def _check(self, ctx: Context) -> None:
-        # Asked again at least each second: a token or a membership may be gone by now.
-        now = time.monotonic()
-        if now < self._trusted_until:
-            return
-        self.actor = still_good(ctx, self.actor)
-        for session in self.cursors:
-            access.session(ctx.acting_as(self.actor), session)
-        self._trusted_until = now + TRUSTED_FOR
 
 
 async def follow(watcher: Watcher, *, several: bool) -> AsyncIterator[bytes]:
@@ -143,7 +159,8 @@ async def follow(watcher: Watcher, *, several: bool) -> AsyncIterator[bytes]:
                 return
             if frames:
                 yield b"".join(_written(frames, watcher.cursors, several=several))
-            elif not await ear.wait(HEARTBEAT):
+            # A ring that came while this read is remembered; a full batch may have more behind it.
+            if len(frames) < BATCH and not await ear.wait(HEARTBEAT):
                 yield b": still here\n\n"
 
 
