@@ -57,21 +57,23 @@ def catch_up(forge: Forge, project: str) -> int:
     if not _appliers:
         raise RuntimeError("nobody follows the log: import backend.doors.catalogue before catching up")
     ctx = Context(forge, SYSTEM)
-    with ctx.transaction(write=False) as tx:
-        row = tx.db.get(Project, project)
-        assert row is not None
-        pool = row.pool
-    repository = code.repository(forge, project, pool)
-    last = repository.catch_up().sequence
+    repository: Repository | None = None
+    last = 0
     while True:
         with ctx.transaction(write=False) as tx:
+            if repository is None:
+                row = tx.db.get(Project, project)
+                assert row is not None
+                repository = code.repository(forge, project, row.pool)
+                last = repository.catch_up().sequence
             reached = require_followed(tx, project, repository)
         if reached >= last:
             return reached
         # Read and compared before the transaction, which holds up everybody else on SQLite.
         batch = _read(repository, project, reached, last)
         with ctx.transaction() as tx:
-            _apply(tx, project, reached, batch)
+            if _apply(tx, project, reached, batch) and batch[-1].sequence >= last:
+                return batch[-1].sequence
 
 
 def require_followed(ctx: Context, project: str, repository: Repository) -> int:
@@ -131,14 +133,14 @@ def _read(repository: Repository, project: str, after: int, last: int) -> list[_
     return steps
 
 
-def _apply(ctx: Context, project: str, after: int, steps: Sequence[_Step]) -> None:
-    """Write what was read, unless somebody else was faster."""
+def _apply(ctx: Context, project: str, after: int, steps: Sequence[_Step]) -> bool:
+    """Write what was read; False when somebody else was faster."""
     row = ctx.db.exec(select(Project).where(Project.id == project).with_for_update()).one()
-    cursor = ctx.db.get(Cursor, (project, "landings"), populate_existing=True)
-    if (cursor.sequence if cursor else -1) != after:
-        return
-    facts = ctx.db.get(Cursor, (project, "facts"), populate_existing=True)
-    told_until = facts.sequence if facts else -1
+    query = select(Cursor.name, Cursor.sequence).where(Cursor.project == project)
+    reached = dict(ctx.db.exec(query).all())
+    if reached.get("landings", -1) != after:
+        return False
+    told_until = reached.get("facts", -1)
     for step in steps:
         _write_refs(ctx, project, step.refs)
         for position in step.positions:
@@ -148,9 +150,15 @@ def _apply(ctx: Context, project: str, after: int, steps: Sequence[_Step]) -> No
         ctx.db.flush()
         for applier in _appliers:
             applier(ctx, row, step.record, step.told, rows, step.sequence > told_until)
-    _move(ctx, project, NAMES, steps[-1].sequence, steps[-1].id)
-    if steps[-1].sequence > told_until:
-        _move(ctx, project, ("facts",), steps[-1].sequence, steps[-1].id)
+    last = steps[-1]
+    names = (*NAMES, "facts") if last.sequence > told_until else NAMES
+    _upsert(
+        ctx,
+        Cursor,
+        ("project", "name"),
+        [{"project": project, "name": name, "sequence": last.sequence, "record": last.id} for name in names],
+    )
+    return True
 
 
 def _position(
@@ -191,13 +199,17 @@ def _touch(ctx: Context, project: str, paths: Iterable[bytes], position: int) ->
             touched.add(path)
             path = path.rpartition(b"/")[0]
     rows = [{"project": project, "path": path, "position": position} for path in sorted(touched)]
-    insert: Any = sqlite.insert if ctx.forge.db.is_sqlite else postgresql.insert
     for start in range(0, len(rows), 5_000):
-        statement = insert(PathLatest)
-        statement = statement.on_conflict_do_update(
-            index_elements=["project", "path"], set_={"position": statement.excluded.position}
-        )
-        ctx.db.connection().execute(statement, rows[start : start + 5_000])
+        _upsert(ctx, PathLatest, ("project", "path"), rows[start : start + 5_000])
+
+
+def _upsert(ctx: Context, model: Any, key: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> None:
+    """Write rows, over those of the same key; nothing of them is held in the session."""
+    insert: Any = sqlite.insert if ctx.forge.db.is_sqlite else postgresql.insert
+    statement = insert(model)
+    values = {name: statement.excluded[name] for name in rows[0] if name not in key}
+    statement = statement.on_conflict_do_update(index_elements=list(key), set_=values)
+    ctx.db.connection().execute(statement, list(rows))
 
 
 def _moved_refs(repository: Repository, record: Record) -> list[tuple[str, str | None]]:
@@ -210,22 +222,10 @@ def _moved_refs(repository: Repository, record: Record) -> list[tuple[str, str |
     return moved
 
 
-def _write_refs(ctx: Context, project: str, moved: Iterable[tuple[str, str | None]]) -> None:
-    for name, target in moved:
-        row = ctx.db.get(Ref, (project, name))
-        if target is None:
-            if row is not None:
-                ctx.db.delete(row)
-            continue
-        row = row or Ref(project=project, name=name, target=target)
-        row.target = target
-        ctx.db.add(row)
-
-
-def _move(ctx: Context, project: str, names: Iterable[str], sequence: int, record: str) -> None:
-    for name in names:
-        row = ctx.db.get(Cursor, (project, name)) or Cursor(
-            project=project, name=name, sequence=sequence, record=record
-        )
-        row.sequence, row.record = sequence, record
-        ctx.db.add(row)
+def _write_refs(ctx: Context, project: str, moved: Sequence[tuple[str, str | None]]) -> None:
+    gone = [name for name, target in moved if target is None]
+    if gone:
+        ctx.db.exec(delete(Ref).where(col(Ref.project) == project, col(Ref.name).in_(gone)))
+    rows = [{"project": project, "name": name, "target": target} for name, target in moved if target]
+    if rows:
+        _upsert(ctx, Ref, ("project", "name"), rows)

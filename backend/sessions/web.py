@@ -1,4 +1,4 @@
-"""The routes of sessions that are streams: server-sent events of one or several sessions."""
+"""The routes of sessions that are no operations: server-sent events, and fragments for pages."""
 
 from anyio import to_thread
 from starlette.requests import Request
@@ -7,14 +7,14 @@ from starlette.routing import Route
 
 from backend.core.context import Actor, Context, Forge
 from backend.core.errors import Forbidden, InvalidInput
-from backend.sessions import access, stream
+from backend.sessions import access, fragments, stream
 
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 AT_MOST = 50
 
 
 def routes(forge: Forge) -> list[Route]:
-    """`GET /api/v1/sessions/{session}/events/stream` and `GET /api/v1/events/stream?session=…`."""
+    """`GET /api/v1/sessions/{session}/events/stream`, `GET /api/v1/events/stream?session=…`, fragments."""
 
     async def one(request: Request) -> StreamingResponse:
         actor: Actor = request.state.actor
@@ -39,6 +39,7 @@ def routes(forge: Forge) -> list[Route]:
     return [
         Route("/api/v1/sessions/{session}/events/stream", one, methods=["GET"]),
         Route("/api/v1/events/stream", several, methods=["GET"]),
+        *fragments.routes(forge),
     ]
 
 

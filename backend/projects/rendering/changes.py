@@ -5,7 +5,7 @@ from the lines that are shown: what a hunk does not show, such as the opening of
 cannot colour it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from html import escape
 
@@ -49,23 +49,24 @@ _HEADS = {
 }
 
 
-def page(diff: DiffPage, view: View, *, new: Place | None = None, whitespace: bool = True) -> str:
+def page(
+    diff: DiffPage, view: View, *, new: Place | None = None, whitespace: bool = True, listed: bool = True
+) -> str:
     """Everything that differs. `new` is where the newer side can be opened; `whitespace` False hides
-    lines that differ in nothing else."""
+    lines that differ in nothing else; `listed` puts the list of files first."""
     if not diff.files:
         return '<div class="empty"><b>Nothing changed.</b><span>Both sides have the same files.</span></div>'
     files = diff.files if whitespace else [without_whitespace(file) for file in diff.files]
     most = _most(files)
     highlighter = Highlighter()
-    listed = touched(files) if len(files) > 1 else ""
     sections = [_section(shown, view, most, new, highlighter) for shown in files]
-    return listed + "".join(sections)
+    return (touched(files) if listed and len(files) > 1 else "") + "".join(sections)
 
 
-def touched(
-    files: list[FileDiff] | list[FileChange] | list[FileDiff | FileChange], *, current: str = ""
-) -> str:
+def touched(files: Sequence[FileChange], *, current: str = "") -> str:
     """Changed files with their counts; each leads to its section, and `current` is marked."""
+    if not files:
+        return '<div class="empty"><b>Nothing changed yet.</b></div>'
     most = _most(files)
     items = "".join(_touched(change, most, current=change.path == current) for change in files)
     return (
@@ -74,8 +75,12 @@ def touched(
     )
 
 
-def lines(file: FileDiff, view: View, highlighter: Highlighter | None = None) -> str:
+def lines(
+    file: FileDiff, view: View, highlighter: Highlighter | None = None, *, whitespace: bool = True
+) -> str:
     """The table of one file's hunks, or a sentence when it has none to show."""
+    if not whitespace:
+        file = without_whitespace(file)
     if not file.hunks:
         return _without_lines(file)
     table = _Table(file, view, highlighter or Highlighter())
@@ -160,7 +165,7 @@ def _warning(file: FileDiff) -> str:
     )
 
 
-def _most(files: list[FileDiff] | list[FileChange] | list[FileDiff | FileChange]) -> int:
+def _most(files: Sequence[FileChange]) -> int:
     return max((file.additions + file.deletions for file in files), default=1)
 
 
