@@ -32,7 +32,7 @@ from vcs.wire import (
 )
 
 DISCOVERY_SECONDS = 10
-CALL_SECONDS = 120
+CALL_SECONDS = 600
 
 _KINDS = {
     grpc.StatusCode.INVALID_ARGUMENT: Kind.INVALID,

@@ -21,6 +21,7 @@ import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
 
 from backend.core import observe
 from backend.core.context import Actor, Forge
@@ -86,6 +87,8 @@ def start_grpc(forge: Forge, address: str) -> tuple[grpc.Server, int]:
     for name in ("", *(service.full_name for service in services())):
         living.set(name, health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(living, server)
+    names = [service.full_name for service in services()]
+    reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
     try:
         port = server.add_insecure_port(address)
     except RuntimeError:

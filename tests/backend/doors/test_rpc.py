@@ -7,6 +7,7 @@ from contextlib import closing
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from backend.accounts.service import create_access_token
 from backend.core.errors import InvalidInput
@@ -85,6 +86,16 @@ def test_health_says_serving(channel):
     for name in ("", "micelio.v1.SessionService"):
         answer = stub.Check(health_pb2.HealthCheckRequest(service=name))
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_tools_can_ask_which_services_there_are(channel):
+    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    asked = reflection_pb2.ServerReflectionRequest(list_services="")
+
+    answer = next(stub.ServerReflectionInfo(iter([asked])))
+
+    names = {service.name for service in answer.list_services_response.service}
+    assert {service.full_name for service in rpc.services()} < names
 
 
 def test_a_session_travels_from_its_start_to_its_landing(channel, token, ada, notes):
