@@ -48,12 +48,12 @@ def ada(served, environment):
 
 
 @pytest.fixture
-def read(environment):
-    """What anybody reads at an address of the forge: JSON, or bytes of a raw file."""
+def read(environment, ada):
+    """What ada reads at an address of the forge; strangers may not ask as often as these tests do."""
 
     def read(path):
         connection = http.client.HTTPConnection("127.0.0.1", int(environment["PORT"]), timeout=30)
-        connection.request("GET", path)
+        connection.request("GET", path, headers={"Authorization": f"Bearer {ada}"})
         answer = connection.getresponse()
         text = answer.read()
         connection.close()
