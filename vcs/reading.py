@@ -11,15 +11,17 @@ never changes, so nothing in there can be stale.
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from vcs import overlay
-from vcs.errors import CorruptObject, MicelioError
+from vcs.errors import CorruptObject, MalformedObject, MicelioError
 from vcs.errors import Kind as ErrorKind
 from vcs.index import Located
 from vcs.objects import EMPTY_TREE, Commit, Entry, Kind, parse_commit, parse_tree
 from vcs.segments import BIG_BLOB, Frame, object_chunks, read_frame, read_object
-from vcs.store import Missing, Store
+from vcs.store import Get, Missing, Store, from_origin
 
 __all__ = ["EMPTY_TREE_SHA1", "ErasedObject", "FrameCache", "Reader", "content_at"]
 
@@ -73,6 +75,12 @@ class FrameCache:
             for place in [place for place in self._frames if place[0] == key]:
                 self._used -= len(self._frames.pop(place))
 
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._frames.clear()
+            self._used = 0
+
 
 class _Trees:
     """Parsed trees by id, up to a number of entries in all."""
@@ -105,12 +113,19 @@ class _Trees:
 
 
 def content_at(store: Files, frames: FrameCache, located: Located) -> bytes:
-    """An object's bytes from where it is, checked; a wrong hash is read once more from the store."""
+    """An object's bytes from where it is, checked; wrong ones are read once more from the origin."""
     try:
         return read_object(_frame_reader(store, frames, located), located.entry)
-    except CorruptObject:
+    except (CorruptObject, MalformedObject):
         frames.drop(located.key)
-        return read_object(_frame_reader(store, frames, located), located.entry)
+        return read_object(_frame_reader(_Origin(from_origin(store)), frames, located), located.entry)
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """Files as the origin has them, whatever copies say."""
+
+    get: Get
 
 
 class _FrameReader(Protocol):
@@ -197,7 +212,10 @@ class Reader:
     def _uncached(self, located: Located) -> _FrameReader:
         def read(number: int, /) -> bytes:
             frame = located.frames[number - located.entry.frame]
-            return read_frame(lambda at, length: self.store.get(located.key, at, length), frame, located.key)
+            try:
+                return read_frame(partial(self.store.get, located.key), frame, located.key)
+            except MalformedObject:
+                return read_frame(partial(from_origin(self.store), located.key), frame, located.key)
 
         return read
 

@@ -9,6 +9,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from vcs.errors import InvalidInput, MicelioError
 from vcs.git.translate import git_sha1
@@ -17,7 +18,7 @@ from vcs.log import SegmentRef
 from vcs.objects import EMPTY_TREE, Kind, Object
 from vcs.reading import EMPTY_TREE_SHA1, Reader
 from vcs.segments import NO_SHA1, Footer, read_footer
-from vcs.store import Missing, Store
+from vcs.store import Missing, Store, from_origin
 
 __all__ = ["StagedFile", "StagedFiles", "StagedReader", "with_sha1s"]
 
@@ -32,7 +33,8 @@ class StagedFiles:
     """What is in staged segments of one project, remembered for the last few hundred."""
 
     def __init__(self, store: Store, pool: str, project: str) -> None:
-        self._store = store
+        # A copy proves neither that a file exists nor what HEAD will say of it.
+        self._read = from_origin(store)
         self._prefix = f"pools/{pool}/files/{project}/"
         self._known: OrderedDict[str, StagedFile] = OrderedDict()
         self._lock = threading.Lock()
@@ -47,9 +49,7 @@ class StagedFiles:
 
     def keep(self, ref: SegmentRef, footer: Footer | None = None) -> StagedFile:
         """Remember a file that was just written."""
-        footer = footer or read_footer(
-            lambda start, length: self._store.get(ref.key, start, length), ref.size, ref.key
-        )
+        footer = footer or read_footer(partial(self._read, ref.key), ref.size, ref.key)
         with self._lock:
             self._known[ref.key] = (ref, footer)
             while len(self._known) > _REMEMBERED:
@@ -61,7 +61,7 @@ class StagedFiles:
             raise InvalidInput(problem=f"{key} is no staged file of this project.")
         hasher = hashlib.sha256()
         size = 0
-        while piece := self._store.get(key, size, _PIECE):
+        while piece := self._read(key, size, _PIECE):
             hasher.update(piece)
             size += len(piece)
         return SegmentRef(key, size, hasher.hexdigest())
@@ -69,7 +69,7 @@ class StagedFiles:
     def exists(self, ref: SegmentRef) -> bool:
         """Whether the store still has the file, asked now."""
         try:
-            return len(self._store.get(ref.key, max(0, ref.size - 1), 1)) == 1
+            return len(self._read(ref.key, max(0, ref.size - 1), 1)) == 1
         except Missing:
             return False
 

@@ -13,12 +13,13 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from vcs.errors import Kind, MicelioError
 
 __all__ = [
     "ABSENT",
+    "Cached",
     "Exists",
     "Listed",
     "Lost",
@@ -29,6 +30,7 @@ __all__ = [
     "Swapped",
     "Unknown",
     "check_key",
+    "from_origin",
     "head_key",
     "is_head_key",
 ]
@@ -118,6 +120,29 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections; using the store again opens new ones."""
+
+
+@runtime_checkable
+class Cached(Protocol):
+    """A store that may answer `get` from copies, which can be damaged, or outlive the file."""
+
+    def get_from_origin(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        """What `get` says without any copy; one that says otherwise is dropped and counted."""
+
+
+class Get(Protocol):
+    """How a part of a file is read."""
+
+    def __call__(self, key: str, start: int = 0, length: int | None = None, /) -> bytes: ...
+
+
+class _Files(Protocol):
+    def get(self, key: str, start: int = 0, length: int | None = None) -> bytes: ...
+
+
+def from_origin(files: _Files) -> Get:
+    """The way around copies: for bytes that failed a check, and to learn that a file exists now."""
+    return files.get_from_origin if isinstance(files, Cached) else files.get
 
 
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*\Z")
