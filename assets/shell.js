@@ -30,13 +30,31 @@
   }
 
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && typing(event.target)) return event.target.blur();
+    if (event.key === "Escape") return back(event.target);
     if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return undefined;
     const after = Date.now() - leader < 1200;
     leader = event.key === "g" ? Date.now() : 0;
     if (after && GO[event.key]) return follow(GO[event.key]);
     if (event.key === "?") return open(event, "keys");
     return undefined;
+  });
+
+  // One step back: the menu, then the form, then the field, then what was picked.
+  function back(target) {
+    const menu = document.querySelector(".account[open]");
+    const cancel = document.querySelector("[data-cancel]");
+    if (document.querySelector("dialog[open]")) return; // the browser closes it
+    if (menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    } else if (cancel && (!typing(target) || !target.value)) cancel.click();
+    else if (typing(target)) target.blur();
+    else document.querySelectorAll(".picked").forEach((row) => row.classList.remove("picked"));
+  }
+
+  document.addEventListener("click", ({ target }) => {
+    const menu = document.querySelector(".account[open]");
+    if (menu && !menu.contains(target)) menu.open = false;
   });
 
   function open(event, id) {

@@ -13,21 +13,24 @@ import reflex as rx
 from reflex_components_core.core.banner import has_connection_errors
 
 from micelio_app import routes
+from micelio_app.frame import BASE, ORG, OWNER, PROJECT, ProjectFrame
 from micelio_app.state import AppState
 from micelio_app.ui import chips, lists
 from micelio_app.ui.forms import button, post
-from micelio_app.ui.links import Text, key, link, mark, outside
+from micelio_app.ui.links import key, link, mark, outside
 
 Crumb = tuple[Any, Any]
 
 SIGN_OUT_ACTION = "/auth/sign-out"
 """Where the sign-out form posts to."""
 
+MISSING_TITLE = "Nothing grows at this address · Micelio"
+
 KEYS = {
     "Anywhere": [
         (("?",), "These keys"),
         (("g", "h"), "Home"),
-        (("Esc",), "Step back"),
+        (("Esc",), "Close, or leave a field"),
     ],
     "Session": [
         (("e", "E"), "Next, previous error"),
@@ -41,7 +44,8 @@ def screen(
     route: str, view: Callable[[], rx.Component], *, title: Any, on_load: Sequence[Any] = ()
 ) -> tuple[str, Callable[[], rx.Component]]:
     """Hang a page at a route. `title` may be a Var of its State; `on_load` runs after `AppState.enter`."""
-    rx.page(route=route, title=title, image="", on_load=[AppState.enter, *on_load])(view)
+    shown = rx.cond(AppState.missing, MISSING_TITLE, title)
+    rx.page(route=route, title=shown, image="", on_load=[AppState.enter, *on_load])(view)
     if route not in routes.PAGES:
         routes.PAGES.append(route)
     return route, view
@@ -75,30 +79,33 @@ def page(
     )
 
 
-def project_page(
-    *content: Any,
-    org: Text,
-    project: Text,
-    current: str,
-    counts: dict[str, Any] | None = None,
-    **options: Any,
-) -> rx.Component:
-    """A project's page: crumbs and tabs. `current` is Files, Landings, Sessions or Settings.
+def project_screen(
+    route: str, view: Callable[[], rx.Component], *, title: Any, on_load: Sequence[Any] = ()
+) -> tuple[str, Callable[[], rx.Component]]:
+    """Hang a page of a project: a `screen` whose tabs are counted."""
+    return screen(route, view, title=title, on_load=[ProjectFrame.look, *on_load])
 
-    `counts` gives numbers to tabs. Further crumbs come as `crumbs`.
+
+def project_page(*content: Any, current: str, **options: Any) -> rx.Component:
+    """A project's page: crumbs, tabs, and a word when it is archived.
+
+    `current` is Files, Landings or Sessions; further crumbs come as `crumbs`. Panes have no tabs
+    (`class_name="desk"`): their crumbs lead back.
     """
-    base = rx.Var.create("/") + org + "/" + project
-    there = {"Files": base, "Landings": base + "/landings", "Sessions": base + "/sessions"}
+    there = (
+        ("Files", BASE, 0),
+        ("Landings", BASE + "/landings", ProjectFrame.landings),
+        ("Sessions", BASE + "/sessions", ProjectFrame.open_sessions),
+    )
     tabs = rx.el.nav(
-        *(_tab(name, to, name == current, (counts or {}).get(name)) for name, to in there.items()),
+        *(_tab(name, to, name == current, count) for name, to, count in there),
         class_name="tabs",
         aria_label="Project",
     )
-    owner = rx.Var.create("/") + org
-    crumbs = [(org, owner), (project, base), *options.pop("crumbs", ())]
+    crumbs = [(ORG, OWNER), (PROJECT, BASE), *options.pop("crumbs", ())]
     if options.get("class_name") == "desk":
         tabs = None
-    return page(*content, crumbs=crumbs, tabs=tabs, **options)
+    return page(rx.cond(ProjectFrame.archived, _archived()), *content, crumbs=crumbs, tabs=tabs, **options)
 
 
 def missing() -> rx.Component:
@@ -152,21 +159,25 @@ def _crumbs(crumbs: Sequence[Crumb]) -> rx.Component:
 
 
 def _tab(name: str, to: Any, current: bool, count: Any) -> rx.Component:
-    words = [name] if count is None else [name, " ", rx.el.span(count, class_name="count")]
-    return link(*words, to=to, **({"aria_current": "page"} if current else {}))
+    counted = rx.cond(rx.Var.create(count) > 0, rx.el.span(count, class_name="count"))
+    return link(name, " ", counted, to=to, **({"aria_current": "page"} if current else {}))
+
+
+def _archived() -> rx.Component:
+    return lists.notice("Archived.", "Everything stays readable; nothing can be changed.", tone="ochre")
 
 
 def _signed_out() -> rx.Component:
     return rx.el.span(
-        outside("Docs", href="/docs", class_name="only-wide"),
         outside("Sign in", href=routes.SIGN_IN, class_name="btn small"),
         class_name="signed-out",
     )
 
 
 def _signed_in() -> rx.Component:
+    named = rx.cond(AppState.viewer_handle != "", AppState.viewer_handle + ", your account", "Your account")
     account = rx.el.details(
-        rx.el.summary(chips.avatar(AppState.viewer_handle[:1]), aria_label="Your account"),
+        rx.el.summary(chips.avatar(AppState.viewer_handle[:1]), aria_label=named, role="button"),
         rx.el.div(
             link(rx.el.b(AppState.viewer_handle), to=rx.Var.create("/") + AppState.viewer_handle),
             post(button("Sign out", type="submit", tone="quiet", small=True), action=SIGN_OUT_ACTION),
@@ -174,14 +185,14 @@ def _signed_in() -> rx.Component:
         ),
         class_name="account",
     )
-    return rx.el.span(outside("Docs", href="/docs", class_name="only-wide"), account, class_name="signed-in")
+    return rx.el.span(account, class_name="signed-in")
 
 
 def _foot() -> rx.Component:
     return rx.el.footer(
         rx.el.span(f"Micelio {_version()}"),
-        outside("Docs", href="/docs"),
         outside("API", href="/api/v1/docs"),
+        outside("For agents", href="/skill.md"),
         rx.el.button("Keys ", key("?"), type="button", class_name="plain", custom_attrs={"data-keys": True}),
         rx.el.button("Theme", type="button", class_name="plain", on_click=rx.toggle_color_mode),
         class_name="foot",

@@ -83,7 +83,22 @@ def raw(org: str, name: str, ref: str, path: str) -> str:
 
 def fragment(org: str, name: str, kind: str, ref: str, path: str = "") -> str:
     """Server-rendered HTML of a file (`code`) or a folder's README (`readme`)."""
-    return f"/_fragments/{_part(org)}/{_part(name)}/{kind}/{_part(ref)}{_rest(path) or '/'}"
+    return f"/_fragments/{_part(org)}/{_part(name)}/{kind}/{_part(ref)}{_rest(path)}"
+
+
+def landing_diff(org: str, name: str, position: int) -> str:
+    """Server-rendered HTML of what a landing changed."""
+    return f"/_fragments/{_part(org)}/{_part(name)}/landings/{position}/diff"
+
+
+def comparison(org: str, name: str, old: str, new: str) -> str:
+    """Server-rendered HTML of what differs between two refs; more of the query may follow."""
+    return f"/_fragments/{_part(org)}/{_part(name)}/compare?old={_part(old)}&new={_part(new)}"
+
+
+def landing_data(org: str, name: str, position: int) -> str:
+    """A landing as the API tells it."""
+    return f"/api/v1/projects/{_part(org)}/{_part(name)}/landings/{position}"
 
 
 def settings(org: str, name: str) -> str:

@@ -39,19 +39,19 @@ def serve_from(forge: Forge, identify: Identify) -> None:
     _Instance.forge, _Instance.identify = forge, identify
 
 
-async def ask(session: str | None, operation: Callable[..., Schema], /, **payload: Any) -> Schema:
-    """Run an operation as whoever this browser session belongs to, off the event loop.
+async def ask(browser: str | None, operation: Callable[..., Schema], /, **payload: Any) -> Schema:
+    """Run an operation as whoever this browser's session belongs to, off the event loop.
 
     Heads use it directly, handlers through `AppState.call`. Raises what the operation raises.
     """
-    return await asyncio.to_thread(_ask, session, operation, payload)
+    return await asyncio.to_thread(_ask, browser, operation, payload)
 
 
-def _ask(session: str | None, operation: Callable[..., Any], payload: dict[str, Any]) -> Any:
+def _ask(browser: str | None, operation: Callable[..., Any], payload: dict[str, Any]) -> Any:
     forge, identify = _Instance.forge, _Instance.identify
     if forge is None or identify is None:
         raise RuntimeError("no forge is served: call state.serve_from first")
-    return invoke(forge, identify(forge, session), operation, payload)
+    return invoke(forge, identify(forge, browser), operation, payload)
 
 
 async def viewer(session: str | None) -> Actor:

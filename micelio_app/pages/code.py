@@ -5,36 +5,38 @@ from html import escape
 import reflex as rx
 
 from backend.projects import tree as tree_operations
-from backend.projects.schemas import EntryType, FilePage
-from micelio_app import layout, routes
+from backend.projects.schemas import EntryType
+from micelio_app import frame, layout, routes
 from micelio_app.head import Head, head
-from micelio_app.pages.project import ProjectState, counts, parents, trail
-from micelio_app.state import ask
-from micelio_app.ui import lists
+from micelio_app.pages.project import parents, path_title, ref_label
+from micelio_app.state import AppState, ask
 from micelio_app.ui.fragment import fragment
 from micelio_app.ui.links import link, outside, when
 
-IMAGES = ("png", "jpg", "jpeg", "gif", "webp", "avif", "ico", "svg")
 PLAIN_BODY = 20_000
 
 
-class FileState(ProjectState):
+class FileState(AppState):
     """What a file's page says around its text."""
 
-    file_name: str = ""
-    file_size: str = ""
-    file_lines: int = 0
-    file_kind: str = ""
-    file_src: str = ""
+    name: str = ""
+    parents: rx.Field[list[tuple[str, str]]] = rx.field(default_factory=list)
+    path: str = ""
+    ref_label: str = ""
+    at_url: str = ""
+    position: int = 0
+    size: str = ""
+    lines: str = ""
+    src: str = ""
     raw_url: str = ""
-    image_url: str = ""
+    touched: int = 0
     touched_goal: str = ""
     touched_url: str = ""
     touched_by: str = ""
     touched_at: str = ""
 
     @rx.event
-    async def load_file(self):
+    async def load(self):
         """A file at a ref."""
         page = await self.call(
             tree_operations.get_file,
@@ -45,33 +47,19 @@ class FileState(ProjectState):
         )
         project, last = page.project, page.last
         org, name = project.organization, project.handle
-        self.address, self.name = f"{org}/{name}", project.name
-        self.newest, self.open_sessions = project.position, project.open_sessions
-        self.parents = parents(project, self.ref, page.path.rpartition("/")[0])
-        self.file_name, self.at_ref = page.path.rpartition("/")[2], self.ref
-        self.file_size, self.file_lines = size_text(page.size), page.lines
-        self.file_kind = kind_of(page)
+        folder, _, self.name = page.path.rpartition("/")
+        self.path, self.parents = page.path, parents(project, self.ref, folder)
+        self.ref_label, self.position = ref_label(project, self.ref), page.position or 0
+        self.at_url = routes.landing(org, name, self.position) if self.position else ""
+        self.size = "" if page.type is EntryType.MODULE else size_text(page.size)
+        told = page.text is not None and page.type is EntryType.FILE
+        self.lines = f"{page.lines:,} line{'s' * (page.lines != 1)}" if told else ""
         self.raw_url = routes.raw(org, name, self.ref, page.path)
-        self.image_url = self.raw_url + "?image=1" if self.file_kind == "image" else ""
-        source = routes.fragment(org, name, "code", self.ref, page.path)
-        self.file_src = source if self.file_kind == "text" else ""
-        self.touched_goal = last.goal if last else ""
+        self.src = routes.fragment(org, name, "code", self.ref, page.path)
+        self.touched = last.position if last else 0
+        self.touched_goal, self.touched_by = (last.goal, last.by) if last else ("", "")
         self.touched_url = routes.landing(org, name, last.position) if last else ""
-        self.touched_by, self.touched_at = (last.by, last.at.isoformat()) if last else ("", "")
-
-
-def kind_of(page: FilePage) -> str:
-    """How a file is shown: text, image, link, module, empty, binary."""
-    extension = page.path.rpartition(".")[2].lower()
-    if page.type is EntryType.MODULE:
-        return "module"
-    if page.type is EntryType.LINK:
-        return "link"
-    if page.size == 0:
-        return "empty"
-    if extension in IMAGES:
-        return "image"
-    return "binary" if page.binary else "text"
+        self.touched_at = last.at.isoformat() if last else ""
 
 
 def size_text(size: int) -> str:
@@ -85,52 +73,47 @@ def size_text(size: int) -> str:
 
 def file_page() -> rx.Component:
     """The way to the file, its facts, and its text."""
-    touched = rx.cond(
-        FileState.touched_url != "",
-        rx.el.span(
-            link(FileState.touched_goal, to=FileState.touched_url),
-            " by ",
-            FileState.touched_by,
-            " ",
-            when(FileState.touched_at, ago=True),
-        ),
+    ref = rx.cond(
+        FileState.position > 0,
+        link(FileState.ref_label, " at #", FileState.position, to=FileState.at_url, class_name="tag"),
+        rx.el.span(FileState.ref_label, class_name="tag"),
+    )
+    copy = rx.el.button(
+        "Copy path", type="button", class_name="btn quiet small", custom_attrs={"data-copy": FileState.path}
     )
     return layout.project_page(
-        rx.el.header(
-            rx.el.div(
-                rx.el.nav(trail(FileState.parents), class_name="path-trail", aria_label="Folders"),
-                rx.el.h1(FileState.file_name, class_name="mono file-title"),
-                rx.el.span(outside("Raw", href=FileState.raw_url, class_name="btn small"), class_name="end"),
-                class_name="line",
+        rx.el.div(
+            path_title(FileState.parents, FileState.name),
+            copy,
+            rx.el.span(
+                ref,
+                outside("Raw", href=FileState.raw_url, class_name="btn small"),
+                class_name="end line close",
             ),
-            rx.el.p(
-                rx.cond(FileState.file_kind == "text", rx.el.span(FileState.file_lines, " lines")),
-                rx.el.span(FileState.file_size),
-                touched,
-                class_name="meta",
-            ),
-            class_name="stack tight",
+            class_name="line",
         ),
-        _shown(),
-        org=FileState.org,
-        project=FileState.project,
+        rx.el.section(
+            _facts(), fragment(FileState.src, label="File", class_name="source"), aria_label="File"
+        ),
         current="Files",
-        counts=counts(),
     )
 
 
-def _shown() -> rx.Component:
-    image = rx.el.figure(rx.el.img(src=FileState.image_url, alt=FileState.file_name), class_name="image-box")
-    return rx.match(
-        FileState.file_kind,
-        ("text", fragment(FileState.file_src, label="File")),
-        ("image", image),
-        ("empty", lists.empty("This file is empty", rx.el.p("It has no bytes."))),
-        ("link", lists.empty("This is a symbolic link", rx.el.p("Its raw view shows where it points."))),
-        ("module", lists.empty("This is a submodule", rx.el.p("Its code lives in another repository."))),
-        ("binary", lists.empty("This file is not text", rx.el.p("Download it through its raw view."))),
-        rx.fragment(),
+def _facts() -> rx.Component:
+    touched = rx.el.p(
+        rx.el.span(
+            rx.el.b(FileState.touched_by), " ", link(FileState.touched_goal, to=FileState.touched_url)
+        ),
+        link("#", FileState.touched, to=FileState.touched_url),
+        when(FileState.touched_at, ago=True),
+        class_name="meta",
     )
+    facts = rx.el.p(
+        rx.cond(FileState.lines != "", rx.el.span(FileState.lines)),
+        rx.el.span(FileState.size),
+        class_name="meta end",
+    )
+    return rx.el.header(rx.cond(FileState.touched > 0, touched), facts, class_name="head")
 
 
 @head(routes.FILE)
@@ -153,7 +136,9 @@ async def file_head(session: str | None, *, org: str, project: str, ref: str, sp
     )
 
 
-TITLE = rx.cond(
-    FileState.file_name != "", FileState.file_name + " · " + FileState.address + " · Micelio", "Micelio"
+layout.project_screen(
+    routes.FILE,
+    file_page,
+    title=rx.cond(FileState.path != "", FileState.path + " · ", "") + frame.ADDRESS + " · Micelio",
+    on_load=[FileState.load],
 )
-layout.screen(routes.FILE, file_page, title=TITLE, on_load=[FileState.load_file])

@@ -19,5 +19,5 @@ def broken_page() -> rx.Component:
     return layout.page(layout.broken("REQUEST-ID"), home=True)
 
 
-rx.page(route="404", title="Nothing grows at this address · Micelio", image="")(missing_page)
+rx.page(route="404", title=layout.MISSING_TITLE, image="")(missing_page)
 rx.page(route=routes.BROKEN, title="That broke on our side · Micelio", image="")(broken_page)

@@ -6,13 +6,19 @@ import reflex as rx
 
 from backend.projects import landings as operations
 from backend.projects.schemas import LandingDetail
-from micelio_app import layout, routes
+from micelio_app import frame, layout, routes
 from micelio_app.head import Head, head
-from micelio_app.pages.rows import LandingRow, SaidRow, landing_line, landing_row, said_line, said_rows
+from micelio_app.pages.rows import LandingRow, SaidRow, landing_line, landing_row, said_line, said_rows, since
 from micelio_app.state import AppState, ask
 from micelio_app.ui import chips, forms, lists
-from micelio_app.ui.fragment import fragment
-from micelio_app.ui.links import link, when
+from micelio_app.ui.fragment import fragment, sections
+from micelio_app.ui.links import link, slug, when
+
+MANY_FILES, MANY_LINES = 40, 3000
+"""A larger landing is shown file by file, as the reader comes to it."""
+
+LONG_GOAL = 140
+"""From here on a goal is set in the size of a working page, not of a title."""
 
 
 class LandingsState(AppState):
@@ -47,6 +53,7 @@ class LandingState(AppState):
 
     number: int = 0
     goal: str = ""
+    long_goal: bool = False
     summary: str = ""
     author: str = ""
     agent: str = ""
@@ -63,19 +70,24 @@ class LandingState(AppState):
     additions: int = 0
     deletions: int = 0
     said: rx.Field[list[SaidRow]] = rx.field(default_factory=list)
-    decided: int = 0
+    said_count: str = ""
     diff_base: str = ""
+    listed_by: str = ""
+    lines_base: str = ""
     split: bool = False
+    whitespace: bool = True
 
     @rx.var
-    def diff_src(self) -> str:
-        """Where the diff is, as it is wanted."""
-        return f"{self.diff_base}?view={'split' if self.split else 'unified'}" if self.diff_base else ""
+    def wanted(self) -> str:
+        """How the changes are wanted, as a query."""
+        return f"view={'split' if self.split else 'unified'}" + (
+            "" if self.whitespace else "&whitespace=hide"
+        )
 
     @rx.event
     async def load(self):
         """One landing with its why."""
-        position = int(self.position) if self.position.isdigit() else 0
+        position = int(self.position) if self.position.isdigit() and len(self.position) < 16 else 0
         landing = await self.call(
             operations.get_landing, organization=self.org, project=self.project, position=position
         )
@@ -86,20 +98,41 @@ class LandingState(AppState):
         """Unified or side by side."""
         self.split = split
 
+    @rx.event
+    async def hide_whitespace(self, hide: bool):
+        """Leave out lines that differ in whitespace alone."""
+        self.whitespace = not hide
+
     def _show(self, landing: LandingDetail) -> None:
         org, name = landing.organization, landing.project
         self.number, self.goal, self.summary = landing.position, landing.goal, landing.summary
+        self.long_goal = len(landing.goal) > LONG_GOAL
         self.author, self.agent, self.model = landing.author, landing.agent, landing.model
-        self.landed_at = landing.landed_at.isoformat()
-        self.session_url = routes.session(org, name, landing.session) if landing.session else ""
+        self.landed_at, self.lasted = (
+            landing.landed_at.isoformat(),
+            since(landing.landed_at, landing.started_at),
+        )
+        self.session_url = routes.session(org, name, landing.session[-8:]) if landing.session else ""
         self.browse_url = routes.tree(org, name, f"@{landing.position}")
         before = landing.position - 1
         self.before_url = routes.landing(org, name, before) if before else ""
         self.commit, self.sha1, self.record = landing.commit, landing.sha1, landing.record
         self.files, self.additions, self.deletions = landing.files, landing.additions, landing.deletions
         self.said = said_rows(landing.conversation, landing.decisions, landing.started_at)
-        self.decided = len(landing.decisions)
-        self.diff_base = f"/_fragments/{org}/{name}/landings/{landing.position}/diff"
+        notes, decisions = len(landing.conversation), len(landing.decisions)
+        self.said_count = ", ".join(filter(None, (counted(notes, "note"), counted(decisions, "decision"))))
+        at, large = (
+            landing.position,
+            landing.files > MANY_FILES or landing.additions + landing.deletions > MANY_LINES,
+        )
+        self.diff_base = "" if large else routes.landing_diff(org, name, at) + "?"
+        self.listed_by = routes.landing_data(org, name, at) if large else ""
+        self.lines_base = routes.comparison(org, name, f"@{at - 1}", f"@{at}") + "&" if large else ""
+
+
+def counted(count: int, word: str) -> str:
+    """The count and its word, nothing for none."""
+    return f"{count} {word}{'s' * (count != 1)}" if count else ""
 
 
 def landings_page() -> rx.Component:
@@ -109,43 +142,30 @@ def landings_page() -> rx.Component:
         rx.el.p("A landing is a session that became part of main. Start one in a clone."),
         forms.copy_box('mic session start "what you want"'),
     )
+    earlier = rx.el.p(forms.button("Earlier landings", on_click=LandingsState.more), class_name="more")
     filled = rx.fragment(
         lists.landed(rx.foreach(LandingsState.rows, landing_line)),
-        rx.cond(
-            LandingsState.further != "",
-            rx.el.p(forms.button("Earlier landings", on_click=LandingsState.more), class_name="more"),
-        ),
+        rx.cond(LandingsState.further != "", earlier),
     )
+    empty = rx.cond(LandingsState.loaded, nothing, lists.waiting())
     return layout.project_page(
-        lists.section(
-            "Landings",
-            rx.cond(
-                LandingsState.rows.length() > 0,
-                filled,
-                rx.cond(LandingsState.loaded, nothing, lists.waiting()),
-            ),
-        ),
-        org=LandingsState.org,
-        project=LandingsState.project,
+        rx.el.h1("Landings", class_name="hush"),
+        lists.section("Landed on main", rx.cond(LandingsState.rows.length() > 0, filled, empty)),
         current="Landings",
-        crumbs=[
-            ("Landings", rx.Var.create("/") + LandingsState.org + "/" + LandingsState.project + "/landings")
-        ],
+        crumbs=[("Landings", frame.BASE + "/landings")],
     )
 
 
 def landing_page() -> rx.Component:
     """State, goal, actions; why and provenance; the changes."""
-    base = rx.Var.create("/") + LandingState.org + "/" + LandingState.project + "/landings"
-    here = base + "/" + LandingState.position
+    base = frame.BASE + "/landings"
+    here = rx.Var.create("#") + slug("position")
+    content = rx.fragment(_opening(), rx.el.div(_why(), _provenance(), class_name="pair"), _changes())
     return layout.project_page(
-        _opening(),
-        rx.el.div(_why(), _provenance(), class_name="pair"),
-        _changes(),
-        org=LandingState.org,
-        project=LandingState.project,
+        rx.cond(LandingState.number > 0, content, lists.waiting()),
         current="Landings",
-        crumbs=[("Landings", base), (rx.Var.create("#") + LandingState.position, here)],
+        class_name="page stack roomy",
+        crumbs=[("Landings", base), (here, base + "/" + slug("position"))],
     )
 
 
@@ -155,61 +175,75 @@ def _opening() -> rx.Component:
         rx.el.span(LandingState.agent, " for ", LandingState.author),
         rx.el.span(LandingState.author),
     )
-    before = rx.cond(
-        LandingState.before_url != "",
-        rx.el.span("after ", link("#", LandingState.number - 1, to=LandingState.before_url)),
+    before = rx.el.span("after ", link("#", LandingState.number - 1, to=LandingState.before_url))
+    read = forms.button_link("Read the session", to=LandingState.session_url, small=True)
+    browse = forms.button_link(
+        "Browse files at #", LandingState.number, to=LandingState.browse_url, small=True
     )
-    replay = rx.cond(
-        LandingState.session_url != "",
-        forms.button_link("Read the session", to=LandingState.session_url, small=True),
-    )
+    size = rx.cond(LandingState.long_goal, "ask goal", "ask big goal")
     return rx.el.header(
         rx.el.p(
-            rx.el.span(chips.dot("landed"), rx.el.b("Landed"), class_name="state moss"),
+            chips.status("landed"),
             rx.el.span("#", LandingState.number, " on main", class_name="num"),
             who,
             when(LandingState.landed_at, ago=True),
-            before,
+            rx.cond(LandingState.before_url != "", before),
             class_name="meta",
         ),
-        rx.el.h1(LandingState.goal, class_name="ask big"),
+        rx.el.h1(LandingState.goal, class_name=size),
         rx.cond(LandingState.summary != "", rx.el.p(LandingState.summary, class_name="soft said")),
         rx.el.div(
-            replay,
-            forms.button_link(
-                "Browse files at #", LandingState.number, to=LandingState.browse_url, small=True
-            ),
+            rx.cond(LandingState.session_url != "", read),
+            browse,
             rx.el.code("mic show @", LandingState.number, class_name="mono soft end only-wide"),
-            class_name="line close",
+            class_name="line close above",
         ),
         class_name="stack tight",
     )
 
 
 def _why() -> rx.Component:
-    nothing = lists.empty(
-        "Nothing was said",
-        rx.el.p("Notes and decisions of a session stand here: mic session note, mic session decide."),
+    asked = rx.el.li(
+        rx.el.span("00:00", class_name="at num"),
+        chips.avatar(LandingState.author[:1]),
+        rx.el.p(
+            rx.el.b(LandingState.author),
+            " ",
+            rx.el.span("asked for it", class_name="meta"),
+            class_name="what",
+        ),
+        class_name="event",
+        custom_attrs={"data-kind": "message"},
     )
-    told = rx.el.ol(rx.foreach(LandingState.said, said_line), class_name="timeline")
-    return lists.section("How it came about", rx.cond(LandingState.said.length() > 0, told, nothing))
+    landed = rx.el.li(
+        rx.el.span(LandingState.lasted, class_name="at num"),
+        rx.el.i(class_name="node"),
+        rx.el.p(rx.el.b("Landed at position ", LandingState.number), class_name="what"),
+        class_name="event",
+        custom_attrs={"data-kind": "pass"},
+    )
+    return lists.section(
+        "How it came about",
+        rx.el.ol(asked, rx.foreach(LandingState.said, said_line), landed, class_name="timeline"),
+        count=LandingState.said_count,
+        end=rx.cond(LandingState.session_url != "", link("All events", to=LandingState.session_url)),
+    )
 
 
 def _provenance() -> rx.Component:
-    made = rx.cond(
-        LandingState.agent != "",
-        chips.agent(LandingState.agent, LandingState.model),
-        chips.person(LandingState.author),
-    )
+    person = chips.person(LandingState.author)
+    made = rx.cond(LandingState.agent != "", chips.agent(LandingState.agent, LandingState.model), person)
+    written = rx.cond(LandingState.agent != "", chips.by("ai"), chips.by("human"))
     return rx.el.aside(
         lists.section(
             "Provenance",
             lists.facts(
-                ("Asked by", chips.person(LandingState.author)),
+                ("Asked by", person),
                 ("Made by", made),
-                ("Record", rx.el.code(LandingState.record[:12])),
-                ("Commit", rx.el.code(LandingState.commit[:12])),
-                ("Git", rx.el.code(LandingState.sha1[:12])),
+                ("Written", written),
+                ("Record", rx.el.code(LandingState.record[:12], title=LandingState.record)),
+                ("Commit", rx.el.code(LandingState.commit[:12], title=LandingState.commit)),
+                ("Git", rx.el.code(LandingState.sha1[:12], title=LandingState.sha1)),
                 down=True,
             ),
         )
@@ -217,29 +251,30 @@ def _provenance() -> rx.Component:
 
 
 def _changes() -> rx.Component:
-    choose = rx.el.span(
-        forms.button(
-            "Unified",
-            small=True,
-            on_click=LandingState.show_split(False),
-            aria_pressed=rx.cond(LandingState.split, "false", "true"),
-        ),
-        forms.button(
-            "Side by side",
-            small=True,
-            on_click=LandingState.show_split(True),
-            aria_pressed=rx.cond(LandingState.split, "true", "false"),
-        ),
-        class_name="btns",
+    def choice(word: str, split: bool) -> rx.Component:
+        pressed = rx.cond(LandingState.split, *(("true", "false") if split else ("false", "true")))
+        return forms.button(word, small=True, on_click=LandingState.show_split(split), aria_pressed=pressed)
+
+    whitespace = forms.check(
+        "Hide whitespace",
+        "whitespace",
+        checked=~LandingState.whitespace,
+        on_change=LandingState.hide_whitespace,
     )
+    choose = rx.el.span(choice("Unified", False), choice("Side by side", True), class_name="btns")
     header = rx.el.header(
         rx.el.h2("Changes"),
-        rx.el.span(LandingState.files, " files", class_name="count"),
+        rx.el.span(
+            LandingState.files, rx.cond(LandingState.files == 1, " file", " files"), class_name="count"
+        ),
         chips.stat(LandingState.additions, LandingState.deletions, loose=True),
-        rx.el.span(choose, class_name="end"),
-        class_name="head",
+        rx.el.span(whitespace, choose, class_name="end line"),
+        class_name="head centre",
     )
-    return rx.el.section(header, fragment(LandingState.diff_src, label="Changes"))
+    whole = fragment(LandingState.diff_base + LandingState.wanted, label="Changes")
+    pieces = sections(LandingState.listed_by, lines=LandingState.lines_base + LandingState.wanted)
+    shown = rx.cond(LandingState.diff_base != "", whole, rx.cond(LandingState.listed_by != "", pieces))
+    return rx.el.section(header, shown)
 
 
 @head(routes.LANDINGS)
@@ -281,20 +316,20 @@ async def landing_head(session: str | None, *, org: str, project: str, position:
     )
 
 
-_PROJECT = LandingsState.org + "/" + LandingsState.project
-layout.screen(
+layout.project_screen(
     routes.LANDINGS,
     landings_page,
-    title=rx.Var.create("Landings · ") + _PROJECT + " · Micelio",
+    title=rx.Var.create("Landings · ") + frame.ADDRESS + " · Micelio",
     on_load=[LandingsState.load],
 )
-layout.screen(
+layout.project_screen(
     routes.LANDING,
     landing_page,
-    title=rx.cond(
-        LandingState.goal != "",
-        LandingState.goal + " · #" + LandingState.position + " · Micelio",
-        "Micelio",
-    ),
+    title=rx.cond(LandingState.goal != "", LandingState.goal + " · ", "")
+    + "#"
+    + slug("position")
+    + " · "
+    + frame.ADDRESS
+    + " · Micelio",
     on_load=[LandingState.load],
 )

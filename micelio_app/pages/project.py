@@ -10,13 +10,16 @@ from backend.projects import tree as tree_operations
 from backend.projects.schemas import EntryType, LandingSummary, ProjectSummary, TreeEntry, TreePage
 from backend.sessions import service as session_operations
 from backend.sessions.schemas import SessionSummary
-from micelio_app import layout, routes
+from micelio_app import frame, layout, routes
 from micelio_app.head import Head, head
 from micelio_app.pages.rows import SessionRow, session_line, session_row
 from micelio_app.state import AppState, ask
 from micelio_app.ui import chips, forms, graph, lists
 from micelio_app.ui.fragment import fragment
-from micelio_app.ui.links import link, outside, when
+from micelio_app.ui.links import Text, link, outside, when
+
+FEWEST_DRAWN = 3
+"""With fewer landings the map of the trunk shows nothing one could not count."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class EntryRow:
     goal: str
     landing_url: str
     position: int
-    by: str
+    author: str
     at: str
 
 
@@ -39,9 +42,8 @@ class ProjectState(AppState):
     name: str = ""
     address: str = ""
     description: str = ""
+    website: str = ""
     public: bool = True
-    archived: bool = False
-    may_propose: bool = False
     newest: int = 0
     open_sessions: int = 0
     clone_url: str = ""
@@ -50,34 +52,26 @@ class ProjectState(AppState):
     growing: rx.Field[list[SessionRow]] = rx.field(default_factory=list)
     readme_src: str = ""
     readme_name: str = ""
+    path: str = ""
     folder: str = ""
-    at_ref: str = ""
     ref_label: str = ""
     landing_url: str = ""
-    shown_position: int = 0
     landed_at: str = ""
+    shown_position: int = 0
     parents: rx.Field[list[tuple[str, str]]] = rx.field(default_factory=list)
     loaded: bool = False
 
     @rx.event
     async def load(self):
         """The front page of a project."""
-        page = await self.call(tree_operations.get_tree, organization=self.org, project=self.project)
-        landed = await self.call(
-            landing_operations.list_landings, organization=self.org, project=self.project, limit=40
-        )
-        running = await self.call(
-            session_operations.list_sessions,
-            organization=self.org,
-            project=self.project,
-            status="active",
-            limit=5,
-        )
+        where = {"organization": self.org, "project": self.project}
+        page = await self.call(tree_operations.get_tree, **where)
+        landed = await self.call(landing_operations.list_landings, **where, limit=40)
+        running = await self.call(session_operations.list_sessions, **where, status="active", limit=5)
         self._show(page, "HEAD")
         self.growing = [session_row(session) for session in running.items]
         self.map_svg = thread(landed.items, running.items)
-        newest = landed.items[0] if landed.items else None
-        self.landed_at = newest.landed_at.isoformat() if newest else ""
+        self.landed_at = landed.items[0].landed_at.isoformat() if landed.items else ""
 
     @rx.event
     async def load_folder(self):
@@ -91,23 +85,27 @@ class ProjectState(AppState):
 
     def _show(self, page: TreePage, ref: str) -> None:
         project = page.project
-        self.name, self.description = project.name, project.description
-        self.address = f"{project.organization}/{project.handle}"
-        self.public, self.archived = project.visibility.value == "public", project.archived
-        self.may_propose = "propose" in project.may
-        self.newest = project.position
-        self.open_sessions = project.open_sessions
-        self.clone_url = project.url
-        self.folder, self.at_ref = page.path, ref
-        self.ref_label = "main" if ref == "HEAD" else ref
-        at = self.shown_position = page.position or 0
-        self.landing_url = routes.landing(project.organization, project.handle, at) if at else ""
+        org, name, at = project.organization, project.handle, page.position or 0
+        self.name, self.description, self.website = project.name or name, project.description, project.website
+        self.address, self.public, self.clone_url = (
+            f"{org}/{name}",
+            project.visibility.value == "public",
+            project.url,
+        )
+        self.newest, self.open_sessions = project.position, project.open_sessions
+        self.path, self.folder = page.path, page.path.rpartition("/")[2] or name
+        self.ref_label = ref_label(project, ref)
+        self.shown_position, self.landing_url = at, routes.landing(org, name, at) if at else ""
         self.entries = [entry_row(project, ref, entry) for entry in page.entries]
-        self.parents = parents(project, ref, page.path)
+        self.parents = parents(project, ref, page.path.rpartition("/")[0]) if page.path else []
         self.readme_name = page.readme.path.rpartition("/")[2] if page.readme else ""
-        where = (project.organization, project.handle, "readme", ref, page.path)
-        self.readme_src = routes.fragment(*where) if page.readme else ""
+        self.readme_src = routes.fragment(org, name, "readme", ref, page.path) if page.readme else ""
         self.loaded = True
+
+
+def ref_label(project: ProjectSummary, ref: str) -> str:
+    """What people call a ref: the trunk by its branch's name."""
+    return project.default_branch if ref == "HEAD" else ref
 
 
 def entry_row(project: ProjectSummary, ref: str, entry: TreeEntry) -> EntryRow:
@@ -122,7 +120,7 @@ def entry_row(project: ProjectSummary, ref: str, entry: TreeEntry) -> EntryRow:
         goal=last.goal if last else "",
         landing_url=routes.landing(org, name, last.position) if last else "",
         position=last.position if last else 0,
-        by=last.by if last else "",
+        author=last.by if last else "",
         at=last.at.isoformat() if last else "",
     )
 
@@ -139,7 +137,9 @@ def parents(project: ProjectSummary, ref: str, path: str) -> list[tuple[str, str
 
 
 def thread(landed: list[LandingSummary], running: list[SessionSummary]) -> str:
-    """The map of the trunk as SVG."""
+    """The map of the trunk as SVG; empty while there is too little to see a thread in."""
+    if len(landed) < FEWEST_DRAWN:
+        return ""
     return graph.thread_map(
         [
             graph.Landed(
@@ -157,55 +157,45 @@ def thread(landed: list[LandingSummary], running: list[SessionSummary]) -> str:
 
 def project_page() -> rx.Component:
     """The front page."""
+    drawn = rx.el.figure(rx.html(ProjectState.map_svg, class_name="thread-box"))
     return layout.project_page(
         _title(),
-        rx.cond(ProjectState.archived, _archived()),
-        rx.cond(
-            ProjectState.map_svg != "", rx.el.figure(rx.html(ProjectState.map_svg, class_name="thread-box"))
-        ),
+        rx.cond(ProjectState.map_svg != "", drawn),
         rx.el.div(
             rx.el.div(_growing(), _files(), _readme(), class_name="stack loose"),
             rx.el.aside(_clone(), _about(), class_name="stack loose"),
             class_name="pair",
         ),
-        org=ProjectState.org,
-        project=ProjectState.project,
         current="Files",
-        counts=counts(),
     )
 
 
 def folder_page() -> rx.Component:
     """One folder."""
     return layout.project_page(
-        rx.el.nav(trail(ProjectState.parents), class_name="path-trail", aria_label="Folders"),
-        _files(),
-        _readme(),
-        org=ProjectState.org,
-        project=ProjectState.project,
+        rx.el.div(path_title(ProjectState.parents, ProjectState.folder + "/"), class_name="line"),
+        rx.el.div(_files(), _readme(), class_name="stack loose"),
         current="Files",
-        counts=counts(),
     )
 
 
-def counts() -> dict[str, rx.Component]:
-    """The numbers on the tabs."""
-    return {"Landings": ProjectState.newest, "Sessions": ProjectState.open_sessions}
-
-
-def trail(walked: rx.Var[list[tuple[str, str]]]) -> rx.Component:
-    """The way to a folder or file, each part a link."""
-    return rx.el.ol(
-        rx.foreach(walked, lambda pair: rx.el.li(link(pair[0], to=pair[1]))), class_name="trail mono"
+def path_title(walked: rx.Var[list[tuple[str, str]]], name: Text) -> rx.Component:
+    """The way to a folder or file as the page's title: each folder a link, the name bold at the end."""
+    way = rx.foreach(
+        walked, lambda pair: rx.el.span(link(pair[0], to=pair[1]), rx.el.i("/"), class_name="soft")
     )
+    return rx.el.h1(way, rx.el.b(name), class_name="path-title")
 
 
 def _title() -> rx.Component:
     return rx.el.div(
         rx.el.div(
-            rx.el.h1(ProjectState.name, class_name="title"),
-            rx.cond(ProjectState.public, chips.tag("Public"), chips.tag("Private", "ochre")),
-            rx.cond(ProjectState.archived, chips.tag("Archived", "ochre")),
+            rx.el.h1(rx.cond(ProjectState.name != "", ProjectState.name, frame.PROJECT), class_name="title"),
+            rx.cond(
+                ProjectState.loaded,
+                rx.cond(ProjectState.public, chips.tag("Public"), chips.tag("Private", "ochre")),
+            ),
+            rx.cond(frame.ProjectFrame.archived, chips.tag("Archived")),
             class_name="line",
         ),
         rx.cond(ProjectState.description != "", rx.el.p(ProjectState.description, class_name="soft")),
@@ -213,35 +203,27 @@ def _title() -> rx.Component:
     )
 
 
-def _archived() -> rx.Component:
-    return lists.notice("Archived.", "This project is read-only. An admin can unarchive it.", tone="ochre")
-
-
 def _growing() -> rx.Component:
-    here = rx.Var.create("/") + ProjectState.address + "/sessions"
     filled = lists.section(
         "Growing now",
         lists.rows(rx.foreach(ProjectState.growing, session_line)),
-        count=ProjectState.growing.length(),
-        end=link("All sessions", to=here),
+        count=ProjectState.open_sessions,
+        end=link("All sessions", to=frame.BASE + "/sessions"),
     )
     return rx.cond(ProjectState.growing.length() > 0, filled)
 
 
 def _files() -> rx.Component:
-    label = rx.cond(
-        ProjectState.landing_url != "",
-        link("Landing #", ProjectState.shown_position, to=ProjectState.landing_url),
-        rx.el.span("nothing landed"),
-    )
-    landed = rx.cond(ProjectState.landed_at != "", when(ProjectState.landed_at, ago=True))
+    label = link("Landing #", ProjectState.shown_position, to=ProjectState.landing_url)
     header = rx.el.header(
         rx.el.h2("Files", class_name="hush"),
         rx.el.b(ProjectState.ref_label, class_name="mono"),
-        rx.el.span(rx.el.span(label), landed, class_name="meta"),
         rx.el.span(
-            link("History", to=rx.Var.create("/") + ProjectState.address + "/landings"), class_name="end"
+            rx.cond(ProjectState.landing_url != "", label),
+            rx.cond(ProjectState.landed_at != "", when(ProjectState.landed_at, ago=True)),
+            class_name="meta",
         ),
+        rx.el.span(link("History", to=frame.BASE + "/landings"), class_name="end"),
         class_name="head",
     )
     heads = (rx.el.th(each) for each in ("Name", "Last landing", "By", "Number", "When"))
@@ -253,30 +235,27 @@ def _files() -> rx.Component:
     nothing = lists.empty(
         "No file yet",
         rx.el.p("Clone the project, put files into the folder, and land them in a session."),
-        forms.copy_box(rx.Var.create("mic clone ") + ProjectState.clone_url),
+        forms.copy_box("mic clone ", ProjectState.clone_url),
     )
-    shown = rx.cond(ProjectState.entries.length() > 0, table, rx.cond(ProjectState.loaded, nothing))
-    return rx.el.section(header, shown)
+    empty = rx.cond(ProjectState.loaded, nothing, lists.waiting())
+    return rx.el.section(header, rx.cond(ProjectState.entries.length() > 0, table, empty))
 
 
 def _entry(row: rx.Var[EntryRow]) -> rx.Component:
-    name = rx.cond(row.folder, "mono name folder", "mono name")
+    to = link("#", row.position, to=row.landing_url)
     return rx.el.tr(
-        rx.el.td(link(row.name, to=row.url, class_name=name), class_name="name"),
-        rx.el.td(link(row.goal, to=row.landing_url, class_name="soft"), class_name="cut"),
-        rx.el.td(rx.el.span(row.by, class_name="meta"), class_name="only-wide by"),
-        rx.el.td(
-            rx.cond(row.position > 0, link("#", row.position, to=row.landing_url, class_name="meta num")),
-            class_name="end only-wide",
-        ),
-        rx.el.td(rx.cond(row.at != "", when(row.at, ago=True)), class_name="end meta when"),
+        rx.el.td(link(rx.cond(row.folder, rx.el.b(row.name), row.name), to=row.url), class_name="name mono"),
+        rx.el.td(link(row.goal, to=row.landing_url), class_name="cut soft"),
+        rx.el.td(row.author, class_name="only-wide author"),
+        rx.el.td(rx.cond(row.position > 0, to), class_name="end only-wide third"),
+        rx.el.td(rx.cond(row.at != "", when(row.at, ago=True)), class_name="end third"),
     )
 
 
 def _readme() -> rx.Component:
     shown = lists.section(
         ProjectState.readme_name,
-        fragment(ProjectState.readme_src, label="README", class_name="readme prose-box"),
+        fragment(ProjectState.readme_src, label="README", class_name="readme"),
     )
     return rx.cond(ProjectState.readme_src != "", shown)
 
@@ -284,19 +263,27 @@ def _readme() -> rx.Component:
 def _clone() -> rx.Component:
     return lists.section(
         "Clone",
-        forms.copy_box(rx.Var.create("mic clone ") + ProjectState.clone_url),
+        forms.copy_box("mic clone ", ProjectState.clone_url),
         rx.el.p("Agents: point them at ", outside("skill.md", href="/skill.md"), ".", class_name="hint"),
         class_name="stack tight",
     )
 
 
 def _about() -> rx.Component:
+    running = rx.cond(
+        ProjectState.open_sessions > 0, ProjectState.open_sessions.to_string() + " running", "none running"
+    )
+    website = rx.el.div(
+        rx.el.dt("Website"),
+        rx.el.dd(outside(ProjectState.website, href=ProjectState.website, rel="nofollow")),
+    )
     return lists.section(
         "About",
-        lists.facts(
-            ("Landings", ProjectState.newest),
-            ("Sessions", rx.el.span(ProjectState.open_sessions, " running")),
-            down=True,
+        rx.el.dl(
+            rx.el.div(rx.el.dt("Landings"), rx.el.dd(ProjectState.newest)),
+            rx.el.div(rx.el.dt("Sessions"), rx.el.dd(running)),
+            rx.cond(ProjectState.website != "", website),
+            class_name="facts down",
         ),
     )
 
@@ -352,13 +339,18 @@ async def folder_head(session: str | None, *, org: str, project: str, ref: str, 
     )
     address = f"{page.project.organization}/{page.project.handle}"
     return Head(
-        title=f"{page.path or address} at {ref} · {address}",
+        title=f"{page.path}/ · {address}" if page.path else address,
         path=routes.tree(page.project.organization, page.project.handle, ref, page.path),
         indexed=page.project.visibility.value == "public" and ref == "HEAD",
         body=readable(page, []),
     )
 
 
-PROJECT_TITLE = rx.cond(ProjectState.address != "", ProjectState.address + " · Micelio", "Micelio")
-layout.screen(routes.PROJECT, project_page, title=PROJECT_TITLE, on_load=[ProjectState.load])
-layout.screen(routes.TREE, folder_page, title=PROJECT_TITLE, on_load=[ProjectState.load_folder])
+TITLE = frame.ADDRESS + " · Micelio"
+layout.project_screen(routes.PROJECT, project_page, title=TITLE, on_load=[ProjectState.load])
+layout.project_screen(
+    routes.TREE,
+    folder_page,
+    title=rx.cond(ProjectState.path != "", ProjectState.path + "/ · " + TITLE, TITLE),
+    on_load=[ProjectState.load_folder],
+)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import reflex as rx
 
-from backend.projects.schemas import LandingSummary, Said
+from backend.projects.schemas import LandingSummary, ProjectSummary, Said
 from backend.sessions.schemas import SessionSummary
 from micelio_app import routes
 from micelio_app.ui import chips, lists
@@ -40,16 +40,34 @@ class LandingRow:
     additions: int
     deletions: int
     landed_at: str
+    project: str
+
+
+@dataclass(frozen=True)
+class ProjectRow:
+    """A project in a list; `live` counts its open sessions."""
+
+    url: str
+    name: str
+    description: str
+    public: bool
+    archived: bool
+    live: int
+    landings: int
 
 
 @dataclass(frozen=True)
 class SaidRow:
-    """A note or decision; `at` is minutes and seconds since the session began."""
+    """A note or decision; `at` is minutes and seconds since the session began.
+
+    A decision's first line is its `head`; of a note all is `text`.
+    """
 
     at: str
     author: str
     agent: bool
     decision: bool
+    head: str
     text: str
 
 
@@ -80,6 +98,20 @@ def landing_row(landing: LandingSummary) -> LandingRow:
         additions=landing.additions,
         deletions=landing.deletions,
         landed_at=landing.landed_at.isoformat(),
+        project=landing.project,
+    )
+
+
+def project_row(project: ProjectSummary, *, whole: bool = True) -> ProjectRow:
+    """The row of a project, named with its owner when `whole`."""
+    return ProjectRow(
+        url=routes.project(project.organization, project.handle),
+        name=f"{project.organization}/{project.handle}" if whole else project.handle,
+        description=project.description,
+        public=project.visibility.value == "public",
+        archived=project.archived,
+        live=project.open_sessions,
+        landings=project.position,
     )
 
 
@@ -87,16 +119,20 @@ def said_rows(conversation: list[Said], decisions: list[Said], started: datetime
     """Conversation and decisions in the order they were said."""
     marked = [(note, False) for note in conversation] + [(note, True) for note in decisions]
     marked.sort(key=lambda pair: pair[0].at)
-    return [
-        SaidRow(
-            at=since(note.at, started),
-            author=note.author,
-            agent=note.role == "agent",
-            decision=decision,
-            text=note.text,
-        )
-        for note, decision in marked
-    ]
+    return [said_row(note, decision, started) for note, decision in marked]
+
+
+def said_row(note: Said, decision: bool, started: datetime | None) -> SaidRow:
+    """One thing said."""
+    head, _, rest = note.text.strip().partition("\n") if decision else ("", "", note.text)
+    return SaidRow(
+        at=since(note.at, started),
+        author=note.author,
+        agent=note.role == "agent",
+        decision=decision,
+        head=head,
+        text=rest.strip("\n"),
+    )
 
 
 def since(at: datetime, started: datetime | None) -> str:
@@ -107,46 +143,59 @@ def since(at: datetime, started: datetime | None) -> str:
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes:02d}:{seconds:02d}"
 
 
-def session_line(row: rx.Var[SessionRow]) -> rx.Component:
-    """One session: goal, who, lines, age."""
-    asked = rx.cond(row.asked_by != "", rx.el.span("for ", row.asked_by))
+def session_line(row: rx.Var[SessionRow], *, project: bool = False) -> rx.Component:
+    """One session: goal, who, lines, age; with `project` also where, for lists over several."""
+    asked = rx.cond(row.asked_by != "", rx.el.span(row.who, " for ", row.asked_by), rx.el.span(row.who))
+    where = rx.el.span(row.project) if project else rx.el.span(row.short_id, class_name="mono")
     return lists.row(
         link(row.goal, to=row.url, class_name="ask"),
         dot=chips.status_dot(row.status),
-        meta=(rx.el.span(row.who), asked, rx.el.span(row.short_id, class_name="mono")),
+        meta=(rx.el.span(chips.status_word(row.status), class_name="hush"), asked, where),
         side=(chips.stat(row.additions, row.deletions), when(row.started_at)),
     )
 
 
-def landing_line(row: rx.Var[LandingRow]) -> rx.Component:
-    """One landing on its thread."""
-    return lists.landed_row(
-        when(row.landed_at),
-        row.by,
+def landing_line(row: rx.Var[LandingRow], *, project: bool = False) -> rx.Component:
+    """One landing on its thread; with `project` also where it landed, and no count of lines."""
+    number = rx.cond(project, row.project + " #", "#").to(str) + row.position.to_string()
+    words = [
         link(row.goal, to=row.url, class_name="cut"),
-        rx.el.span(chips.stat(row.additions, row.deletions), class_name="only-wide"),
-        rx.el.span(row.who, class_name="meta only-wide"),
-        rx.el.span(link("#", row.position, to=row.url), class_name="meta num"),
+        rx.el.span(row.who, class_name="meta cut only-wide"),
+        rx.el.span(link(number, to=row.url), class_name="meta num cut place"),
+    ]
+    if not project:
+        words.append(chips.stat(row.additions, row.deletions))
+    return lists.landed_row(when(row.landed_at), row.by, *words)
+
+
+def project_line(row: rx.Var[ProjectRow]) -> rx.Component:
+    """One project: name, what it is for, what runs."""
+    quiet = rx.cond(row.landings > 0, rx.el.span(row.landings, " landed"), rx.el.span("nothing landed yet"))
+    return lists.row(
+        rx.fragment(
+            link(row.name, to=row.url),
+            rx.cond(row.public, rx.fragment(), rx.fragment(" ", chips.tag("Private", "ochre"))),
+            rx.cond(row.archived, rx.fragment(" ", chips.tag("Archived"))),
+        ),
+        meta=(rx.el.span(rx.cond(row.description != "", row.description, "No description")),),
+        side=(rx.cond(row.live > 0, rx.el.span(row.live, " live", class_name="moss")), quiet),
     )
 
 
 def said_line(row: rx.Var[SaidRow]) -> rx.Component:
     """One note or decision on the thread of its session."""
     node = rx.cond(row.decision | row.agent, rx.el.i(class_name="node"), chips.avatar(row.author[:1]))
-    words = rx.cond(
-        row.decision,
-        rx.el.p(rx.el.b(row.text), " ", rx.el.span("decision", class_name="meta")),
-        rx.fragment(
-            rx.el.p(rx.el.b(row.author, class_name="who"), class_name="meta"),
-            rx.el.p(row.text, class_name="said"),
-        ),
+    named = rx.cond(row.agent, rx.fragment(), rx.el.p(rx.el.b(row.author, class_name="who")))
+    decided = rx.fragment(
+        rx.el.p(rx.el.b(row.head), " ", rx.el.span("decision", class_name="meta")),
+        rx.cond(row.text != "", rx.el.p(row.text, class_name="soft said")),
     )
+    words = rx.cond(row.decision, decided, rx.fragment(named, rx.el.p(row.text, class_name="said")))
+    kind = rx.cond(row.decision, "decision", rx.cond(row.agent, "message", "prompt"))
     return rx.el.li(
         rx.el.span(row.at, class_name="at num"),
         node,
         rx.el.div(words, class_name="what"),
         class_name="event",
-        custom_attrs={
-            "data-kind": rx.cond(row.decision, "decision", rx.cond(row.agent, "message", "prompt"))
-        },
+        custom_attrs={"data-kind": kind},
     )

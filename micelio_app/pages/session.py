@@ -1,7 +1,7 @@
 """One session, live: its goal, who works on it, everything said and done, and the changes as they grow.
 
-The timeline, plan, files and diff come over one stream of events and as fragments; the State
-holds only the head of the page, and looks again when an event says that the status moved.
+Timeline, plan, changes and terminal follow one stream of events in the browser. The State holds
+only the head of the page; the timeline tells it of every event that moves what stands there.
 """
 
 from html import escape
@@ -12,31 +12,31 @@ from backend.sessions import landing as landing_operations
 from backend.sessions import live as live_operations
 from backend.sessions import service as operations
 from backend.sessions.schemas import SessionDetail
-from micelio_app import layout, routes
+from micelio_app import frame, layout, routes
 from micelio_app.head import Head, head
-from micelio_app.pages.rows import since
 from micelio_app.state import AppState, ask
-from micelio_app.ui import chips, feed, forms, lists
-from micelio_app.ui.fragment import fragment
-from micelio_app.ui.links import link, when
+from micelio_app.ui import chips, feed, forms
+from micelio_app.ui.links import link, slug, when
 
 OPEN = ("active", "pending_review")
+LONG_GOAL = 240
+"""A longer goal stands in three lines above the panes; the timeline begins with all of it."""
 
 
 class SessionState(AppState):
-    """The head of one session."""
+    """The head of one session. `drawer` names the form that is open: note, land, abandon or none."""
 
     id: str = ""
     short_id: str = ""
-    address: str = ""
     goal: str = ""
+    long_goal: bool = False
     status: str = ""
     summary: str = ""
     author: str = ""
     agent: str = ""
     model: str = ""
     started_at: str = ""
-    lasted: str = ""
+    ended_at: str = ""
     base: int = 0
     base_url: str = ""
     landing_url: str = ""
@@ -44,41 +44,35 @@ class SessionState(AppState):
     files: int = 0
     additions: int = 0
     deletions: int = 0
+    events: int = 0
     running: bool = False
     may_note: bool = False
     may_land: bool = False
     may_abandon: bool = False
-    view: str = "unified"
-    noting: bool = False
-    landing_open: bool = False
+    drawer: str = ""
 
     @rx.event
     async def load(self):
         """The session of the address."""
-        self.noting = self.landing_open = False
+        self.drawer = ""
         self._show(await self.call(operations.get_session, session=self.session_id))
 
     @rx.event
-    async def refresh(self):
-        """Look again: an event said that something moved."""
-        if self.id:
+    async def follow(self, sequence: int):
+        """The timeline reached an event that may have moved what the head says."""
+        if self.id and sequence > self.events:
             self._show(await self.call(operations.get_session, session=self.id))
 
     @rx.event
-    async def open_note(self):
-        """Show the field for a note."""
-        self.noting, self.landing_open = not self.noting, False
-
-    @rx.event
-    async def open_landing(self):
-        """Show the field for the summary of the landing."""
-        self.noting, self.landing_open = False, not self.landing_open
+    async def open_drawer(self, name: str):
+        """Show a form; the one that is shown already is put away."""
+        self.drawer = "" if self.drawer == name else name
 
     @rx.event
     async def note(self, form: dict[str, str]):
         """Say something in the conversation."""
         await self.call(live_operations.add_session_note, session=self.id, content=form.get("note", ""))
-        self.noting = False
+        self.drawer = ""
 
     @rx.event
     async def land(self, form: dict[str, str]):
@@ -86,104 +80,90 @@ class SessionState(AppState):
         done = await self.call(
             landing_operations.land_session, session=self.id, summary=form.get("summary", "")
         )
-        self.landing_open = False
-        self.say(f"Landed at position {done.position}.")
-        return SessionState.refresh
+        self.drawer = ""
+        self.say(f"Landed at position {done.position}." if done.position else "Waiting for review.")
+        self._show(await self.call(operations.get_session, session=self.id))
 
     @rx.event
-    async def abandon(self):
+    async def abandon(self, form: dict[str, str]):
         """Give the session up."""
-        await self.call(operations.abandon_session, session=self.id)
+        self._show(
+            await self.call(operations.abandon_session, session=self.id, reason=form.get("reason", ""))
+        )
+        self.drawer = ""
         self.say("Abandoned.", "Nothing of it landed; it stays readable.", "")
-        return SessionState.refresh
-
-    @rx.event
-    async def choose(self, view: str):
-        """Unified or side by side."""
-        self.view = "split" if view == "split" else "unified"
 
     def _show(self, session: SessionDetail) -> None:
         org, name = session.organization, session.project
-        self.id, self.short_id, self.address = session.id, session.short_id, f"{org}/{name}"
+        self.id, self.short_id = session.id, session.short_id
         self.goal, self.status, self.summary = session.goal, session.status.value, session.summary
+        self.long_goal = len(session.goal) > LONG_GOAL
         self.author, self.agent, self.model = session.author, session.agent, session.model
         self.started_at = session.started_at.isoformat()
-        self.lasted = since(session.ended_at, session.started_at) if session.ended_at else ""
+        self.ended_at = session.ended_at.isoformat() if session.ended_at else ""
         self.base, self.landed = session.base_position, session.landed_position or 0
         self.base_url = routes.landing(org, name, self.base) if self.base else ""
         self.landing_url = routes.landing(org, name, self.landed) if self.landed else ""
         self.files, self.additions, self.deletions = session.files, session.additions, session.deletions
-        self.running = self.status in OPEN
+        self.events, self.running = session.events, self.status in OPEN
         self.may_note, self.may_land = "note" in session.may, "land" in session.may
         self.may_abandon = "abandon" in session.may
 
 
 def session_page() -> rx.Component:
     """The head, then panes that fill the window."""
-    base = rx.Var.create("/") + SessionState.org + "/" + SessionState.project + "/sessions"
+    base = frame.BASE + "/sessions"
+    here = rx.cond(SessionState.short_id != "", SessionState.short_id, slug("session_id"))
+    content = rx.fragment(_head(), _panes())
     return layout.project_page(
-        _head(),
-        rx.cond(SessionState.noting, _note_form()),
-        rx.cond(SessionState.landing_open, _land_form()),
-        rx.cond(SessionState.id != "", _panes()),
-        org=SessionState.org,
-        project=SessionState.project,
+        rx.cond(SessionState.id != "", content, rx.el.h1("Session", class_name="hush")),
         current="Sessions",
         class_name="desk",
         foot=False,
-        crumbs=[("Sessions", base), (SessionState.short_id, base + "/" + SessionState.short_id)],
+        crumbs=[("Sessions", base), (here, base + "/" + slug("session_id"))],
     )
 
 
 def _head() -> rx.Component:
-    base = rx.cond(
-        SessionState.base_url != "",
-        rx.el.span("from landing ", link("#", SessionState.base, to=SessionState.base_url)),
-    )
-    landed = rx.cond(
-        SessionState.landing_url != "",
-        rx.el.span("landed as ", link("#", SessionState.landed, to=SessionState.landing_url)),
-    )
+    base = rx.el.span("from landing ", link("#", SessionState.base, to=SessionState.base_url))
+    landed = rx.el.span("landed as ", link("#", SessionState.landed, to=SessionState.landing_url))
+    size = rx.cond(SessionState.long_goal, "ask goal long", "ask goal")
     return rx.el.header(
         rx.el.div(
             rx.el.p(
                 chips.status(SessionState.status),
+                feed.step(SessionState.id),
                 rx.el.span("started by ", SessionState.author, " ", when(SessionState.started_at, ago=True)),
-                base,
-                landed,
-                feed.live_state(SessionState.id),
+                rx.cond(SessionState.base_url != "", base),
+                rx.cond(SessionState.landing_url != "", landed),
                 class_name="meta",
             ),
-            rx.el.h1(SessionState.goal, class_name="ask"),
-            class_name="stack tight",
+            rx.el.h1(SessionState.goal, class_name=size, title=SessionState.goal),
+            rx.cond(SessionState.summary != "", rx.el.p(SessionState.summary, class_name="soft said")),
+            class_name="stack close",
         ),
         _actions(),
         _facts(),
+        rx.match(
+            SessionState.drawer,
+            ("note", _note_form()),
+            ("land", _land_form()),
+            ("abandon", _abandon_form()),
+            rx.fragment(),
+        ),
         class_name="session-head",
     )
 
 
 def _actions() -> rx.Component:
+    def opener(word: str, name: str, tone: str = "") -> rx.Component:
+        expanded = rx.cond(SessionState.drawer == name, "true", "false")
+        return forms.button(word, tone=tone, on_click=SessionState.open_drawer(name), aria_expanded=expanded)
+
     return rx.el.div(
-        rx.cond(SessionState.may_note, forms.button("Note", on_click=SessionState.open_note)),
-        rx.cond(
-            SessionState.may_abandon,
-            forms.button("Abandon", tone="danger", on_click=SessionState.abandon),
-        ),
-        rx.cond(
-            SessionState.may_land,
-            forms.button("Land", tone="primary", on_click=SessionState.open_landing),
-        ),
-        # The stream pokes this when the status moved; it is never seen.
-        rx.el.button(
-            "Look again",
-            id="look-again",
-            type="button",
-            class_name="hush",
-            tab_index=-1,
-            aria_hidden="true",
-            on_click=SessionState.refresh,
-        ),
+        rx.cond(SessionState.may_note, opener("Note", "note")),
+        rx.cond(SessionState.may_abandon, opener("Abandon", "abandon", "danger")),
+        rx.cond(SessionState.may_land, opener("Land", "land", "primary")),
         class_name="actions",
     )
 
@@ -194,98 +174,98 @@ def _facts() -> rx.Component:
         chips.agent(SessionState.agent, SessionState.model),
         chips.person(SessionState.author),
     )
-    elapsed = rx.cond(
-        SessionState.running, when(SessionState.started_at, clock=True), rx.el.span(SessionState.lasted)
-    )
-    return lists.facts(
-        ("Made by", made),
-        ("Elapsed", rx.el.b(elapsed, class_name="num")),
-        (
-            "Changed",
-            rx.el.span(
-                chips.stat(SessionState.additions, SessionState.deletions, loose=True),
-                " ",
-                SessionState.files,
-                " files",
-            ),
+    files = rx.cond(SessionState.files == 1, " file", " files")
+    changed = rx.cond(
+        SessionState.files > 0,
+        rx.fragment(
+            chips.stat(SessionState.additions, SessionState.deletions, loose=True),
+            rx.el.span(SessionState.files, files, class_name="soft"),
         ),
-        ("Session", rx.el.code(SessionState.short_id)),
+        rx.el.span("nothing yet", class_name="soft"),
+    )
+    elapsed = when(SessionState.started_at, clock=True, until=SessionState.ended_at)
+    return rx.el.dl(
+        rx.el.div(rx.el.dt(rx.cond(SessionState.agent != "", "Agent", "By hand")), rx.el.dd(made)),
+        rx.el.div(rx.el.dt("Elapsed"), rx.el.dd(rx.el.b(elapsed))),
+        rx.el.div(rx.el.dt("Changed"), rx.el.dd(changed)),
+        feed.facts(SessionState.id),
+        class_name="facts",
+    )
+
+
+def _drawer(
+    submit: str, tone: str, name: str, handler: rx.EventHandler, *fields: rx.Component
+) -> rx.Component:
+    return rx.el.form(
+        *fields,
+        rx.el.p(
+            forms.button(submit, type="submit", tone=tone, small=True),
+            forms.button(
+                "Cancel",
+                tone="quiet",
+                small=True,
+                on_click=SessionState.open_drawer(name),
+                custom_attrs={"data-cancel": True},
+            ),
+            class_name="line close",
+        ),
+        on_submit=handler,
+        reset_on_submit=True,
+        class_name="stack tight drawer",
+        aria_label=submit,
     )
 
 
 def _note_form() -> rx.Component:
-    return rx.el.form(
-        forms.area(
-            "Note",
-            "note",
-            hint="It joins the conversation and reaches the agent.",
-            required=True,
-            auto_focus=True,
-            rows="3",
-            max_length="100000",
-        ),
-        rx.el.p(
-            forms.button("Add the note", type="submit", tone="primary", small=True),
-            forms.button("Cancel", tone="quiet", small=True, on_click=SessionState.open_note),
-            class_name="line close",
-        ),
-        on_submit=SessionState.note,
-        reset_on_submit=True,
-        class_name="stack tight drawer",
+    field = forms.area(
+        "Note",
+        "note",
+        hint="It joins the conversation, where the agent reads it.",
+        required=True,
+        auto_focus=True,
+        rows="3",
+        max_length="100000",
     )
+    return _drawer("Add the note", "primary", "note", SessionState.note, field)
 
 
 def _land_form() -> rx.Component:
-    return rx.el.form(
-        forms.area(
-            "Summary",
-            "summary",
-            hint="What changed and why, for who reads the trunk. May stay empty.",
-            auto_focus=True,
-            rows="3",
-            max_length="10000",
-        ),
-        rx.el.p(
-            forms.button("Land on main", type="submit", tone="primary", small=True),
-            forms.button("Cancel", tone="quiet", small=True, on_click=SessionState.open_landing),
-            class_name="line close",
-        ),
-        on_submit=SessionState.land,
-        class_name="stack tight drawer",
+    field = forms.area(
+        "Summary",
+        "summary",
+        hint="What changed and why, for who reads the trunk. May stay empty.",
+        auto_focus=True,
+        rows="3",
+        max_length="10000",
     )
+    return _drawer("Land on main", "primary", "land", SessionState.land, field)
+
+
+def _abandon_form() -> rx.Component:
+    field = forms.field(
+        "Why",
+        "reason",
+        hint="It stays readable, nothing of it lands, and it cannot be taken up again. May stay empty.",
+        auto_focus=True,
+        max_length=2000,
+    )
+    return _drawer("Abandon the session", "danger", "abandon", SessionState.abandon, field)
 
 
 def _panes() -> rx.Component:
-    timeline = rx.el.section(
-        feed.timeline(SessionState.id, started=SessionState.started_at, running=SessionState.running),
-        class_name="pane",
-        aria_label="Timeline",
-    )
-    changes_src = (
-        rx.Var.create("/_fragments/sessions/") + SessionState.id + "/changes?view=" + SessionState.view
-    )
-    changes = rx.el.section(
-        rx.el.header(rx.el.h2("Changes"), rx.el.span(_views(), class_name="end"), class_name="head"),
-        fragment(changes_src, label="Changes", live="diff", class_name="inner"),
-        class_name="pane changes",
-        aria_label="Changes",
+    timeline = feed.timeline(
+        SessionState.id,
+        started=SessionState.started_at,
+        running=SessionState.running,
+        on_news=SessionState.follow,
     )
     side = rx.el.div(
         feed.plan(SessionState.id),
-        feed.files(SessionState.id),
-        changes,
+        feed.changes(SessionState.id),
         feed.terminal(SessionState.id),
         class_name="side",
     )
     return rx.el.div(timeline, side, class_name="panes session")
-
-
-def _views() -> rx.Component:
-    def choice(name: str, word: str) -> rx.Component:
-        pressed = rx.cond(SessionState.view == name, "true", "false")
-        return forms.button(word, small=True, on_click=SessionState.choose(name), aria_pressed=pressed)
-
-    return rx.el.span(choice("unified", "Unified"), choice("split", "Side by side"), class_name="btns")
 
 
 @head(routes.SESSION)
@@ -308,9 +288,9 @@ async def session_head(session: str | None, *, org: str, project: str, session_i
     )
 
 
-layout.screen(
+layout.project_screen(
     routes.SESSION,
     session_page,
-    title=rx.cond(SessionState.goal != "", SessionState.goal + " · Micelio", "Micelio"),
+    title=rx.cond(SessionState.goal != "", SessionState.goal + " · ", "") + frame.ADDRESS + " · Micelio",
     on_load=[SessionState.load],
 )

@@ -5,7 +5,7 @@ from html import escape
 import reflex as rx
 
 from backend.sessions import service as operations
-from micelio_app import layout, routes
+from micelio_app import frame, layout, routes
 from micelio_app.head import Head, head
 from micelio_app.pages.rows import SessionRow, session_line, session_row
 from micelio_app.state import AppState, ask
@@ -51,22 +51,18 @@ def sessions_page() -> rx.Component:
         forms.copy_box('mic session start "what you want"'),
     )
     any_rows = SessionsState.open_rows.length() + SessionsState.ended_rows.length() > 0
+    earlier = rx.el.p(forms.button("Earlier sessions", on_click=SessionsState.more), class_name="more")
     filled = rx.fragment(
         _list("Open", SessionsState.open_rows),
         _list("Ended", SessionsState.ended_rows),
-        rx.cond(
-            SessionsState.further != "",
-            rx.el.p(forms.button("Earlier sessions", on_click=SessionsState.more), class_name="more"),
-        ),
+        rx.cond(SessionsState.further != "", earlier),
     )
-    base = rx.Var.create("/") + SessionsState.org + "/" + SessionsState.project
     return layout.project_page(
         rx.el.h1("Sessions", class_name="hush"),
         rx.cond(any_rows, filled, rx.cond(SessionsState.loaded, nothing, lists.waiting())),
-        org=SessionsState.org,
-        project=SessionsState.project,
         current="Sessions",
-        crumbs=[("Sessions", base + "/sessions")],
+        class_name="page stack loose",
+        crumbs=[("Sessions", frame.BASE + "/sessions")],
     )
 
 
@@ -91,9 +87,9 @@ async def sessions_head(session: str | None, *, org: str, project: str) -> Head:
     )
 
 
-layout.screen(
+layout.project_screen(
     routes.SESSIONS,
     sessions_page,
-    title=rx.Var.create("Sessions · ") + SessionsState.org + "/" + SessionsState.project + " · Micelio",
+    title=rx.Var.create("Sessions · ") + frame.ADDRESS + " · Micelio",
     on_load=[SessionsState.load],
 )

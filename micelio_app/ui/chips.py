@@ -27,6 +27,14 @@ STATUS_DOTS = {
 }
 """The dot of each status a session can have."""
 
+STATUS_WORDS = {
+    "active": "Running",
+    "pending_review": "Waiting for review",
+    "rejected": "Rejected",
+    "landed": "Landed",
+    "abandoned": "Abandoned",
+}
+
 BY_WORDS = {"ai": "AI-generated", "assisted": "AI-assisted", "human": "Human"}
 
 
@@ -49,16 +57,21 @@ def state(of: Text, *words: Any, class_name: str = "state") -> rx.Component:
     return rx.el.span(dot(of), *words, class_name=class_name)
 
 
+def status_word(of: Text) -> Any:
+    """What a session's status is called."""
+    return STATUS_WORDS.get(of, of) if isinstance(of, str) else rx.match(of, *STATUS_WORDS.items(), "Draft")
+
+
 def status(of: Text) -> rx.Component:
-    """A session's status as circle and word, in moss and bold while it runs."""
-    words = {"active": "Running", "pending_review": "Waiting for review", "rejected": "Rejected"}
-    words |= {"landed": "Landed", "abandoned": "Abandoned"}
-    word = words.get(of, of) if isinstance(of, str) else rx.match(of, *words.items(), "Draft")
-    alive = of == "active"
-    tone = (
-        ("state moss" if alive else "state") if isinstance(of, str) else rx.cond(alive, "state moss", "state")
-    )
-    return rx.el.span(status_dot(of), rx.el.b(word), class_name=tone)
+    """A session's status as circle and word, in moss while it runs and once it has landed."""
+    tones = {
+        "active": "state moss",
+        "landed": "state moss",
+        "pending_review": "state ochre",
+        "rejected": "state rust",
+    }
+    tone = tones.get(of, "state") if isinstance(of, str) else rx.match(of, *tones.items(), "state")
+    return rx.el.span(status_dot(of), rx.el.b(status_word(of)), class_name=tone)
 
 
 def by(author: Text) -> rx.Component:
@@ -86,7 +99,7 @@ def person(handle: rx.Var[str] | str) -> rx.Component:
 def agent(name: rx.Var[str] | str, model: Text = "") -> rx.Component:
     """An agent's ring, its tool's name, then the model."""
     shown = rx.el.span(avatar(name[:2], agent=True), name, class_name="who agent-name")
-    return rx.fragment(shown, " ", rx.el.span(model, class_name="soft"))
+    return rx.el.span(shown, rx.el.span(model, class_name="soft"), class_name="line close")
 
 
 def stat(added: Number, removed: Number, *, loose: bool = False, bar: bool = False) -> rx.Component:
@@ -96,7 +109,7 @@ def stat(added: Number, removed: Number, *, loose: bool = False, bar: bool = Fal
     """
     share = rx.Var.create(added).to(int) / rx.cond(added + removed > 0, added + removed, 1)
     parts = [
-        rx.el.b("+", added, class_name="plus"),
+        rx.el.b("+", added, class_name="plus", data_n=rx.Var.create(added).to_string()),
         rx.el.b(MINUS, removed, class_name="minus", data_n=rx.Var.create(removed).to_string()),
     ]
     if bar:

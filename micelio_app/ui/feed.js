@@ -17,8 +17,11 @@ const SHOWN = 1500; // rows in the document; older ones come back with "Show ear
 const NEAR = 64; // px from the end that still counts as the end
 const DIFF_LINES = 40;
 const OUT_LINES = 60;
+const SHORT = 40; // a result this short stands in the row itself
+const NEWS = new Set(["status", "diff", "error", "permission"]); // what may move the head of the page
+const NEWS_REST = 500; // ms between two tellings
 
-export function EventFeed({ session, started, after, running }) {
+export function EventFeed({ session, started, after, running, onNews }) {
   const { events, state, first } = useEvents(session, after);
   const [filter, setFilter] = useState(null);
   const rows = useMemo(() => toRows(events), [events]);
@@ -28,6 +31,7 @@ export function EventFeed({ session, started, after, running }) {
   const list = useRef(null);
   const { fresh, toEnd } = useFollow(list, last, running);
   useJumps(list, toEnd);
+  useNews(events, onNews);
   const begin = Date.parse(started);
   const hidden = wanted.length - shown.length > 0 || (first ?? after + 1) > 1;
   return jsx("section", { className: "pane feed", "aria-label": "Timeline" }, [
@@ -107,6 +111,7 @@ const said = (body) => (typeof body?.text === "string" ? body.text : typeof body
 function read({ kind, body }) {
   if (kind === "prompt") return { group: "prompt", kind: "prompt", text: said(body) };
   if (kind === "message") {
+    if (body?.role === "human" && !body.decision) return { group: "prompt", kind: "prompt", text: said(body) };
     return body?.decision ? { group: "decision", kind: "decision", text: said(body) } : { group: "message", kind: "message", text: said(body) };
   }
   if (kind === "permission") return { group: "decision", kind: "decision", text: said(body), label: "asks" };
@@ -115,15 +120,24 @@ function read({ kind, body }) {
     const ok = body?.ok !== false;
     return { group: ok ? "tool" : "error", kind: ok ? "pass" : "error", name: body?.name ?? "Result", text: said(body).split("\n")[0], out: said(body) };
   }
-  if (kind === "diff") return { group: "edit", kind: "edit", name: EDITS[body?.status] ?? "Edit", path: body?.path ?? "", patch: body?.patch };
+  if (kind === "diff") return { group: "edit", kind: "edit", name: body?.reverted ? "Revert" : EDITS[body?.status] ?? "Edit", path: body?.path ?? "", patch: body?.patch };
   if (kind === "error") return { group: "error", kind: "error", text: said(body), name: "Error" };
   if (kind === "output") return { group: "tool", kind: "quiet", text: "Output", out: body?.text ?? "" };
   if (kind === "plan") return { group: "tool", kind: "tool", name: "Plan", text: planned(body) };
   if (kind === "artifact") return { group: "tool", kind: "tool", name: "Made", text: body?.name ?? said(body), href: body?.url };
   if (kind === "thinking") return { group: "quiet", kind: "quiet", text: "Thought", out: said(body) };
+  if (kind === "status" && ENDS[body?.state]) return { group: "quiet", ...ENDS[body.state](body) };
+  if (kind === "checkpoint") return { group: "quiet", kind: "quiet", text: `Pushed: ${said(body)}` };
   const words = said(body) || body?.state || "";
   return { group: "quiet", kind: "quiet", text: words ? words : kind, out: words ? "" : JSON.stringify(body, null, 1) };
 }
+
+// How the place of the session in its own life moved.
+const ENDS = {
+  landed: (body) => ({ kind: "pass", name: "Landed", text: `at position ${body.position}` }),
+  abandoned: (body) => ({ kind: "error", name: "Abandoned", text: said(body) }),
+  pending_review: (body) => ({ kind: "decision", text: ["Waits for review", said(body)].join("\n"), label: "" }),
+};
 
 const EDITS = { added: "Write", deleted: "Delete", renamed: "Rename", modified: "Edit" };
 
@@ -162,25 +176,26 @@ function What({ row }) {
   if (kind === "prompt") {
     const goal = row.sequence === 1;
     return [
-      jsx("p", { key: "a" }, jsx("b", {}, event.actor), " ", goal && jsx("span", { className: "meta" }, "started this session")),
+      jsx("p", { key: "a" }, jsx("b", {}, event.actor), goal && jsx("span", { className: "meta" }, " started this session")),
       jsx("p", { key: "t", className: goal ? "ask text" : "said" }, row.text),
     ];
   }
   if (kind === "decision") {
     const [head, ...rest] = row.text.split("\n");
     return [
-      jsx("p", { key: "h" }, jsx("b", {}, head), " ", jsx("span", { className: "meta" }, row.label ?? "decision")),
+      jsx("p", { key: "h" }, jsx("b", {}, head), " ", row.label !== "" && jsx("span", { className: "meta" }, row.label ?? "decision")),
       rest.length > 0 && jsx("p", { key: "r", className: "soft said" }, rest.join("\n").trim()),
     ];
   }
   if (kind === "message") {
-    return jsx("p", { className: "said" }, event.body?.role === "human" && jsx("b", {}, `${event.actor} `), row.text);
+    return jsx("p", { className: "said" }, row.text);
   }
   return jsx(Call, { row });
 }
 
 function Call({ row }) {
-  const inside = row.patch ? jsx(Patch, { patch: row.patch }) : row.out || row.result?.text ? jsx(Out, { row }) : null;
+  const long = row.result?.text.length > SHORT || row.result?.text.includes("\n");
+  const inside = row.patch ? jsx(Patch, { patch: row.patch }) : row.out || long ? jsx(Out, { row }) : null;
   const what = row.path ? jsx("code", { key: "c", className: "cut" }, jsx(Path, { path: row.path }))
     : row.name ? jsx("code", { key: "c", className: "cut" }, row.text) : jsx("span", { key: "c", className: "cut" }, row.text);
   const line = [row.name && jsx("b", { key: "b" }, row.name), what, jsx("span", { key: "r", className: "result" }, jsx(Result, { row }))];
@@ -204,16 +219,24 @@ function Unfold({ start, line, children }) {
   return jsx("details", { open }, jsx("summary", { className: "call", onClick }, line), open && children);
 }
 
+// One line of what came out, how it ended and how long it took: "1 failed · 6.1 s".
 function Result({ row }) {
   const { body } = row.event;
-  if (row.path) return `+${body?.additions ?? 0}${body?.deletions ? ` −${body.deletions}` : ""}`;
+  if (row.path) {
+    const lines = [body?.additions > 0 && `+${body.additions}`, body?.deletions > 0 && `−${body.deletions}`].filter(Boolean);
+    return body?.binary ? "binary" : lines.join(" ");
+  }
   if (!row.result) return null;
-  const took = duration(row.result.took);
-  return row.result.ok === false ? [jsx("span", { key: "f", className: "rust" }, "failed"), took && ` · ${took}`] : took;
+  const { ok, text, took } = row.result;
+  const failed = ok === false;
+  const said = text && text.length <= SHORT && !text.includes("\n") ? text : failed ? "failed" : "";
+  const time = took >= 100 ? duration(took) : "";
+  return [said && jsx("span", { key: "s", className: failed ? "rust" : row.kind === "pass" ? "moss" : undefined }, said), said && time && " · ", time];
 }
 
 function Out({ row }) {
-  const text = clean((row.out ?? "") + (row.out && row.result?.text ? "\n" : "") + (row.result?.text ?? ""));
+  const result = row.result?.text.length > SHORT || row.result?.text.includes("\n") ? row.result.text : "";
+  const text = clean((row.out ?? "") + (row.out && result ? "\n" : "") + result);
   const lines = text.split("\n");
   const cut = lines.length - OUT_LINES;
   return jsx("pre", { className: "out", tabIndex: 0 }, cut > 0 ? `… ${cut} lines above\n${lines.slice(-OUT_LINES).join("\n")}` : text);
@@ -235,7 +258,7 @@ function Patch({ patch }) {
       jsx("colgroup", {}, jsx("col", { className: "n" }), jsx("col", {})),
       jsx("tbody", {}, lines.slice(0, DIFF_LINES).map(([number, tone, text], index) =>
         jsx("tr", { key: index }, jsx("td", { className: `ln ${tone}` }, number), jsx("td", { className: `src ${tone}` }, text))))),
-    more > 0 && jsx("p", { key: "m", className: "meta inner" }, `${more} more lines under Files`),
+    more > 0 && jsx("p", { key: "m", className: "meta inner" }, `${more} more lines under Changes`),
   ]);
 }
 
@@ -253,21 +276,21 @@ function duration(milliseconds) {
 }
 
 // Follow: the end stays in view until the reader scrolls up; then new events are only counted.
+// On a phone the window scrolls, and it is never moved under the reader: there they are counted too.
 function useFollow(list, last, running) {
   const following = useRef(running && !globalThis.location?.hash);
   const seen = useRef(0);
-  const moving = useRef(0);
+  const before = useRef(0);
   const [fresh, setFresh] = useState(0);
 
   useEffect(() => {
     const onScroll = () => {
-      const box = scroller(list.current);
-      if (!box) return;
-      const away = box.scrollHeight - box.scrollTop - box.clientHeight;
-      const up = box.scrollTop < moving.current - 2;
-      moving.current = box.scrollTop;
+      const box = pane(list.current);
+      const [place, away] = box ? [box.scrollTop, box.scrollHeight - box.scrollTop - box.clientHeight] : [scrollY, below(list.current)];
+      const up = place < before.current - 2;
+      before.current = place;
       if (away < NEAR) {
-        following.current = true;
+        following.current = Boolean(box);
         setFresh(0);
       } else if (up) following.current = false;
     };
@@ -276,17 +299,17 @@ function useFollow(list, last, running) {
   }, []);
 
   const toEnd = useCallback(() => {
-    following.current = true;
     setFresh(0);
-    const box = scroller(list.current);
-    if (!box) return;
+    const box = pane(list.current);
+    if (!box) return list.current?.lastElementChild?.scrollIntoView({ block: "center", behavior: "instant" });
+    following.current = true;
     box.scrollTo({ top: box.scrollHeight, behavior: "instant" });
-    moving.current = box.scrollTop;
+    before.current = box.scrollTop;
   }, []);
 
   useEffect(() => {
     // Rows get their true height when they come into view, and details unfold.
-    const grown = new ResizeObserver(() => following.current && seen.current && toEnd());
+    const grown = new ResizeObserver(() => following.current && seen.current && pane(list.current) && toEnd());
     grown.observe(list.current);
     return () => grown.disconnect();
   }, [toEnd]);
@@ -295,20 +318,42 @@ function useFollow(list, last, running) {
     if (!last) return;
     const arrived = seen.current ? last - seen.current : 0;
     const arriving = seen.current === 0;
+    const box = pane(list.current);
     seen.current = last;
     if (arriving && location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView({ block: "center" });
-    else if (following.current) toEnd();
-    else if (arrived > 0) setFresh((count) => count + arrived);
+    else if (following.current && box) toEnd();
+    else if (arrived > 0 && (box || below(list.current) > NEAR)) setFresh((count) => count + arrived);
   }, [last]);
 
   return { fresh, toEnd };
 }
 
-/** What scrolls the timeline: its pane on a desk, the window on a phone. */
-function scroller(node) {
-  const pane = node?.closest(".pane");
-  return pane && getComputedStyle(pane).overflowY === "auto" ? pane : document.scrollingElement;
+// Tells the page of events that move what stands outside the timeline: at once, then at rest.
+function useNews(events, onNews) {
+  const told = useRef(0);
+  const timer = useRef(null);
+  const rest = useRef(0);
+  const newest = events.findLast((event) => NEWS.has(event.kind))?.sequence ?? 0;
+  useEffect(() => {
+    if (!onNews || newest <= told.current || timer.current) return;
+    timer.current = setTimeout(() => {
+      timer.current = null;
+      rest.current = performance.now();
+      told.current = newest;
+      onNews(newest);
+    }, Math.max(0, NEWS_REST - (performance.now() - rest.current)));
+  });
+  useEffect(() => () => clearTimeout(timer.current), []);
 }
+
+/** The pane that scrolls the timeline; null on a phone, where the window does. */
+function pane(node) {
+  const found = node?.closest(".pane");
+  return found && getComputedStyle(found).overflowY === "auto" ? found : null;
+}
+
+/** How far the end of the timeline is below the window. */
+const below = (node) => (node ? node.getBoundingClientRect().bottom - innerHeight : 0);
 
 function useJumps(list, toEnd) {
   const jump = (kind, step) => () => {

@@ -1,8 +1,10 @@
-"""A session while it grows: timeline, plan, files and terminal over one stream of events.
+"""A session while it grows: timeline, plan, changes and terminal over one stream of events.
 
 All parts of one page that name the same session share one subscription, and all tabs of a
 browser share one connection (`assets/live.js`). Nothing of it passes through a State.
 """
+
+from typing import Any
 
 import reflex as rx
 
@@ -12,6 +14,7 @@ from micelio_app.ui.links import Text
 _live = rx.asset("live.js", shared=True)
 _panes = rx.asset("panes.js", shared=True)
 _feed = rx.asset("feed.js", shared=True)
+_changes = rx.asset("changes.js", shared=True)
 
 
 class EventFeed(rx.Component):
@@ -23,53 +26,67 @@ class EventFeed(rx.Component):
     started: rx.Var[str]
     after: rx.Var[int]
     running: rx.Var[bool]
+    on_news: rx.EventHandler[rx.event.passthrough_event_spec(int)]
 
 
-class PlanPane(rx.Component):
+class _Pane(rx.Component):
+    """A part that reads the events of one session."""
+
+    library = str(_panes.importable_path)
+    session: rx.Var[str]
+    after: rx.Var[int]
+
+
+class PlanPane(_Pane):
     """The newest plan."""
 
-    library = str(_panes.importable_path)
     tag = "PlanPane"
-    session: rx.Var[str]
-    after: rx.Var[int]
 
 
-class FilesPane(rx.Component):
-    """The files changed so far."""
+class ChangesPane(_Pane):
+    """The files changed so far and the lines of one of them."""
 
-    library = str(_panes.importable_path)
-    tag = "FilesPane"
-    session: rx.Var[str]
-    after: rx.Var[int]
+    library = str(_changes.importable_path)
+    tag = "ChangesPane"
 
 
-class TerminalPane(rx.Component):
+class TerminalPane(_Pane):
     """What ran, as it was printed."""
 
-    library = str(_panes.importable_path)
     tag = "TerminalPane"
-    session: rx.Var[str]
-    after: rx.Var[int]
 
 
-class LiveState(rx.Component):
-    """A word when the stream is lost, nothing while it is open."""
+class SessionFacts(_Pane):
+    """Events, checks and what it cost, as terms of a list of facts."""
 
-    library = str(_panes.importable_path)
-    tag = "LiveState"
-    session: rx.Var[str]
-    after: rx.Var[int]
+    tag = "SessionFacts"
+
+
+class StepWord(_Pane):
+    """Which step of the plan runs."""
+
+    tag = "StepWord"
 
 
 def timeline(
-    session: Text, *, started: Text, after: Number = 0, running: bool | rx.Var[bool] = True
+    session: Text,
+    *,
+    started: Text,
+    after: Number = 0,
+    running: bool | rx.Var[bool] = True,
+    on_news: Any = None,
 ) -> rx.Component:
     """The session's events as they come, with filters, follow and "N new".
 
     `session` is the whole id. `after` is the sequence to begin behind (what is earlier is loaded on
-    demand); it must be the same in all parts of a page. `started` is when the session began (RFC 3339).
+    demand); it must be the same in all parts of a page. `started` is when the session began (RFC
+    3339). `on_news` is called with a sequence, at most twice a second, when events up to it may have
+    moved status, counts or what one may do.
     """
-    return EventFeed.create(key=session, session=session, started=started, after=after, running=running)
+    told = {} if on_news is None else {"on_news": on_news}
+    return EventFeed.create(
+        key=session, session=session, started=started, after=after, running=running, **told
+    )
 
 
 def plan(session: Text, *, after: Number = 0) -> rx.Component:
@@ -77,16 +94,21 @@ def plan(session: Text, *, after: Number = 0) -> rx.Component:
     return PlanPane.create(key=session, session=session, after=after)
 
 
-def files(session: Text, *, after: Number = 0) -> rx.Component:
-    """Changed files with their lines; choosing one tells the page by `micelio:file`."""
-    return FilesPane.create(key=session, session=session, after=after)
+def changes(session: Text, *, after: Number = 0) -> rx.Component:
+    """Changed files, and the diff of the newest one or of the one that was chosen."""
+    return ChangesPane.create(key=session, session=session, after=after)
 
 
 def terminal(session: Text, *, after: Number = 0) -> rx.Component:
-    """The output of tools, newest at the bottom."""
+    """The output of tools, newest at the bottom; nothing while nothing was printed."""
     return TerminalPane.create(key=session, session=session, after=after)
 
 
-def live_state(session: Text, *, after: Number = 0) -> rx.Component:
-    """Says when the stream was lost and is being opened again."""
-    return LiveState.create(key=session, session=session, after=after)
+def facts(session: Text, *, after: Number = 0) -> rx.Component:
+    """Events, checks, tokens and cost: `div`s for a `dl`."""
+    return SessionFacts.create(key=session, session=session, after=after)
+
+
+def step(session: Text, *, after: Number = 0) -> rx.Component:
+    """ "step 3 of 5", or nothing without a plan."""
+    return StepWord.create(key=session, session=session, after=after)

@@ -81,45 +81,24 @@ def button_link(
     return link(*content, to=to, class_name=_button_class(tone, small, False), **properties)
 
 
-def copy_box(text: Text) -> rx.Component:
-    """A command and the button that copies it."""
+def copy_box(text: Text, address: rx.Var[str] | None = None) -> rx.Component:
+    """A command and the button that copies it; an address at its end breaks after slashes only."""
+    words = [text] if address is None else [text, rx.foreach(address.split("/"), _segment)]
     return rx.el.div(
-        rx.el.code(text),
+        rx.el.code(*words),
         rx.el.button("Copy", type="button", custom_attrs={"data-copy": True}),
         class_name="copy",
     )
-
-
-def clone_box(mic: Text, git: Text, hint: Any = None) -> rx.Component:
-    """How to get the project, with `mic` or with git; works without scripts."""
-    return rx.el.div(
-        rx.el.header(
-            rx.el.h2("Clone"),
-            rx.el.span(
-                _choice("mic", chosen=True),
-                _choice("git"),
-                class_name="end btns",
-                role="radiogroup",
-                aria_label="Clone with",
-            ),
-            class_name="head",
-        ),
-        rx.el.div(copy_box(mic), data_when="mic"),
-        rx.el.div(copy_box(git), data_when="git"),
-        rx.el.p(hint, class_name="hint") if hint is not None else rx.fragment(),
-        class_name="clone stack tight",
-    )
-
-
-def _choice(name: str, *, chosen: bool = False) -> rx.Component:
-    box = rx.el.input(class_name="hush", type="radio", name="clone", value=name, default_checked=chosen)
-    return rx.el.label(box, name, class_name="btn small")
 
 
 def _button_class(tone: str, small: bool, block: bool) -> str:
     return " ".join(
         ["btn", *([tone] if tone else []), *(["small"] if small else []), *(["block"] if block else [])]
     )
+
+
+def _segment(part: rx.Var[str], index: rx.Var[int]) -> rx.Component:
+    return rx.fragment(rx.cond(index > 0, "/", ""), rx.cond(index > 2, rx.el.wbr()), part)
 
 
 def _says(name: str, hint: Text, error: Text) -> rx.Component:

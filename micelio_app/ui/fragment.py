@@ -9,6 +9,9 @@ import reflex as rx
 from micelio_app.ui.links import Text
 
 _fragment = rx.asset("fragment.js", shared=True)
+_live = rx.asset("live.js", shared=True)
+_panes = rx.asset("panes.js", shared=True)
+_sections = rx.asset("sections.js", shared=True)
 
 
 class HtmlFragment(rx.Component):
@@ -27,3 +30,21 @@ def fragment(src: Text, *, label: Text = "", live: str = "", class_name: Text = 
     An empty `src` shows nothing yet. `label` names what is loading to a screen reader.
     """
     return HtmlFragment.create(src=src, label=label, live=live, class_name=class_name)
+
+
+class FileSections(rx.Component):
+    """Changed files whose lines are fetched when the reader comes near."""
+
+    library = str(_sections.importable_path)
+    tag = "FileSections"
+    list: rx.Var[str]
+    lines: rx.Var[str]
+
+
+def sections(of: Text, *, lines: Text) -> rx.Component:
+    """A difference too large for one fragment.
+
+    `of` answers JSON with the list `changes`; `lines` has a query already and answers the HTML of one
+    file for `&path=`.
+    """
+    return FileSections.create(list=of, lines=lines)

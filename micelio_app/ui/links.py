@@ -3,6 +3,8 @@
 from typing import Any
 
 import reflex as rx
+from reflex_base.utils.imports import ImportVar
+from reflex_base.vars import VarData
 from reflex_components_core.el.elements.base import BaseHTML
 from reflex_components_core.react_router.dom import ReactRouterLink
 
@@ -19,6 +21,7 @@ class When(rx.Component):
     at: rx.Var[str]
     ago: rx.Var[bool]
     clock: rx.Var[bool]
+    until: rx.Var[str]
 
 
 class NativeLink(BaseHTML):
@@ -38,6 +41,14 @@ def outside(*content: Any, href: Text, **properties: Any) -> rx.Component:
     return NativeLink.create(*content, href=href, **properties)
 
 
+def slug(name: str) -> rx.Var[str]:
+    """A slug of the page's own address: known before any State is, empty where the page has none."""
+    asked = VarData(
+        imports={"react-router": [ImportVar(tag="useParams")]}, hooks={"const slugs = useParams()": None}
+    )
+    return rx.Var(_js_expr=f'(slugs.{name} ?? "")', _var_type=str, _var_data=asked).guess_type()
+
+
 def mark() -> rx.Component:
     """The circle with its one thread, in the colour of the text."""
     stroke = {"fill": "none", "stroke": "var(--paper)", "strokeWidth": "1.7"}
@@ -50,9 +61,12 @@ def mark() -> rx.Component:
     )
 
 
-def when(at: Text, *, ago: bool = False, clock: bool = False) -> rx.Component:
-    """When something happened (RFC 3339): "3 h", "3 h ago", or with `clock` a count that runs."""
-    return When.create(at=at, ago=ago, clock=clock)
+def when(at: Text, *, ago: bool = False, clock: bool = False, until: Text = "") -> rx.Component:
+    """When something happened (RFC 3339): "3 h", "3 h ago", or with `clock` a count that runs.
+
+    The count stands still at `until`, once that is given.
+    """
+    return When.create(at=at, ago=ago, clock=clock, until=until)
 
 
 def key(*names: str) -> rx.Component:

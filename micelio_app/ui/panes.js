@@ -28,6 +28,10 @@ export function foldFiles(events) {
   const files = new Map();
   for (const { kind, body, sequence } of events) {
     if (kind !== "diff" || !body?.path) continue;
+    if (body.reverted) {
+      files.delete(body.path);
+      continue;
+    }
     const before = files.get(body.path);
     if (body.status === "renamed" && body.previous) files.delete(body.previous);
     if (before?.status === "added" && body.status === "deleted") {
@@ -40,55 +44,18 @@ export function foldFiles(events) {
   return [...files.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-const MODES = { added: ["A", "a"], deleted: ["D", "d"], renamed: ["R", "m"], modified: ["M", "m"] };
-
-export function FilesPane({ session, after }) {
-  const { events } = useEvents(session, after);
-  const files = useMemo(() => foldFiles(events), [events]);
-  if (!files.length) {
-    return jsx("section", { className: "pane", "aria-labelledby": "files" }, [
-      jsx("header", { key: "h", className: "head" }, jsx("h2", { id: "files" }, "Files")),
-      jsx("p", { key: "p", className: "inner soft" }, "No file changed yet."),
-    ]);
-  }
-  const [plus, minus] = [sum(files, "plus"), sum(files, "minus")];
-  const most = Math.max(...files.map((file) => file.plus + file.minus), 1);
-  const newest = files.reduce((a, b) => (a.sequence > b.sequence ? a : b));
-  return jsx("section", { className: "pane", "aria-labelledby": "files" }, [
-    jsx("header", { key: "h", className: "head" }, [
-      jsx("h2", { key: "t", id: "files" }, "Files"),
-      jsx("span", { key: "c", className: "count" }, files.length),
-      jsx(Stat, { key: "s", plus, minus, loose: true }),
-    ]),
-    jsx("ul", { key: "l", className: "touched inner" }, files.map((file) =>
-      jsx("li", { key: file.path, "aria-current": file === newest || undefined }, [
-        jsx("span", { key: "m", className: `mode ${(MODES[file.status] ?? MODES.modified)[1]}`, title: file.status },
-          (MODES[file.status] ?? MODES.modified)[0]),
-        jsx("a", { key: "a", className: "cut", href: `#file-${encodeURIComponent(file.path)}`, onClick: () => choose(file) },
-          jsx(Path, { path: file.path })),
-        jsx(Stat, { key: "s", plus: file.plus, minus: file.minus, most }),
-      ]))),
-  ]);
-}
-
-function choose(file) {
-  window.dispatchEvent(new CustomEvent("micelio:file", { detail: file }));
-}
-
 export function Path({ path }) {
   const cut = path.lastIndexOf("/") + 1;
-  return jsx("span", { className: "path" }, jsx("span", { className: "dir" }, path.slice(0, cut)), path.slice(cut));
+  return jsx("span", { className: "path" }, jsx("span", { className: "dir" }, path.slice(0, cut)), jsx("span", {}, path.slice(cut)));
 }
 
 export function Stat({ plus, minus, most, loose }) {
   return jsx("span", { className: loose ? "stat loose" : "stat" }, [
-    jsx("b", { key: "p", className: "plus" }, `+${plus}`),
+    jsx("b", { key: "p", className: "plus", "data-n": plus }, `+${plus}`),
     jsx("b", { key: "m", className: "minus", "data-n": minus }, `−${minus}`),
     most && jsx("i", { key: "i", style: { "--a": plus / most, "--d": minus / most } }),
   ]);
 }
-
-const sum = (files, name) => files.reduce((total, file) => total + file[name], 0);
 
 export function TerminalPane({ session, after }) {
   const { events } = useEvents(session, after);
@@ -135,6 +102,50 @@ export function command(body) {
 export function clean(text) {
   return text.replace(/\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])/g, "").replace(/\r?\n$/, "");
 }
+
+/** "step 3 of 5", from the newest plan. */
+export function StepWord({ session, after }) {
+  const { events } = useEvents(session, after);
+  const steps = events.findLast((event) => event.kind === "plan")?.body?.steps;
+  if (!Array.isArray(steps) || !steps.length) return null;
+  const now = steps.findIndex((step) => STEP[step.state] === "doing");
+  return now < 0 ? null : jsx("span", {}, `step ${now + 1} of ${steps.length}`);
+}
+
+/** What the events add up to, as terms of a `dl`: how many, the last checks, tokens and cost. */
+export function SessionFacts({ session, after }) {
+  const { events, state } = useEvents(session, after);
+  const { checks, input, output, cost } = useMemo(() => added(events), [events]);
+  const failed = [...checks.values()].filter((ok) => !ok).length;
+  const check = failed ? `${failed} of ${checks.size} failed` : `${checks.size} passed`;
+  return [
+    checks.size > 0 && jsx(Fact, { key: "k", name: "Checks" },
+      jsx("span", { className: "state" }, jsx("i", { className: "dot", "data-state": failed ? "failed" : "passed" }), check)),
+    input + output > 0 && jsx(Fact, { key: "t", name: "Tokens" }, thin(input + output), " ",
+      jsx("span", { className: "soft" }, `in ${thin(input)}, out ${thin(output)}`)),
+    cost > 0 && jsx(Fact, { key: "c", name: "Cost" }, `$${(cost / 1e6).toFixed(2)}`),
+    state !== "waiting" && jsx(Fact, { key: "e", name: "Events" }, events.length),
+  ];
+}
+
+function Fact({ name, children }) {
+  return jsx("div", {}, jsx("dt", {}, name), jsx("dd", {}, children));
+}
+
+// As vcs/session.py folds them: the last result of each check counts, usage adds up.
+function added(events) {
+  const checks = new Map();
+  let [input, output, cost] = [0, 0, 0];
+  const ran = new Map();
+  for (const { kind, body, id, client_id, parent } of events) {
+    if (kind === "tool_call" && command(body)) for (const name of [id, client_id]) if (name) ran.set(name, command(body));
+    if (kind === "tool_result" && ran.has(parent) && typeof body?.ok === "boolean") checks.set(ran.get(parent), body.ok);
+    if (kind === "usage") [input, output, cost] = [input + (body?.input_tokens ?? 0), output + (body?.output_tokens ?? 0), cost + (body?.cost_micros ?? 0)];
+  }
+  return { checks, input, output, cost };
+}
+
+const thin = (count) => (count < 1000 ? `${count}` : count < 1e6 ? `${Math.round(count / 1000)} k` : `${(count / 1e6).toFixed(1)} M`);
 
 export function LiveState({ session, after }) {
   const { state } = useEvents(session, after);

@@ -37,7 +37,7 @@ function elapsed(then, now) {
   return minutes ? `${minutes} min ${tail} s` : `${seconds} s`;
 }
 
-export function When({ at, ago, clock }) {
+export function When({ at, ago, clock, until }) {
   const [now, setNow] = useState(() => Date.now());
   useEffect(() => {
     setNow(Date.now());
@@ -47,12 +47,13 @@ export function When({ at, ago, clock }) {
   if (!at || Number.isNaN(then)) return null;
   const day = new Date(then);
   const short = since(then, now);
+  const running = clock && !until;
   const text = clock
-    ? elapsed(then, now)
+    ? elapsed(then, until ? Date.parse(until) : now)
     : short === null
       ? day.toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" })
       : short + (ago ? " ago" : "");
   const utc = day.toISOString().slice(0, 19).replace("T", " ");
   const title = `${utc} UTC, here ${day.toLocaleString("en-GB")}`;
-  return jsx("time", { dateTime: at, title, suppressHydrationWarning: true }, text);
+  return jsx("time", { dateTime: at, title, role: running ? "timer" : undefined, suppressHydrationWarning: true }, text);
 }

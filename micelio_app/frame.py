@@ -1,0 +1,34 @@
+"""What stands around every page of a project: the numbers on its tabs, and whether it is read-only.
+
+Views take organization and project from the address (`ORG`, `PROJECT`), so the way back is on the
+page before the State is.
+"""
+
+import reflex as rx
+
+from backend.projects import service as operations
+from micelio_app.state import AppState
+from micelio_app.ui.links import slug
+
+ORG = slug("org")
+PROJECT = slug("project")
+OWNER = rx.Var.create("/") + ORG
+BASE = rx.Var.create("/") + ORG + "/" + PROJECT
+"""Addresses of the owner's page and of the project's."""
+
+ADDRESS = ORG + "/" + PROJECT
+
+
+class ProjectFrame(AppState):
+    """The project of the address, as far as its tabs tell."""
+
+    landings: int = 0
+    open_sessions: int = 0
+    archived: bool = False
+
+    @rx.event
+    async def look(self):
+        """Count again; every page of a project begins with it."""
+        found = await self.call(operations.get_project, organization=self.org, project=self.project)
+        self.landings, self.open_sessions = found.position, found.open_sessions
+        self.archived = found.archived
