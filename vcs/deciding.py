@@ -14,8 +14,8 @@ from vcs.conflicts import Conflict, merge
 from vcs.errors import Kind as ErrorKind
 from vcs.errors import MicelioError
 from vcs.git.translate import ids_in
-from vcs.lists import encode_refs_list
-from vcs.log import TAIL_LIMIT, Checkpoint, Head, Record, RecordKind, SegmentRef, checkpoint_key
+from vcs.live import fold, live_segments
+from vcs.log import TAIL_LIMIT, Head, Record, RecordKind, SegmentRef
 from vcs.objects import (
     EMPTY_TREE,
     Commit,
@@ -29,7 +29,7 @@ from vcs.objects import (
 )
 from vcs.reading import content_at
 from vcs.repository import Repository
-from vcs.segments import NO_SHA1, IndexEntry, write_segment
+from vcs.segments import NO_SHA1, IndexEntry, name_hash, write_segment
 from vcs.staging import StagedFile, StagedReader, with_sha1s
 from vcs.store import Missing
 
@@ -138,6 +138,7 @@ class _Needs:
 
     objects: dict[str, Object] = field(default_factory=dict)
     files: dict[str, StagedFile] = field(default_factory=dict)
+    hints: dict[str, int] = field(default_factory=dict)
 
 
 class Plan:
@@ -187,7 +188,7 @@ class Plan:
         record = self._make_record(proposal, summary, commit)
         # They were found from the top; the other way round each comes after what it names.
         objects = [*reversed(needs.objects.values()), commit, summary, record]
-        written = self._with_sha1s(objects, reader, proposal.hints)
+        written = self._with_sha1s(objects, reader, {**needs.hints, **proposal.hints})
         self._check_sha1s(written, needs.files.values())
         return self._accept(proposal, written, needs, commit, record, merged.tree)
 
@@ -211,10 +212,10 @@ class Plan:
         """
         needs = _Needs()
         missing: list[str] = []
-        pending: list[tuple[str, Kind | None, str]] = [(tree, Kind.TREE, known)]
+        pending: list[_Named] = [(tree, Kind.TREE, known, b"")]
         seen: set[str] = set()
         while pending:
-            id, expected, other = pending.pop()
+            id, expected, other, path = pending.pop()
             if id in seen or id == EMPTY_TREE:
                 continue
             seen.add(id)
@@ -224,18 +225,18 @@ class Plan:
             elif expected is not None and kind not in (expected, Kind.RAW):
                 raise WrongKind(id=id, expected=expected.word, found=kind.word)
             elif kind is Kind.TREE and reader.is_new(id):
-                differing = list(_differing(reader.tree(id), reader.tree(other)))
-                self._kinds.learn([each for each, _, _ in differing])
+                differing = list(_differing(reader.tree(id), reader.tree(other), path))
+                self._kinds.learn([each for each, _, _, _ in differing])
                 pending += differing
             elif kind in (Kind.COMMIT, Kind.TAG) and reader.is_new(id):
-                pending += [(named, None, EMPTY_TREE) for named in ids_in(kind, reader.content(id))]
+                pending += [(named, None, EMPTY_TREE, b"") for named in ids_in(kind, reader.content(id))]
+            if id in needs.objects:
+                needs.hints[id] = name_hash(path)
         if missing:
             raise MissingObjects(missing)
         return needs
 
-    def _place(
-        self, reader: "_Reader", id: str, needs: _Needs, pending: list[tuple[str, Kind | None, str]]
-    ) -> Kind | None:
+    def _place(self, reader: "_Reader", id: str, needs: _Needs, pending: "list[_Named]") -> Kind | None:
         """Where an object comes from, noted in `needs`; its kind, None when it is nowhere."""
         made = reader.own.get(id)
         if made is not None:
@@ -263,7 +264,7 @@ class Plan:
             needs.files[ref.key] = (ref, footer)
             # The whole file becomes live, so all that is named in it has to be there as well.
             named = (each for each in footer.entries if each.kind in (Kind.TREE, Kind.COMMIT, Kind.TAG))
-            pending += [(each.id, each.kind, EMPTY_TREE) for each in named]
+            pending += [(each.id, each.kind, EMPTY_TREE, b"") for each in named]
         return entry.kind
 
     def _commit(self, proposal: Proposal, tree: str) -> Object:
@@ -362,23 +363,14 @@ def folded(repository: Repository, head: Head, coming: int) -> tuple[Head, dict[
     """
     if len(head.tail) + coming <= TAIL_LIMIT:
         return head, {}, []
-    before: tuple[SegmentRef, ...] = ()
-    if head.checkpoint is not None:
-        body = repository.store.get(head.checkpoint.key)
-        before = Checkpoint.decode(body, head.checkpoint).segments
-    refs = Object.of(Kind.LIST, encode_refs_list(repository.index.refs()))
-    body = Checkpoint(
-        project=head.project,
-        sequence=head.sequence,
-        record=head.record,
-        refs=refs.id,
-        segments=(*before, *head.tail),
-    ).encode()
-    key = checkpoint_key(head.pool, head.project)
-    return head.renewed(checkpoint=SegmentRef.of(key, body), tail=()), {key: body}, [refs]
+    return fold(repository, head, live_segments(repository.store, head))
 
 
-def _differing(entries: Iterable[Entry], others: Iterable[Entry]) -> Iterator[tuple[str, Kind | None, str]]:
+# An object that something names: the kind it should be, the tree that stands there otherwise, its path.
+_Named = tuple[str, Kind | None, str, bytes]
+
+
+def _differing(entries: Iterable[Entry], others: Iterable[Entry], folder: bytes) -> Iterator[_Named]:
     """What the entries name that the other tree does not have under the same name."""
     there = {entry.name: entry for entry in others}
     for entry in entries:
@@ -387,7 +379,8 @@ def _differing(entries: Iterable[Entry], others: Iterable[Entry]) -> Iterator[tu
             continue
         if not entry.is_gitlink:
             expected = Kind.TREE if entry.is_tree else Kind.BLOB
-            yield entry.id, expected, other.id if other is not None and other.is_tree else EMPTY_TREE
+            tree = other.id if other is not None and other.is_tree else EMPTY_TREE
+            yield entry.id, expected, tree, folder + b"/" + entry.name if folder else entry.name
 
 
 class _Kinds:

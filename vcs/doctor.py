@@ -6,13 +6,17 @@ object, so even a large project can be looked at. It never writes.
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
 
+from vcs.collection import GRACE, YOUNG
 from vcs.errors import CorruptObject, MalformedObject, MicelioError
 from vcs.git.translate import git_sha1, ids_in
 from vcs.lists import decode_changes_list, decode_erased_list, decode_moved_list, decode_refs_list
+from vcs.live import own_prefix, used_in_pool
 from vcs.log import Checkpoint, Head, HeadState, Record, RecordKind, SegmentRef, head_key
 from vcs.objects import EMPTY_TREE, Kind, parse_commit
 from vcs.reading import EMPTY_TREE_SHA1
@@ -25,7 +29,7 @@ from vcs.segments import (
     read_footer,
     read_object,
 )
-from vcs.store import Missing, Store
+from vcs.store import Missing, Store, utc_now
 
 __all__ = ["Fault", "verify"]
 
@@ -43,8 +47,12 @@ class Fault:
     information: bool = False
 
 
-def verify(store: Store, pool: str, project: str) -> Iterator[Fault]:
-    """Every fault of one project's log; nothing at all when it is sound."""
+def verify(
+    store: Store, pool: str, project: str, *, clock: Callable[[], datetime] = utc_now
+) -> Iterator[Fault]:
+    """Every fault of one project's log; nothing at all when it is sound. `clock` only tells how long
+    files that nobody uses still have.
+    """
     key = head_key(pool, project)
     try:
         head = Head.decode(store.read_head(pool, project)[0], key)
@@ -54,13 +62,14 @@ def verify(store: Store, pool: str, project: str) -> Iterator[Fault]:
     except MicelioError as error:
         yield Fault("head.malformed", key, error.sentence)
         return
-    examined = _Examination(store, head)
+    examined = _Examination(store, head, clock())
     yield from examined.faults()
 
 
 class _Examination:
-    def __init__(self, store: Store, head: Head) -> None:
+    def __init__(self, store: Store, head: Head, now: datetime) -> None:
         self.store = store
+        self.now = now
         self.head = head
         self.checkpoint: Checkpoint | None = None
         self.entries: dict[str, IndexEntry] = {}
@@ -69,10 +78,12 @@ class _Examination:
         self.records: list[tuple[str, Record]] = []
         self.erased: set[str] = set()
         self.unnamed: list[tuple[str, str]] = []
+        self.commits: dict[int, str] = {}
         self._current_refs: dict[str, str] = {}
 
     def faults(self) -> Iterator[Fault]:
         if self.head.state is HeadState.DELETED:
+            yield from self._left_over(set())
             return
         yield from self._checkpoint()
         live = [*(self.checkpoint.segments if self.checkpoint else ()), *self.head.tail]
@@ -107,11 +118,37 @@ class _Examination:
         for first, second in pairwise(sorted(ref.key for ref in live)):
             if first == second:
                 yield Fault("head.repeated_file", first, "the file is live twice")
-        prefix = f"pools/{self.head.pool}/files/{self.head.project}/"
-        for listed in self.store.list(prefix):
-            if listed.key not in keys and listed.key not in condemned:
-                problem = f"{listed.size} bytes in no live set: staged, or left by a crash"
-                yield Fault("file.unlisted", listed.key, problem, information=True)
+        yield from self._left_over(keys)
+
+    def _left_over(self, live: set[str]) -> Iterator[Fault]:
+        """Own files in no live set, and how long they still have: they are no fault."""
+        condemned = {name.key: name.at for name in self.head.condemned}
+        found = [
+            listed
+            for listed in self.store.list(own_prefix(self.head.pool, self.head.project))
+            if listed.key not in live
+        ]
+        used: set[str] = set()
+        if found:
+            with suppress(MicelioError):
+                used = used_in_pool(self.store, self.head.pool)
+        for listed in found:
+            if listed.key in used:
+                left = "a fork uses it"
+            elif listed.key in condemned:
+                left = f"condemned, {self._until(condemned[listed.key] + GRACE)}"
+            elif self.head.state is HeadState.DELETED:
+                left = "the collector may take it now"
+            else:
+                left = f"staged, or left by a crash; {self._until(listed.at + YOUNG)}"
+            problem = f"{listed.size} bytes in no live set: {left}"
+            yield Fault("file.unlisted", listed.key, problem, information=True)
+
+    def _until(self, then: datetime) -> str:
+        minutes = -((self.now - then) // timedelta(minutes=1))
+        if minutes <= 0:
+            return "the collector may take it now"
+        return f"the collector may take it in {minutes // 60} h {minutes % 60} min unless it is used by then"
 
     def _file(self, ref: SegmentRef, found: list[Footer]) -> Iterator[Fault]:
         """Size, SHA-256 and footer of a live file."""
@@ -285,10 +322,8 @@ class _Examination:
         pending = [(id, "a ref") for id in self._current_refs.values()]
         if self.head.main:
             pending.append((self.head.main, "HEAD"))
-        for id, record in self.records:
-            pending += [(commit, f"record {id}") for commit in self._commits(record)]
-            if record.summary:
-                pending.append((record.summary, f"record {id}"))
+        pending += self._positions()
+        pending += [(record.summary, f"record {id}") for id, record in self.records if record.summary]
         seen: set[str] = set()
         while pending:
             id, by = pending.pop()
@@ -298,19 +333,25 @@ class _Examination:
             if id not in self.entries and id not in self.erased:
                 yield Fault("object.missing", id, f"it is in no live file, and {by} names it")
             pending += [(named, id) for named in self.named.get(id, ())]
+        if self.head.position and self.commits.get(self.head.position, self.head.main) != self.head.main:
+            yield Fault("head.main", self.head.key, "its last position has another commit")
 
-    def _commits(self, record: Record) -> Iterator[str]:
-        """The commits of a record's positions, as far as they can be followed."""
-        if record.kind is RecordKind.PURGE and record.moved and record.moved in self.contents:
-            yield from (new for _, new in decode_moved_list(self.contents[record.moved]).values())
-        commit = record.trunk[1] if record.trunk else None
-        first, last = record.positions or (1, 0)
-        for _ in range(first, last + 1):
-            if commit is None:
-                return
-            yield commit
-            content = self.contents.get(commit)
-            commit = next(iter(parse_commit(content).parents), None) if content else None
+    def _positions(self) -> Iterator[tuple[str, str]]:
+        """The commit of each position as it is now, as far as they can be followed, and its record."""
+        moved: dict[int, str] = {}
+        for id, record in reversed(self.records):
+            if record.moved is not None and record.moved in self.contents:
+                changes = decode_moved_list(self.contents[record.moved], record.moved)
+                moved = {position: new for position, (_, new) in changes.items()} | moved
+            first, last = record.positions or (1, 0)
+            commit = moved.get(last, record.trunk[1] if record.trunk else None)
+            for position in range(last, first - 1, -1):
+                if commit is None:
+                    break
+                self.commits[position] = commit
+                yield commit, f"record {id}"
+                content = self.contents.get(commit)
+                commit = next(iter(parse_commit(content).parents), None) if content else None
 
 
 class _Unnamed(Exception):

@@ -22,6 +22,14 @@ POINTS = (
     "landing.after_swap",
     "landing.before_catch_up",
     "landing.after_catch_up",
+    "compaction.written",
+    "compaction.before_swap",
+    "collection.condemned",
+    "collection.deleted",
+    "fork.made",
+    "purge.frozen",
+    "purge.written",
+    "purge.swapped",
 )
 
 _actions: dict[str, Callable[[], None] | None] = dict.fromkeys(POINTS)

@@ -188,6 +188,20 @@ class Index:
             if row is not None and row[0] == after:
                 self._bring_to(db, head, body, version, source)
 
+    def rebuild(self, source: Source) -> tuple[Head, str]:
+        """Forget everything and fill the index again from the log, while others go on reading the old one.
+
+        Killed at any time it is as it was; Missing as for `catch_up`.
+        """
+        with self._writing() as db:
+            for table in _TABLES:
+                db.execute(f"delete from {table}")
+            source.forget()
+            body, version = source.read_head()
+            head = Head.decode(body, self._key)
+            self._bring_to(db, head, body, version, source)
+        return head, version
+
     def _bring_to(
         self, db: sqlite3.Connection, head: Head, body: bytes, version: str, source: Source
     ) -> None:
@@ -240,6 +254,12 @@ class Index:
                 query = f"select sha1, id from objects where sha1 in ({_marks(some)})"
                 found.update((sha1, id.hex()) for sha1, id in db.execute(query, some))
         return found
+
+    def ids_of_kind(self, kind: Kind) -> list[str]:
+        """Every live object of a kind."""
+        with self._reading() as db:
+            rows = db.execute("select id from objects where kind = ?", (kind,))
+            return [id.hex() for (id,) in rows]
 
     def commits_beginning(self, prefix: str) -> list[str]:
         """Ids of up to three live commits whose id or SHA-1 begins with these hex digits."""
@@ -298,6 +318,11 @@ class Index:
         with self._reading() as db:
             row = db.execute("select sequence from erased where id = ?", (bytes.fromhex(id),)).fetchone()
         return Erased(id, row[0]) if row else None
+
+    def erased_ids(self) -> set[str]:
+        """Every id that any purge took out."""
+        with self._reading() as db:
+            return {id.hex() for (id,) in db.execute("select id from erased")}
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -389,10 +414,12 @@ class _Update:
                 self._add(ref)
         gone = [(key,) for key in known - live.keys()]
         if gone:
-            self.db.executemany(
-                "delete from objects where segment = (select no from segments where key = ?)", gone
+            # Marked first, so that one pass over the objects is enough however many files went.
+            self.db.executemany("update segments set in_tail = -1 where key = ?", gone)
+            self.db.execute(
+                "delete from objects where segment in (select no from segments where in_tail = -1)"
             )
-            self.db.executemany("delete from segments where key = ?", gone)
+            self.db.execute("delete from segments where in_tail = -1")
         if row is None or row[0] != key:
             self.db.execute("update segments set in_tail = 0")
             tail = [(ref.key,) for ref in self.head.tail]
@@ -481,17 +508,16 @@ class _Update:
             refs.setdefault(change.name, change.new)
         if first is not None and last is not None:
             rows = (
-                (
-                    position,
-                    bytes.fromhex(moved[position][1] if position in moved else commit),
-                    record.sequence,
-                )
-                for position, commit in self._commits(record, first, last)
+                (position, bytes.fromhex(commit), record.sequence)
+                for position, commit in self._commits(record, first, last, moved)
             )
             self.db.executemany("insert into positions (position, id, sequence) values (?, ?, ?)", rows)
 
-    def _commits(self, record: Record, first: int, last: int) -> Iterator[tuple[int, str]]:
-        commit = record.trunk[1] if record.trunk else None
+    def _commits(
+        self, record: Record, first: int, last: int, moved: Mapping[int, tuple[str, str]]
+    ) -> Iterator[tuple[int, str]]:
+        # What a purge rewrote is gone; the parents of what it became are what theirs became.
+        commit = moved[last][1] if last in moved else record.trunk and record.trunk[1]
         for position in range(last, first - 1, -1):
             if commit is None:
                 raise CorruptObject(id=record.session or "?", problem="a position of it has no commit")

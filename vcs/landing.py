@@ -22,11 +22,12 @@ from vcs.deciding import Landed, MissingObjects, Overlapping, Plan, Proposal, To
 from vcs.errors import InvalidInput, MicelioError
 from vcs.errors import Kind as ErrorKind
 from vcs.index import RecordRow
+from vcs.live import with_lists
 from vcs.log import Head, HeadState, Record, SegmentRef, segment_key
 from vcs.objects import Entry, Kind, Object
 from vcs.paths import quote
 from vcs.repository import Repository, fence, summary_object
-from vcs.segments import BIG_BLOB, NO_SHA1, write_segment
+from vcs.segments import BIG_BLOB
 from vcs.staging import StagedFile
 from vcs.store import Missing, utc_now
 from vcs.swap import Pause, Unanswered, fence_head, swap_patiently
@@ -435,13 +436,9 @@ class Batcher:
     def _join(self, head: Head, version: str, ahead: Sequence[SegmentRef]) -> None:
         """Take long staged files into the live set before their landing, which has too many of them."""
         room, files, listed = folded(self._repository, head, self._limits.files + 1)
+        room, listing = with_lists(room, listed)
         joining = list(ahead[: self._limits.files])
-        if listed:
-            body = write_segment([(each, NO_SHA1, 0) for each in listed])
-            key = segment_key(head.pool, head.project)
-            files[key] = body
-            joining.append(SegmentRef.of(key, body))
-        self._swap(room.renewed(tail=(*room.tail, *joining)), version, files)
+        self._swap(room.renewed(tail=(*room.tail, *joining)), version, files | listing)
 
     def _outcome(self, ticket: _Ticket) -> Landed:
         if ticket.landed is not None:

@@ -7,7 +7,7 @@ HEAD, except `create` and `fence`. Several threads share one repository.
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, Self
 from vcs.errors import Kind as ErrorKind
 from vcs.errors import MicelioError
 from vcs.git.translate import git_sha1
-from vcs.index import Index, Located
+from vcs.index import Index, Located, Source
 from vcs.log import Head, Measured, Record, RecordKind, SegmentRef, head_key, segment_key
 from vcs.objects import EMPTY_TREE, Kind, Object, canonical_json, format_time, parse_tag
 from vcs.reading import EMPTY_TREE_SHA1, ErasedObject, FrameCache, Reader, content_at
@@ -149,14 +149,21 @@ class Repository(Reader):
 
     def current(self) -> tuple[Head, str]:
         """As `catch_up`, with HEAD's version."""
+        return self._patiently(self.index.catch_up)
+
+    def _patiently(self, bring: Callable[[Source], tuple[Head, str]]) -> tuple[Head, str]:
         for last in (False, False, True):
             try:
-                return self.index.catch_up(self)
+                return bring(self)
             except Missing as error:
                 # A file that compaction replaced between reading HEAD and reading it.
                 if last or error.details["key"] == head_key(self.pool, self.project):
                     raise
         raise AssertionError("unreachable")
+
+    def rebuild_index(self) -> Head:
+        """Fill the index again from nothing, and return the HEAD it stands for then."""
+        return self._patiently(self.index.rebuild)[0]
 
     def remembered(self) -> tuple[Head, str]:
         """The HEAD the index stands for, which may be behind; an empty index catches up."""
@@ -175,8 +182,9 @@ class Repository(Reader):
         return content_at(self.store, self.frames, located)
 
     def forget(self) -> None:
-        """Drop what was parsed: the index begins from nothing."""
+        """Drop what was parsed and decoded: the index begins from nothing, after a purge too."""
         self._trees.clear()
+        self.frames.clear()
 
     def locate(self, id: str) -> Located | None:
         """Where a live object is."""

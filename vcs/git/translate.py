@@ -15,7 +15,7 @@ from typing import NamedTuple
 from vcs.errors import MalformedObject
 from vcs.objects import Kind, Object, object_id, parse_commit, parse_tag, parse_tree
 
-__all__ = ["from_git", "git_sha1", "ids_in", "raw_ids", "raw_parts", "to_git"]
+__all__ = ["from_git", "git_sha1", "ids_in", "raw_ids", "raw_parts", "to_git", "with_ids"]
 
 _SHA1 = 20
 _SHA256 = 32
@@ -89,6 +89,16 @@ def ids_in(kind: Kind, content: bytes) -> list[str]:
     if kind not in _GIT_KINDS or kind is Kind.BLOB:
         return []
     return [place.id for place in _places(kind, content, _SHA256) if not place.gitlink]
+
+
+def with_ids(kind: Kind, content: bytes, id_of: Callable[[str], str]) -> bytes:
+    """One of our trees, commits or tags with other ids in it, gitlinks and all other bytes as they are."""
+    return _replaced(
+        kind,
+        content,
+        _SHA256,
+        lambda place: place.raw if place.gitlink else bytes.fromhex(id_of(place.id)),
+    )
 
 
 def raw_parts(content: bytes) -> tuple[Kind, bytes]:
