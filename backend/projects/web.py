@@ -53,7 +53,6 @@ IMAGES = {
 SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
 VARY = "Authorization, Cookie"
 REMEMBERED = 32 << 20
-BEGINNING = 512 * 1024
 
 
 def routes(forge: Forge) -> list["AddressRoute"]:
@@ -180,12 +179,7 @@ async def _refused(request: Request, error: MicelioError) -> Response:
 def _code(forge: Forge, actor: Actor, at: dict[str, str], query: Query) -> Drawing:
     page = invoke(forge, actor, tree.get_file, at)
     assert isinstance(page, FilePage)
-
-    def draw() -> str:
-        beginning = _beginning(forge, actor, at, page) if page.cut else None
-        return files.file(page, _place(at), beginning=beginning)
-
-    return Drawing(("code", *at.values(), page.id, page.mode), draw)
+    return Drawing(("code", *at.values(), page.id, page.mode), lambda: files.file(page, _place(at)))
 
 
 def _readme(forge: Forge, actor: Actor, at: dict[str, str], query: Query) -> Drawing:
@@ -259,19 +253,6 @@ def _reader(forge: Forge, actor: Actor, at: Mapping[str, str]) -> Reader:
     with Context(forge, actor).transaction(write=False) as tx:
         found, _ = access.project(tx, at["organization"], at["project"])
         return code.reader(tx, found)
-
-
-def _beginning(forge: Forge, actor: Actor, at: Mapping[str, str], page: FilePage) -> str | None:
-    """The start of a file that is too large to be in its page, unless it is no text."""
-    start = b""
-    for chunk in _reader(forge, actor, at).chunks(page.id):
-        start += chunk[: BEGINNING - len(start)]
-        if len(start) >= BEGINNING:
-            break
-    if is_binary(start):
-        return None
-    # A character may be cut in two at the end; anything else that is not UTF-8 shows as such.
-    return start[: start.rfind(b"\n") + 1 or len(start)].decode("utf-8", "replace")
 
 
 def _find(forge: Forge, actor: Actor, at: Mapping[str, str], query: Query) -> "_RawFile":

@@ -19,13 +19,13 @@ LONGEST_LINE = 10_000
 IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".ico", ".svg")
 
 
-def file(page: FilePage, place: Place, *, beginning: str | None = None) -> str:
-    """A file at a ref. `beginning` is the start of one whose text the page leaves out for its size."""
+def file(page: FilePage, place: Place) -> str:
+    """A file at a ref, with what is special about it said above."""
     if page.type is EntryType.MODULE:
         return markup.notice("Another repository.", f"It stands here at <code>{page.id[:12]}</code>.")
     if page.path.lower().endswith(IMAGES) and page.type is EntryType.FILE:
         return _image(page, place)
-    text = page.text if page.text is not None else beginning
+    text = page.text
     if text is None:
         return markup.notice(
             "Not text.", f"{markup.size(page.size)} that are binary or not UTF-8. {_raw(page, place)}"
