@@ -62,13 +62,17 @@ class Here:
         return address.clone_url(url)
 
     def instance(self, given: str = "") -> str:
-        """The forge to talk to: as given, by flag, environment, workspace or settings."""
-        from mic import address, config
+        """The forge to talk to: as given, by flag, environment, workspace or settings, else the only one
+        somebody signed in to.
+        """
+        from mic import address, config, credentials
 
         found = given or getattr(self.args, "instance", None) or config.instance_from_environment()
         if not found and self.workspace_if_any():
             found = self.project.instance
         found = found or str(config.get(config.read(config.home() / "config.toml"), "instance") or "")
+        if not found and len(signed_in := credentials.instances()) == 1:
+            found = signed_in[0]
         return address.instance(found or config.DEFAULT_INSTANCE)
 
     def client(self, instance: str = "") -> "Client":
