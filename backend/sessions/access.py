@@ -55,9 +55,7 @@ def session(
     `locked` judges it as it is once every other change of it is over, and keeps it so until this
     transaction ends.
     """
-    found, project, owner = _found(ctx, text)
-    if locked:
-        ctx.db.refresh(found, with_for_update=True)
+    found, project, owner = _found(ctx, text, locked=locked)
     deeds = may(ctx, found, project)
     if deed in deeds:
         return found, project, owner
@@ -135,7 +133,7 @@ def _may_finish(ctx: Context, found: WorkSession, *, trusted: bool) -> bool:
     return trusted
 
 
-def _found(ctx: Context, text: str) -> tuple[WorkSession, Project, Organization]:
+def _found(ctx: Context, text: str, *, locked: bool) -> tuple[WorkSession, Project, Organization]:
     wanted = text.lower()
     ids = col(WorkSession.id) == wanted
     if len(wanted) < 36:
@@ -146,7 +144,11 @@ def _found(ctx: Context, text: str) -> tuple[WorkSession, Project, Organization]
         .join(Organization, col(Organization.id) == col(Project.organization_id))
         .where(ids, visible(ctx))
     )
-    seen = ctx.db.exec(query.order_by(col(WorkSession.id)).limit(4)).all()
+    query = query.order_by(col(WorkSession.id)).limit(4)
+    if locked:
+        # What this transaction read of it before may be old by now.
+        query = query.with_for_update(of=WorkSession).execution_options(populate_existing=True)
+    seen = ctx.db.exec(query).all()
     if len(seen) > 1:
         names = ", ".join(found.id for found, _, _ in seen[:3])
         raise InvalidInput(problem=f"{text} fits several sessions: {names}. Give more of the id.")

@@ -121,20 +121,19 @@ def list_session_events(
 
 
 def append(ctx: Context, session: WorkSession, event: EventIn) -> SessionEvent:
-    """Store one event at the end of the chain; an event met again is answered as it was."""
+    """Store one event at the end of the chain of a locked session; one met again is answered as it was."""
     return append_all(ctx, session, [event])[0]
 
 
 def append_all(
     ctx: Context, session: WorkSession, events: Sequence[EventIn], *, bounded: bool = True
 ) -> list[SessionEvent]:
-    """Store events in order, in this transaction. `bounded=False` is for what the forge itself has to
-    say, which a session that is full must not keep from happening.
+    """Store events in order, in this transaction, which has `session` locked: the row is the queue, in
+    which two writers of one session take their sequences one after the other.
+
+    `bounded=False` is for what the forge itself has to say, which a session that is full must not
+    keep from happening.
     """
-    # The row is the queue: two writers of one session take their sequences one after the other.
-    # Refreshing forgets what was not written yet.
-    ctx.db.flush()
-    ctx.db.refresh(session, with_for_update=True)
     rows = [_appended(ctx, session, event, bounded=bounded) for event in events]
     ctx.db.flush()
     ctx.ring(f"session:{session.id}")
