@@ -34,8 +34,8 @@ class Figure:
 
     def _target(self) -> str:
         if self.at_most is not None:
-            return f"<= {self.at_most:g} {self.unit}"
-        return "reference" if self.at_least is None else f">= {self.at_least:g} {self.unit}"
+            return f"<= {self.at_most:.4g} {self.unit}"
+        return "reference" if self.at_least is None else f">= {self.at_least:.4g} {self.unit}"
 
 
 def spent(work: Callable[[], object]) -> float:

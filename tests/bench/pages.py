@@ -11,7 +11,7 @@ from tests.bench.figures import Figure
 from tests.bench.stage import Stage
 
 CHROMIUM = "/usr/bin/chromium"
-LOADS = 5
+LOADS = 3
 QUIET_MS = 4000
 PAINT = """() => new Promise((tell) => new PerformanceObserver((list) => {
   const painted = list.getEntriesByName("first-contentful-paint")[0];

@@ -8,7 +8,7 @@ from tests.bench.figures import Figure, spent
 from tests.bench.stage import Stage
 from tests.bench.writing import Project, tree_of
 
-LANDINGS = 40
+LANDINGS = 21
 FILES = 10
 
 
