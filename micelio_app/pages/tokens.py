@@ -128,7 +128,7 @@ def _form() -> rx.Component:
     return lists.section(
         "New token",
         rx.el.form(
-            forms.field("Name", "name", hint="What or who uses it.", required=True, max_length="100"),
+            forms.field("Name", "name", hint="What or who uses it.", required=True, max_length=100),
             rx.el.fieldset(rx.el.legend("It may"), *boxes, class_name="stack tight"),
             forms.check("It belongs to an agent: it never approves, and its sessions say so.", "agent"),
             rx.el.p(forms.button("Create the token", type="submit", tone="primary")),
