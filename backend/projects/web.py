@@ -35,7 +35,7 @@ from backend.projects.rendering.prose import Source, prose
 from backend.projects.schemas import DiffPage, FilePage
 from backend.projects.service import resolve_ref
 from vcs.diff import is_binary
-from vcs.objects import Entry
+from vcs.objects import Entry, Kind
 from vcs.paths import unquote
 from vcs.reading import Reader
 
@@ -53,6 +53,7 @@ IMAGES = {
 SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
 VARY = "Authorization, Cookie"
 REMEMBERED = 32 << 20
+COLOURED_WHOLE = 64 * 1024
 
 
 def routes(forge: Forge) -> list["AddressRoute"]:
@@ -219,7 +220,7 @@ def _landing(forge: Forge, actor: Actor, at: dict[str, str], query: Query) -> Dr
     page = invoke(forge, actor, get_landing_diff, at)
     assert isinstance(page, DiffPage)
     new = Place(at["organization"], at["project"], f"@{at['position']}")
-    return difference(page, view, new, whitespace=whitespace)
+    return difference(page, view, new, _reader(forge, actor, at), whitespace=whitespace)
 
 
 def _compare(forge: Forge, actor: Actor, at: dict[str, str], query: Query) -> Drawing:
@@ -228,11 +229,17 @@ def _compare(forge: Forge, actor: Actor, at: dict[str, str], query: Query) -> Dr
     page = invoke(forge, actor, compare_refs, {**at, **given})
     assert isinstance(page, DiffPage)
     new = Place(at["organization"], at["project"], given.get("new", "HEAD"))
-    return difference(page, view, new, whitespace=whitespace)
+    return difference(page, view, new, _reader(forge, actor, at), whitespace=whitespace)
 
 
 def difference(
-    page: DiffPage, view: View, new: Place | None, *, whitespace: bool = True, listed: bool = True
+    page: DiffPage,
+    view: View,
+    new: Place | None,
+    reader: Reader,
+    *,
+    whitespace: bool = True,
+    listed: bool = True,
 ) -> Drawing:
     """The drawing of a whole comparison; `new` is where its newer side can be opened. `listed` puts
     the list of files first."""
@@ -241,8 +248,21 @@ def difference(
     paths = hashlib.sha256("\0".join(file.path for file in page.files).encode()).hexdigest()
     return Drawing(
         ("diff", page.old, page.new, paths, view.value, str(whitespace), str(listed), *where),
-        lambda: changes.page(page, view, new=new, whitespace=whitespace, listed=listed),
+        lambda: changes.page(
+            page, view, new=new, texts=texts_of(reader), whitespace=whitespace, listed=listed
+        ),
     )
+
+
+def texts_of(reader: Reader) -> Callable[[str], str | None]:
+    """Texts by blob id, of files short enough that colouring the whole of them is worth it."""
+
+    def text_of(id: str) -> str | None:
+        if not reader.has(id) or reader.kind(id) is not Kind.BLOB or reader.size(id) > COLOURED_WHOLE:
+            return None
+        return reader.read(id, Kind.BLOB).decode("utf-8", "replace")
+
+    return text_of
 
 
 def _place(at: Mapping[str, str]) -> Place:

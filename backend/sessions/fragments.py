@@ -4,16 +4,18 @@
 The unified view has one number a line: the pane beside a timeline is narrow.
 """
 
-from backend.core.context import Actor, Forge
+from backend.core.context import Actor, Context, Forge
 from backend.core.operations import invoke
 from backend.projects import web
 from backend.projects.rendering import changes
-from backend.projects.rendering.changes import View
+from backend.projects.rendering.changes import Painter, View
 from backend.projects.schemas import DiffPage
 from backend.projects.web import Drawing, Query
+from backend.sessions import access, content
 from backend.sessions.files import get_session_diff
 from backend.sessions.schemas import SessionDetail
 from backend.sessions.service import get_session
+from vcs.reading import Reader
 
 
 def routes(forge: Forge) -> list[web.AddressRoute]:
@@ -31,17 +33,20 @@ def _changes(forge: Forge, actor: Actor, at: dict[str, str], query: Query) -> Dr
     path = query.get("path", "")
     page = invoke(forge, actor, get_session_diff, {**at, "path": path})
     assert isinstance(page, DiffPage)
+    with Context(forge, actor).transaction(write=False) as tx:
+        found, project, _ = access.session(tx, at["session"])
+        reader = content.staged_reader(tx, found, project)
     if len(page.files) == 1 and page.files[0].path == path:
-        return _one(page, view, whitespace=whitespace)
-    return web.difference(page, view, None, whitespace=whitespace, listed=False)
+        return _one(page, view, reader, whitespace=whitespace)
+    return web.difference(page, view, None, reader, whitespace=whitespace, listed=False)
 
 
-def _one(page: DiffPage, view: View, *, whitespace: bool) -> Drawing:
+def _one(page: DiffPage, view: View, reader: Reader, *, whitespace: bool) -> Drawing:
     """One chosen file: its name stands in the list, so its lines alone are drawn."""
     file = page.files[0]
     return Drawing(
         ("lines", page.old, page.new, file.path, view.value, str(whitespace)),
-        lambda: changes.lines(file, view, whitespace=whitespace),
+        lambda: changes.lines(file, view, Painter(web.texts_of(reader)), whitespace=whitespace),
     )
 
 

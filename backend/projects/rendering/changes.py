@@ -1,13 +1,15 @@
 """Differences as the look's tables, unified or side by side, and the list of touched files.
 
 A whole page is the list, then one section per file with an id made of its path. Colours come
-from the lines that are shown: what a hunk does not show, such as the opening of a long string,
-cannot colour it.
+from whole files where their texts can be had in time, else from the lines that are shown: then
+the opening of a long string above a hunk cannot colour what is in it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from html import escape
+
+from pygments.lexer import Lexer
 
 from backend.projects.rendering import markup
 from backend.projects.rendering.files import shortened
@@ -18,6 +20,8 @@ from backend.projects.rendering.rows import Row, marks_of, rows_of, without_whit
 from backend.projects.schemas import ChangeStatus, DiffHunk, DiffLine, DiffPage, FileChange, FileDiff
 
 Painted = dict[int, list[Piece]]
+Texts = Callable[[str], str | None]
+"""The text of a blob by its id; None when it is none, or too long to be worth it."""
 
 
 class View(StrEnum):
@@ -49,8 +53,18 @@ _HEADS = {
 }
 
 
+def no_texts(id: str) -> None:
+    """Texts when there are none to be had."""
+
+
 def page(
-    diff: DiffPage, view: View, *, new: Place | None = None, whitespace: bool = True, listed: bool = True
+    diff: DiffPage,
+    view: View,
+    *,
+    new: Place | None = None,
+    texts: Texts = no_texts,
+    whitespace: bool = True,
+    listed: bool = True,
 ) -> str:
     """Everything that differs. `new` is where the newer side can be opened; `whitespace` False hides
     lines that differ in nothing else; `listed` puts the list of files first."""
@@ -58,8 +72,8 @@ def page(
         return '<div class="empty"><b>Nothing changed.</b><span>Both sides have the same files.</span></div>'
     files = diff.files if whitespace else [without_whitespace(file) for file in diff.files]
     most = _most(files)
-    highlighter = Highlighter()
-    sections = [_section(shown, view, most, new, highlighter) for shown in files]
+    painter = Painter(texts, Highlighter())
+    sections = [_section(shown, view, most, new, painter) for shown in files]
     return (touched(files) if listed and len(files) > 1 else "") + "".join(sections)
 
 
@@ -75,15 +89,13 @@ def touched(files: Sequence[FileChange], *, current: str = "") -> str:
     )
 
 
-def lines(
-    file: FileDiff, view: View, highlighter: Highlighter | None = None, *, whitespace: bool = True
-) -> str:
+def lines(file: FileDiff, view: View, painter: "Painter | None" = None, *, whitespace: bool = True) -> str:
     """The table of one file's hunks, or a sentence when it has none to show."""
     if not whitespace:
         file = without_whitespace(file)
     if not file.hunks:
         return _without_lines(file)
-    table = _Table(file, view, highlighter or Highlighter())
+    table = _Table(file, view, painter or Painter())
     css = "code diff split" if view is View.SPLIT else "code diff"
     return (
         f'{_warning(file)}<table class="{css}"><colgroup>{_COLGROUP[view]}</colgroup>'
@@ -92,7 +104,7 @@ def lines(
     )
 
 
-def _section(file: FileDiff, view: View, most: int, new: Place | None, highlighter: Highlighter) -> str:
+def _section(file: FileDiff, view: View, most: int, new: Place | None, painter: "Painter") -> str:
     facts = [f"<span>{fact}</span>" for fact in _facts(file)]
     if new is not None and file.new is not None and file.new_mode != "160000":
         facts.append(f'<a href="{escape(new.file_link(file.path))}">Open file</a>')
@@ -102,7 +114,7 @@ def _section(file: FileDiff, view: View, most: int, new: Place | None, highlight
         f'<section id="{markup.anchor(file.path)}" aria-label="{escape(file.path)}" '
         'style="margin-block-start:var(--s4)">'
         f'<div class="filehead">{markup.path(file.path)}{stat}{end}</div>'
-        f"{lines(file, view, highlighter)}</section>\n"
+        f"{lines(file, view, painter)}</section>\n"
     )
 
 
@@ -169,18 +181,35 @@ def _most(files: Sequence[FileChange]) -> int:
     return max((file.additions + file.deletions for file in files), default=1)
 
 
+class Painter:
+    """Where the colours of one answer come from."""
+
+    def __init__(self, texts: Texts = no_texts, highlighter: Highlighter | None = None) -> None:
+        self.texts = texts
+        self.highlighter = highlighter or Highlighter()
+
+    def whole(self, id: str | None, lexer: type[Lexer] | None) -> list[list[Piece]]:
+        """The coloured lines of a whole blob, or none of them."""
+        if id is None or lexer is None or self.highlighter.hurried:
+            return []
+        text = self.texts(id)
+        return self.highlighter.lines(text, lexer) if text is not None else []
+
+
 class _Table:
     """The rows of one file in one view."""
 
-    def __init__(self, file: FileDiff, view: View, highlighter: Highlighter) -> None:
+    def __init__(self, file: FileDiff, view: View, painter: Painter) -> None:
         self.file = file
         self.view = view
-        self.highlighter = highlighter
+        self.highlighter = painter.highlighter
         texts = [line.text for hunk in file.hunks for line in hunk.lines if not line.no_newline]
         # Windows line ends everywhere say nothing; where only some lines have them they are the change.
         self.quiet_returns = bool(texts) and all(text.endswith("\r") for text in texts)
         beginning = "\n".join(line.text for line in file.hunks[0].lines[:20])
         self.lexer = lexer_of(file.path, beginning)
+        self.old = painter.whole(file.old, self.lexer)
+        self.new = painter.whole(file.new, self.lexer)
 
     def rows(self) -> Iterator[str]:
         for number, hunk in enumerate(self.file.hunks):
@@ -197,11 +226,24 @@ class _Table:
 
     def _painted(self, hunk: DiffHunk) -> Painted:
         """Coloured lines by place: removed ones as part of the old text, all others of the new."""
+        painted = {at: self._in_whole(line) for at, line in enumerate(hunk.lines)}
+        known = {at: pieces for at, pieces in painted.items() if pieces is not None}
+        return known if len(known) == len(painted) else self._by_itself(hunk)
+
+    def _in_whole(self, line: DiffLine) -> list[Piece] | None:
+        rows, number = (self.old, line.old) if line.kind == "-" else (self.new, line.new)
+        if number is None or number > len(rows):
+            return None
+        pieces = rows[number - 1]
+        if "".join(text for _, text in pieces) != line.text:
+            return None
+        return _without_return(pieces) if self.quiet_returns else pieces
+
+    def _by_itself(self, hunk: DiffHunk) -> Painted:
         painted: Painted = {}
         for dropped in "+-":
             places = [at for at, line in enumerate(hunk.lines) if line.kind != dropped]
             texts = [self._text(hunk.lines[at]) for at in places]
-            # A newline within a line cannot be: only that ends one.
             rows = self.highlighter.lines("\n".join(texts), self.lexer) if texts else []
             painted.update(zip(places, rows, strict=True))
         return painted
@@ -247,6 +289,13 @@ class _Table:
             source = _source(line, painted[row.new], marks.get(row.new, []))
             right = f'<td class="ln{kind}">{line.new}</td><td class="src{kind}">{source}</td>'
         return f"<tr>{left}{right}</tr>\n"
+
+
+def _without_return(pieces: list[Piece]) -> list[Piece]:
+    if not pieces or not pieces[-1][1].endswith("\r"):
+        return pieces
+    css, text = pieces[-1]
+    return [*pieces[:-1], (css, text[:-1])]
 
 
 _KIND_CLASS = {" ": "", "+": " add", "-": " del"}

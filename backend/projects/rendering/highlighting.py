@@ -40,6 +40,12 @@ class Highlighter:
 
     def __init__(self, seconds: float = SECONDS) -> None:
         self._deadline = time.monotonic() + seconds
+        self._half = self._deadline - seconds / 2
+
+    @property
+    def hurried(self) -> bool:
+        """Whether half of the time is gone, so that only what is shown should be looked at."""
+        return time.monotonic() > self._half
 
     def lines(self, text: str, lexer: type[Lexer] | None) -> list[list[Piece]]:
         """The lines of a text, cut at `\\n` only, as many as `text.split("\\n")` has."""

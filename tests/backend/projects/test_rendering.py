@@ -220,6 +220,27 @@ def test_side_by_side_has_a_place_for_every_line_and_gaps_where_there_is_none():
     assert '<td class="ln none"></td><td class="src none"></td>' in rows[1]
 
 
+def test_a_hunk_inside_a_long_string_has_the_colours_of_the_whole_file():
+    before = '"""\n' + "is it so\n" * 9 + '"""\nx = 1\n'
+    file = difference(before, before.replace("x = 1", "x = 2"))
+    texts = {"1": before, "2": before.replace("x = 1", "x = 2")}.get
+
+    alone = changes.lines(file, View.UNIFIED)
+    whole = changes.lines(file, View.UNIFIED, changes.Painter(texts))
+
+    assert '<span class="ow">is</span>' in alone
+    assert '<td class="src"><span class="sd">is it so</span></td>' in whole
+    assert '<ins><span class="mi">2</span></ins>' in whole
+
+
+def test_texts_that_are_not_those_of_the_lines_colour_nothing_wrongly():
+    file = difference("x = 1\n", "x = 2\n")
+
+    html = changes.lines(file, View.UNIFIED, changes.Painter(lambda id: "something else\n"))
+
+    assert source_of(html) == ["x = 1", "x = 2"]
+
+
 def test_one_number_is_enough_in_a_narrow_pane():
     html = changes.lines(difference("a\nb\n", "a\nc\n"), View.NARROW)
 
