@@ -29,7 +29,7 @@ class Organization(SQLModel, table=True):
     name: str = ""
     description: str = ""
     personal: bool = False
-    created_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
+    created_at: datetime = Field(sa_type=UtcTime)
 
 
 class Membership(SQLModel, table=True):
@@ -40,5 +40,5 @@ class Membership(SQLModel, table=True):
 
     organization_id: str = Field(primary_key=True, foreign_key="organizations.id")
     account_id: str = Field(primary_key=True, foreign_key="accounts.id", index=True)
-    role: Role = Field(sa_type=word(Role))  # type: ignore[call-overload]
-    joined_at: datetime = Field(sa_type=UtcTime)  # type: ignore[call-overload]
+    role: Role = Field(sa_type=word(Role))
+    joined_at: datetime = Field(sa_type=UtcTime)
