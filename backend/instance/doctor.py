@@ -161,7 +161,8 @@ def _dump(forge: Forge, project: str) -> dict[str, tuple[int, str]]:
         for model in PROJECTED:
             table: Any = model.__table__  # type: ignore[attr-defined]
             query = select(table).where(table.c.project == project).order_by(*table.primary_key.columns)
-            rows = [tuple(row) for row in tx.db.exec(query).all()]
+            # Whole rows: the session would give the first column of each.
+            rows = [tuple(row) for row in tx.db.connection().execute(query)]
             if model is Cursor:
                 rows = [row for row in rows if row[1] != "facts"]
             dumps[table.name] = (len(rows), _digest(rows))

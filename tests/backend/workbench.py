@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,16 +85,15 @@ class Workbench:
             repository = code.reader(tx, found)
         return {unquote(item.path): repository.read(item.id) for item in page.items}
 
+    def restarted_forge(self) -> Forge:
+        """The same folder and database as a process has them that has just started; to be closed."""
+        return Forge.open(self.forge.settings, clock=self.forge.clock)
+
     @contextmanager
     def restarted(self) -> Iterator["Workbench"]:
-        """The same folder and database as a process has them that has just started."""
-        with closing(Forge.open(self.forge.settings, clock=self.forge.clock)) as forge:
+        """The workbench of that process."""
+        with closing(self.restarted_forge()) as forge:
             yield replace(self, forge=forge)
-
-    @property
-    def index_folder(self) -> Path:
-        """Where the indexes of the projects are."""
-        return self.forge.settings.data / "index"
 
 
 @pytest.fixture
