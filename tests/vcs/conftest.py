@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.vcs.buckets import moto_server, new_bucket
 from tests.vcs.gits import Git
 from vcs.local import LocalStore
 from vcs.store import MemoryStore
@@ -20,6 +21,19 @@ def local_store(tmp_path):
     made = LocalStore(tmp_path / "store")
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def moto():
+    """The address of an S3 server that keeps conditions."""
+    with moto_server() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def bucket(moto):
+    """An empty bucket there."""
+    return new_bucket(moto)
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,44 @@
 import multiprocessing
 import threading
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from vcs.errors import StoreFailed
 from vcs.local import LARGEST_ROW, LocalStore
+from vcs.s3 import S3Store
+from vcs.sealed import Keyring, SealedStore
 from vcs.store import ABSENT, Exists, Lost, MemoryStore, Missing, Swapped, head_key
+from vcs.tiered import TieredStore
 
 POOL, PROJECT = "pool", "project"
 LARGE = bytes(range(256)) * 8192
 
 
-class TestEveryStore:
-    """What `vcs.store.Store` promises, on each store that we have."""
+@pytest.fixture(params=["memory", "local", "s3", "tiered", "sealed", "sealed on disk", "sealed in tiers"])
+def store(request, tmp_path):
+    """Each store in turn: what one promises, all keep."""
+    made = make(request.param, request, tmp_path)
+    yield made
+    made.close()
+
+
+def make(name, request, folder):
+    """A store by name; servers run only for those that need them."""
+    if name.startswith("sealed"):
+        inner = {"sealed": "memory", "sealed on disk": "local", "sealed in tiers": "tiered"}[name]
+        return SealedStore(make(inner, request, folder), Keyring(b"k" * 32))
+    if name == "memory":
+        return MemoryStore()
+    if name == "local":
+        return LocalStore(folder / "store")
+    bucket = S3Store(request.getfixturevalue("bucket"))
+    return bucket if name == "s3" else TieredStore(bucket, folder / "cache")
+
+
+class WithoutConditions:
+    """What a store promises that leans on no condition of its server."""
 
     @pytest.mark.parametrize("body", [b"", b"small", b"x" * LARGEST_ROW, b"x" * (LARGEST_ROW + 1), LARGE])
     def test_a_file_comes_back_as_it_was_put(self, store, body):
@@ -21,16 +46,6 @@ class TestEveryStore:
 
         assert store.get("a/b") == body
         assert [(listed.key, listed.size) for listed in store.list("a/")] == [("a/b", len(body))]
-
-    @pytest.mark.parametrize("first", [b"small", LARGE])
-    @pytest.mark.parametrize("second", [b"small", b"other", LARGE])
-    def test_a_name_is_used_once(self, store, first, second):
-        store.put("a/b", [first])
-
-        with pytest.raises(Exists) as refusal:
-            store.put("a/b", [second])
-        assert refusal.value.details == {"key": "a/b"}
-        assert store.get("a/b") == first
 
     @pytest.mark.parametrize("body", [b"0123456789", LARGE])
     def test_ranges_give_what_there_is(self, store, body):
@@ -98,46 +113,10 @@ class TestEveryStore:
         assert store.read_head(POOL, PROJECT) == (b"two", second.version)
         assert store.get(head_key(POOL, PROJECT)) == b"two"
 
-    def test_a_stale_swap_is_lost_and_leaves_nothing(self, store):
-        first = store.swap_head(POOL, PROJECT, ABSENT, b"one")
-        store.swap_head(POOL, PROJECT, first.version, b"two")
-
-        for expected in (ABSENT, first.version, "another"):
-            assert store.swap_head(POOL, PROJECT, expected, b"three", {"a": b"x", "b": LARGE}) == Lost()
-        assert store.read_head(POOL, PROJECT)[0] == b"two"
-        assert [listed.key for listed in store.list("")] == [head_key(POOL, PROJECT)]
-
-    def test_a_version_never_comes_twice(self, store):
-        versions = [store.swap_head(POOL, PROJECT, ABSENT, b"same").version]
-        for _ in range(20):
-            versions.append(store.swap_head(POOL, PROJECT, versions[-1], b"same").version)
-        store.delete(head_key(POOL, PROJECT))
-        versions.append(store.swap_head(POOL, PROJECT, ABSENT, b"same").version)
-
-        assert len(set(versions)) == len(versions)
-
     def test_files_are_there_when_the_head_is(self, store):
         store.swap_head(POOL, PROJECT, ABSENT, b"one", {"a": b"", "b": b"small", "c": LARGE})
 
         assert (store.get("a"), store.get("b"), store.get("c")) == (b"", b"small", LARGE)
-
-    def test_a_swap_may_be_repeated_with_the_files_that_an_earlier_try_left(self, store):
-        store.put("a", [b"small"])
-        store.put("b", [LARGE])
-
-        assert isinstance(
-            store.swap_head(POOL, PROJECT, ABSENT, b"one", {"a": b"small", "b": LARGE}), Swapped
-        )
-
-    @pytest.mark.parametrize("there", [b"small", LARGE])
-    @pytest.mark.parametrize("given", [b"SMALL", LARGE[::-1]])
-    def test_a_swap_with_a_name_that_holds_other_bytes_changes_nothing(self, store, there, given):
-        store.put("a", [there])
-
-        with pytest.raises(Exists):
-            store.swap_head(POOL, PROJECT, ABSENT, b"one", {"a": given, "b": b"x"})
-        assert store.get("a") == there
-        assert [listed.key for listed in store.list("")] == ["a"]
 
     def test_a_put_that_breaks_off_leaves_no_name(self, store):
         def broken():
@@ -165,40 +144,113 @@ class TestEveryStore:
 
         assert store.get("a") == b"x"
 
+
+class TestEveryStore(WithoutConditions):
+    """What `vcs.store.Store` promises, on each store that we have."""
+
+    @pytest.mark.parametrize("first", [b"small", LARGE])
+    @pytest.mark.parametrize("second", [b"small", b"other", LARGE])
+    def test_a_name_is_used_once(self, store, first, second):
+        store.put("a/b", [first])
+
+        with pytest.raises(Exists) as refusal:
+            store.put("a/b", [second])
+        assert refusal.value.details == {"key": "a/b"}
+        assert store.get("a/b") == first
+
+    def test_a_stale_swap_is_lost(self, store):
+        first = store.swap_head(POOL, PROJECT, ABSENT, b"one")
+        store.swap_head(POOL, PROJECT, first.version, b"two")
+
+        for expected in (ABSENT, first.version, '"another"'):
+            assert store.swap_head(POOL, PROJECT, expected, b"three", {"a": b"x", "b": LARGE}) == Lost()
+        assert store.read_head(POOL, PROJECT)[0] == b"two"
+
+    def test_a_version_never_comes_twice(self, store):
+        # HEADs differ by their nonce, so their bodies never come twice either.
+        versions = [store.swap_head(POOL, PROJECT, ABSENT, b"first").version]
+        for nonce in range(10):
+            versions.append(store.swap_head(POOL, PROJECT, versions[-1], b"%d" % nonce).version)
+        store.delete(head_key(POOL, PROJECT))
+        versions.append(store.swap_head(POOL, PROJECT, ABSENT, b"last").version)
+
+        assert len(set(versions)) == len(versions)
+
+    def test_a_swap_may_be_repeated_with_the_files_that_an_earlier_try_left(self, store):
+        store.put("a", [b"small"])
+        store.put("b", [LARGE])
+
+        assert isinstance(
+            store.swap_head(POOL, PROJECT, ABSENT, b"one", {"a": b"small", "b": LARGE}), Swapped
+        )
+
+    @pytest.mark.parametrize("there", [b"small", LARGE])
+    @pytest.mark.parametrize("given", [b"SMALL", LARGE[::-1]])
+    def test_a_swap_with_a_name_that_holds_other_bytes_changes_nothing(self, store, there, given):
+        store.put("a", [there])
+
+        with pytest.raises(Exists):
+            store.swap_head(POOL, PROJECT, ABSENT, b"one", {"a": given, "b": b"x"})
+        assert store.get("a") == there
+        assert [listed.key for listed in store.list("")] == ["a"]
+
     def test_threads_never_lose_an_update(self, store):
-        threads = [threading.Thread(target=count_up, args=(store, name, 25)) for name in "abcdefgh"]
+        times = 25 if isinstance(store, (MemoryStore, LocalStore)) else 3
+        threads = [threading.Thread(target=count_up, args=(store, name, times)) for name in "abcdefgh"]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
 
-        check_counted(store, "abcdefgh", 25)
+        check_counted(store, "abcdefgh", times)
+
+
+@pytest.mark.parametrize("name", ["memory", "local", "sealed", "sealed on disk"])
+def test_a_swap_in_one_transaction_leaves_nothing_when_it_is_lost(name, request, tmp_path):
+    store = make(name, request, tmp_path)
+    first = store.swap_head(POOL, PROJECT, ABSENT, b"one")
+    store.swap_head(POOL, PROJECT, first.version, b"two")
+
+    assert store.swap_head(POOL, PROJECT, first.version, b"three", {"a": b"x", "b": LARGE}) == Lost()
+    assert [listed.key for listed in store.list("")] == [head_key(POOL, PROJECT)]
+    store.close()
+
+
+@pytest.mark.parametrize("name", ["memory", "local"])
+def test_a_store_that_numbers_its_swaps_tells_equal_bodies_apart(name, request, tmp_path):
+    store = make(name, request, tmp_path)
+    versions = [store.swap_head(POOL, PROJECT, ABSENT, b"same").version]
+    for _ in range(20):
+        versions.append(store.swap_head(POOL, PROJECT, versions[-1], b"same").version)
+    store.delete(head_key(POOL, PROJECT))
+    versions.append(store.swap_head(POOL, PROJECT, ABSENT, b"same").version)
+
+    assert len(set(versions)) == len(versions)
+    store.close()
 
 
 def count_up(store, name, times):
-    """Add one to HEAD again and again, each time with a file that says who did."""
+    """Add to a chain of files again and again, whose end HEAD names; each file says who wrote it."""
     for number in range(times):
         while True:
             try:
-                body, version = store.read_head(POOL, PROJECT)
+                end, version = store.read_head(POOL, PROJECT)
             except Missing:
-                body, version = b"0", ABSENT
-            swapped = store.swap_head(
-                POOL,
-                PROJECT,
-                version,
-                b"%d" % (int(body) + 1),
-                {f"from/{int(body) + 1}": b"%s %d" % (name.encode(), number)},
-            )
-            if isinstance(swapped, Swapped):
+                end, version = b"", ABSENT
+            # What a lost swap wrote may stay, so a name is never tried twice.
+            key = f"from/{uuid.uuid4().hex}"
+            said = b"%s %d %s" % (name.encode(), number, end)
+            if isinstance(store.swap_head(POOL, PROJECT, version, key.encode(), {key: said}), Swapped):
                 break
 
 
 def check_counted(store, names, times):
-    total = len(names) * times
-    assert store.read_head(POOL, PROJECT)[0] == b"%d" % total
-    said = {store.get(f"from/{number}") for number in range(1, total + 1)}
-    assert said == {b"%s %d" % (name.encode(), number) for name in names for number in range(times)}
+    said = []
+    end = store.read_head(POOL, PROJECT)[0]
+    while end:
+        name, number, end = store.get(end.decode()).split(b" ")
+        said.append((name.decode(), int(number)))
+    assert sorted(said) == [(name, number) for name in names for number in range(times)]
 
 
 def count_up_in_a_process(folder, name, times):
