@@ -4,7 +4,9 @@ Every setting has a default that works on a laptop; `contracts.md` names them al
 `Settings.from_environ` refuses nonsense with a sentence, so no process starts half-configured.
 """
 
+import base64
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,6 +31,14 @@ class Signup(StrEnum):
     CLOSED = "closed"
 
 
+class StorageBackend(StrEnum):
+    """Where projects are stored."""
+
+    LOCAL = "local"
+    S3 = "s3"
+    TIERED = "tiered"
+
+
 class LogFormat(StrEnum):
     """How log lines look."""
 
@@ -46,11 +56,23 @@ class RateLimits:
 
 
 @dataclass(frozen=True)
+class S3Settings:
+    """A bucket and who we are to it; without an endpoint it is Amazon's, without keys the machine's role."""
+
+    bucket: str = ""
+    region: str = ""
+    endpoint_url: str = ""
+    access_key_id: str = field(default="", repr=False)
+    secret_access_key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
 class Settings:
     """What an operator chose, checked.
 
     `url` is the public address without a trailing slash, or empty when it follows the
-    request's Host. `database_url` is an SQLAlchemy URL.
+    request's Host. `database_url` is an SQLAlchemy URL. Of `encryption_keys`, 32 bytes each, the
+    first seals what is stored and the others still open it; none means that nothing is sealed.
     """
 
     data: Path
@@ -62,7 +84,10 @@ class Settings:
     port: int = 4000
     grpc_port: int = 4001
     redis_url: str = ""
-    storage_backend: str = "local"
+    storage_backend: StorageBackend = StorageBackend.LOCAL
+    s3: S3Settings = field(default_factory=S3Settings)
+    cdn_base_url: str = ""
+    encryption_keys: tuple[bytes, ...] = field(default=(), repr=False)
     signup: Signup = Signup.INVITE
     log_format: LogFormat = LogFormat.TEXT
     trusted_proxies: tuple[str, ...] = ()
@@ -76,11 +101,7 @@ class Settings:
         data = Path(env.get("MICELIO_DATA") or _default_data(env)).expanduser().absolute()
         port = _number(env, "PORT", 4000)
         bind = env.get("BIND") or "127.0.0.1"
-        backend = env.get("STORAGE_BACKEND") or "local"
-        if backend != "local":
-            raise InvalidInput(
-                problem=f"STORAGE_BACKEND={backend} is not known to this version; only `local` is."
-            )
+        backend = _choice(env, "STORAGE_BACKEND", StorageBackend, StorageBackend.LOCAL)
         return cls(
             data=data,
             database_url=_database_url(env.get("DATABASE_URL") or "", data),
@@ -92,6 +113,9 @@ class Settings:
             grpc_port=_number(env, "GRPC_PORT", 4001),
             redis_url=env.get("REDIS_URL") or "",
             storage_backend=backend,
+            s3=_s3(env, backend),
+            cdn_base_url=_cdn(env, backend),
+            encryption_keys=_encryption_keys(env),
             signup=_choice(env, "MICELIO_SIGNUP", Signup, Signup.INVITE),
             log_format=_choice(env, "LOG_FORMAT", LogFormat, LogFormat.TEXT),
             trusted_proxies=_networks(env.get("TRUSTED_PROXIES") or ""),
@@ -177,6 +201,65 @@ def _choice(env: Mapping[str, str], name: str, choices: type[Chosen], default: C
     if given not in {c.value for c in choices}:
         raise InvalidInput(problem=f"{name}={given} must be one of {', '.join(c.value for c in choices)}.")
     return choices(given)
+
+
+def _s3(env: Mapping[str, str], backend: StorageBackend) -> S3Settings:
+    chosen = S3Settings(
+        bucket=env.get("S3_BUCKET") or "",
+        region=env.get("S3_REGION") or "",
+        endpoint_url=_http_url(env, "S3_ENDPOINT_URL"),
+        access_key_id=env.get("S3_ACCESS_KEY_ID") or "",
+        secret_access_key=env.get("S3_SECRET_ACCESS_KEY") or "",
+    )
+    if backend is not StorageBackend.LOCAL and not chosen.bucket:
+        raise InvalidInput(problem=f"STORAGE_BACKEND={backend} needs S3_BUCKET, the name of a bucket.")
+    if bool(chosen.access_key_id) != bool(chosen.secret_access_key):
+        raise InvalidInput(problem="S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY go together; set both or none.")
+    return chosen
+
+
+def _cdn(env: Mapping[str, str], backend: StorageBackend) -> str:
+    url = _http_url(env, "STORAGE_CDN_BASE_URL")
+    if url and backend is not StorageBackend.TIERED:
+        raise InvalidInput(problem="STORAGE_CDN_BASE_URL is of use only with STORAGE_BACKEND=tiered.")
+    return url
+
+
+def _http_url(env: Mapping[str, str], name: str) -> str:
+    given = (env.get(name) or "").rstrip("/")
+    parts = urlsplit(given)
+    if given and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query):
+        raise InvalidInput(problem=f"{name}={given} must be like https://files.example.org.")
+    return given
+
+
+def _encryption_keys(env: Mapping[str, str]) -> tuple[bytes, ...]:
+    current = env.get("ENCRYPTION_KEY") or ""
+    previous = [
+        part.strip() for part in (env.get("ENCRYPTION_PREVIOUS_KEYS") or "").split(",") if part.strip()
+    ]
+    if previous and not current:
+        raise InvalidInput(
+            problem="ENCRYPTION_PREVIOUS_KEYS is set, but ENCRYPTION_KEY is not; set it as well."
+        )
+    named = [("ENCRYPTION_KEY", current)] if current else []
+    named += [("ENCRYPTION_PREVIOUS_KEYS", key) for key in previous]
+    return tuple(_encryption_key(name, key) for name, key in named)
+
+
+def _encryption_key(name: str, given: str) -> bytes:
+    # A wrong key is not repeated: it may be a good one with a letter too many.
+    if re.fullmatch(r"[0-9A-Fa-f]{64}", given):
+        return bytes.fromhex(given)
+    try:
+        key = base64.b64decode(given, validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise InvalidInput(
+            problem=f"{name} must be 32 bytes in hex or base64; `openssl rand -hex 32` makes such a key."
+        )
+    return key
 
 
 def _networks(given: str) -> tuple[str, ...]:

@@ -12,14 +12,14 @@ OTHER_NAMES = {"MICELIO_HOST", "PHX_HOST"}
 
 def read() -> set[str]:
     source = (CHECKOUT / "backend/core/config.py").read_text()
-    return set(re.findall(r'env(?:\.get\(|, )"([A-Z_]+)"', source)) - HIDDEN_DOOR
+    return set(re.findall(r'env(?:\.get\(|, )"([A-Z0-9_]+)"', source)) - HIDDEN_DOOR
 
 
 def test_every_setting_is_in_the_example_with_a_sentence():
     example = (CHECKOUT / ".env.example").read_text()
     explained = set()
     for block in example.split("\n\n"):
-        names = re.findall(r"^#? ?([A-Z_]+)=", block, re.MULTILINE)
+        names = re.findall(r"^#? ?([A-Z0-9_]+)=", block, re.MULTILINE)
         if names and re.match(r"# \w.*[.:]", block):
             explained |= set(names)
 
