@@ -7,7 +7,7 @@ every slash. Once a path is decoded that difference is gone, so routes never rea
 import re
 from collections.abc import Mapping, MutableMapping
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from vcs import paths
 
@@ -25,6 +25,11 @@ def text_of(name: str, raw: str) -> str:
         return paths.quote(content)
     # What is not UTF-8 becomes surrogates, which the pipeline refuses by the argument's name.
     return content.decode("utf-8", "surrogateescape")
+
+
+def address_of(path: str) -> str:
+    """A path's text (`vcs.paths.quote`) percent-encoded for an address, its slashes kept."""
+    return quote(paths.unquote(path), safe="/")
 
 
 class Pattern:

@@ -157,7 +157,7 @@ def invoke(
 
 
 def _run(forge: Forge, actor: Actor, op: Operation, payload: Mapping[str, Any]) -> BaseModel:
-    _permit(actor, op)
+    permit(actor, op)
     _limit(forge, actor)
     arguments = _validated(op, payload)
     ctx = Context(forge, actor)
@@ -169,11 +169,12 @@ def _run(forge: Forge, actor: Actor, op: Operation, payload: Mapping[str, Any]) 
 
 def check(actor: Actor, op: Operation, payload: Mapping[str, Any]) -> None:
     """Raise what `invoke` would raise before it runs anything: for doors that read content first."""
-    _permit(actor, op)
+    permit(actor, op)
     _validated(op, payload)
 
 
-def _permit(actor: Actor, op: Operation) -> None:
+def permit(actor: Actor, op: Operation) -> None:
+    """Raise Unauthenticated or Forbidden unless this credential may ask for the operation at all."""
     if actor.via is Via.NOBODY and not op.anonymous:
         raise Unauthenticated
     if op.scope is None or not actor.signed_in or actor.scopes is None:

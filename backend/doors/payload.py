@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterable, Mapping
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
-from urllib.parse import unquote_to_bytes
 
 from pydantic import BaseModel
 from pydantic_core import from_json
@@ -16,7 +15,6 @@ from pydantic_core import from_json
 from backend.core.errors import ValidationFailed
 from backend.core.operations import Operation
 from backend.doors.problems import MalformedBody, WrongMediaType
-from vcs import paths
 
 BODY_LIMIT = 10 * 1024 * 1024
 QUERY_METHODS = ("GET", "DELETE")
@@ -106,15 +104,6 @@ def subject(op: Operation) -> str:
     named = [part[1:-1] for part in op.path.split("/") if part.startswith("{")]
     wanted = [name for name in named if name not in ("organization", "project", "path", "ref")]
     return wanted[-1] if wanted else ""
-
-
-def text_of(name: str, raw: str) -> str:
-    """One percent-encoded part of an address as text; `path` in the form of `vcs.paths.quote`."""
-    content = unquote_to_bytes(raw)
-    if name == "path":
-        return paths.quote(content)
-    # What is not UTF-8 becomes surrogates, which the pipeline refuses by the argument's name.
-    return content.decode("utf-8", "surrogateescape")
 
 
 def bare_argument(op: Operation) -> str:

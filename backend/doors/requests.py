@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.core import observe
+from backend.core.addresses import raw_path
 from backend.core.callers import ForeignOrigin, caller_address, own_origin
 from backend.core.config import Settings
 from backend.core.context import Actor, Forge
@@ -131,9 +132,3 @@ def address_of(scope: Scope, settings: Settings) -> str:
     peer = (scope.get("client") or ("",))[0]
     forwarded = ",".join(Headers(scope=scope).getlist("x-forwarded-for"))
     return caller_address(forwarded, peer, settings.trusted_proxies)
-
-
-def raw_path(scope: Scope) -> str:
-    """The path as it came, still percent-encoded: a slash inside a ref is `%2F`."""
-    raw: bytes = scope.get("raw_path") or scope["path"].encode()
-    return raw.partition(b"?")[0].decode("latin-1")

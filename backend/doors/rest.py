@@ -18,11 +18,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
+from backend.core.addresses import raw_path, text_of
 from backend.core.context import Actor, Forge
 from backend.core.operations import Operation, check, invoke, rate_of
 from backend.doors import catalogue, payload
 from backend.doors.problems import BodyTooLarge, MethodNotAllowed, NoSuchAddress
-from backend.doors.requests import identified, raw_path
+from backend.doors.requests import identified
 from backend.sessions import content
 from vcs.objects import EMPTY_BLOB
 
@@ -55,7 +56,7 @@ class RestRoute(BaseRoute):
         """FULL for an address and method of ours, PARTIAL for the address with another method."""
         if scope["type"] != "http" or not (found := self.pattern.fullmatch(raw_path(scope))):
             return Match.NONE, {}
-        address = {n: payload.text_of(n, raw or "") for n, raw in found.groupdict().items()}
+        address = {n: text_of(n, raw or "") for n, raw in found.groupdict().items()}
         match = Match.FULL if scope["method"] in self.by_method else Match.PARTIAL
         return match, {"path_params": address}
 

@@ -4,9 +4,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from backend.core.context import Actor, Context, Forge
-from backend.core.errors import InvalidInput, NotFound, Unauthenticated
+from backend.core.errors import InvalidInput, NotFound
+from backend.core.operations import operation_of, permit
 from backend.projects import access, code
+from backend.projects.tree import list_blobs
 from backend.sessions import content
+from backend.sessions.files import push_session
 from vcs.objects import Kind, Object, is_object_id
 from vcs.segments import BIG_BLOB
 from vcs.wire import CHUNK
@@ -19,6 +22,7 @@ GROUP_BYTES = 8 << 20
 
 def stream_blobs(forge: Forge, actor: Actor, request: StreamBlobsRequest) -> Iterator[BlobChunk]:
     """The blobs asked for, in that order. NotFound names the first that the project does not have."""
+    permit(actor, operation_of(list_blobs))
     with Context(forge, actor).transaction(write=False) as tx:
         if request.project_id:
             project, _ = access.by_id(tx, request.project_id)
@@ -38,8 +42,7 @@ def stage_blobs(forge: Forge, actor: Actor, parts: Iterator[StageBlobsRequest]) 
 
     Small ones are stored many at a time, large ones as they come.
     """
-    if not actor.signed_in:
-        raise Unauthenticated
+    permit(actor, operation_of(push_session))
     stored: list[str] = []
     source = _Parts(parts)
     group: list[Object] = []
