@@ -20,7 +20,7 @@ from typing import NamedTuple, Protocol
 
 from vcs.errors import CorruptObject, StoreFailed
 from vcs.lists import decode_changes_list, decode_erased_list, decode_moved_list
-from vcs.log import Checkpoint, Head, Record, RecordKind, SegmentRef
+from vcs.log import Checkpoint, Head, HeadState, Record, RecordKind, SegmentRef
 from vcs.objects import Kind, format_time, parse_commit, parse_time
 from vcs.segments import NO_SHA1, Frame, IndexEntry, read_footer
 
@@ -390,14 +390,20 @@ class _Update:
 
     def apply(self) -> None:
         """Add and remove files, then follow the records; from nothing when they do not join."""
+        if self.head.state is HeadState.DELETED:
+            self._begin_anew()
+            return
         self._settle_files()
         if not self._follow_records():
-            for table in _TABLES:
-                self.db.execute(f"delete from {table}")
-            self.source.forget()
+            self._begin_anew()
             self._settle_files()
             if not self._follow_records():
                 raise CorruptObject(id=self.head.record, problem="its chain does not end at a first record")
+
+    def _begin_anew(self) -> None:
+        for table in _TABLES:
+            self.db.execute(f"delete from {table}")
+        self.source.forget()
 
     def _settle_files(self) -> None:
         """Index the live files that are new, then drop those that are no longer live."""

@@ -328,8 +328,9 @@ class Batcher:
             return _End.SETTLED
         if only_look:
             raise Unanswered
-        plan = self._plan(head)
-        outcomes = self._decide(plan, pending)
+        # What is not open has nothing to be decided against: a tombstone has no objects.
+        plan = self._plan(head) if head.state is HeadState.OPEN else None
+        outcomes = self._decide(plan, pending) if plan else [_not_open(head) for _ in pending]
         if not fresh and _is_refusal(outcomes) and self._repository.read_head()[1] != version:
             return _End.STALE
         faults.reach("landing.decided")
@@ -340,7 +341,7 @@ class Batcher:
                 return _End.STALE
         if self._fenced(pending, outcomes):
             return _End.STALE
-        if plan.landed and not self._append(plan, version):
+        if plan and plan.landed and not self._append(plan, version):
             return _End.LOST
         for ticket, outcome in zip(pending, outcomes, strict=True):
             ticket.settle(outcome)
@@ -392,8 +393,6 @@ class Batcher:
 
     def _decide(self, plan: Plan, pending: list[_Ticket]) -> list[Landed | BaseException]:
         """What becomes of each; one that cannot be decided does not hold up the others."""
-        if plan.head.state is not HeadState.OPEN:
-            return [ProjectNotOpen(state=plan.head.state.value) for _ in pending]
         wanted = self._still_wanted([ticket.proposal.landing for ticket in pending])
         outcomes: list[Landed | BaseException] = []
         for ticket in pending:
@@ -464,6 +463,10 @@ class Batcher:
             else:
                 overlaps.append(Overlap(*sides, change.position, change.landing, change.session))
         return PathConflict(overlaps)
+
+
+def _not_open(head: Head) -> ProjectNotOpen:
+    return ProjectNotOpen(state=head.state.value)
 
 
 def _same(first: Proposal, second: Proposal) -> bool:
