@@ -19,7 +19,9 @@ from vcs.objects import Kind as ObjectKind
 from vcs.repository import Repository, UnknownRef
 
 TRUNK = "refs/heads/main"
-_POSITION = re.compile(r"@(-?)(\d{1,15})")
+MOST = 1 << 31
+"""Positions and sequences are smaller than this: what a column holds on every database."""
+_POSITION = re.compile(r"@(-?)([0-9]{1,15})")
 _SESSION = re.compile(r"[0-9a-f-]{8,36}")
 
 
@@ -96,7 +98,7 @@ def _at_position(ctx: Context, project: Project, ref: str, number: int, *, back:
         number = (newest.position if newest else 0) - number
     if number == 0:
         return Target(ref, None, EMPTY_TREE, 0)
-    landing = ctx.db.get(Landing, (project.id, number)) if number > 0 else None
+    landing = ctx.db.get(Landing, (project.id, number)) if 0 < number < MOST else None
     if landing is None:
         raise NotFound(what=f"landing {ref} in this project")
     return _target(ref, landing)

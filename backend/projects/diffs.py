@@ -32,7 +32,7 @@ LINES_PER_PAGE = 50_000
 
 def file_changes(reader: Contents, old: str, new: str) -> list[FileChange]:
     """Changed paths between two trees in path order, with line counts."""
-    return [counted(reader, change)[0] for change in diff.diff_trees(reader, old, new)]
+    return [counts_of(reader, change) for change in diff.diff_trees(reader, old, new)]
 
 
 def page(reader: Contents, old: str, new: str, *, paths: Iterable[bytes] = (), context: int = 3) -> DiffPage:
@@ -60,23 +60,43 @@ def page(reader: Contents, old: str, new: str, *, paths: Iterable[bytes] = (), c
     )
 
 
+def counts_of(reader: Contents, change: diff.TreeChange) -> FileChange:
+    """One change with its counts, where nobody wants to see the lines."""
+    entry = change.new or change.old
+    if (change.old and change.new) or entry is None or entry.is_gitlink:
+        return counted(reader, change)[0]
+    # All of its lines came or went, so there is nothing to compare.
+    if reader.size(entry.id) > LARGEST_FILE:
+        return _shape(change, 0, 0, binary=False)
+    content = reader.read(entry.id, Kind.BLOB)
+    if diff.is_binary(content):
+        return _shape(change, 0, 0, binary=True)
+    lines = content.count(b"\n") + (bool(content) and not content.endswith(b"\n"))
+    return _shape(change, lines if change.new else 0, lines if change.old else 0, binary=False)
+
+
 def counted(
     reader: Contents, change: diff.TreeChange, context: int = 3
 ) -> tuple[FileChange, diff.FileDiff | None]:
     """One change with its counts, and its text diff unless it has none or is too large."""
     compared = _compared(reader, change.old, change.new, context)
-    shape = FileChange(
+    if compared is None:
+        return _shape(change, 0, 0, binary=False), None
+    return _shape(change, compared.additions, compared.deletions, binary=compared.binary), compared
+
+
+def _shape(change: diff.TreeChange, additions: int, deletions: int, *, binary: bool) -> FileChange:
+    return FileChange(
         path=quote(change.path),
         status=ChangeStatus(change.status.value),
         old_mode=change.old.mode.decode() if change.old else None,
         new_mode=change.new.mode.decode() if change.new else None,
         old=change.old.id if change.old else None,
         new=change.new.id if change.new else None,
-        additions=compared.additions if compared else 0,
-        deletions=compared.deletions if compared else 0,
-        binary=compared.binary if compared else False,
+        additions=additions,
+        deletions=deletions,
+        binary=binary,
     )
-    return shape, compared
 
 
 def _compared(reader: Contents, old: Entry | None, new: Entry | None, context: int) -> diff.FileDiff | None:

@@ -44,7 +44,7 @@ def list_landings(
     if cursor:
         if not (cursor.isascii() and cursor.isdigit()) or len(cursor) > 15:
             raise InvalidInput(problem=f"{cursor!r} is not a cursor: it is the `next` of an earlier page.")
-        query = query.where(Landing.position < int(cursor))
+        query = query.where(Landing.position < min(int(cursor), code.MOST - 1))
     rows = ctx.db.exec(query.order_by(col(Landing.position).desc()).limit(limit + 1)).all()
     authors = ctx.db.exec(select(Account).where(col(Account.handle).in_({row.author for row in rows})))
     names = {account.handle: account.name for account in authors}
@@ -161,7 +161,7 @@ def changed_paths(ctx: Context, project: Project, row: Landing) -> list[FileChan
 
 
 def _row(ctx: Context, project: Project, position: int) -> Landing:
-    row = ctx.db.get(Landing, (project.id, position)) if 0 < position < 1 << 53 else None
+    row = ctx.db.get(Landing, (project.id, position)) if 0 < position < code.MOST else None
     if row is None:
         raise NotFound(what=f"landing {position} in this project")
     return row

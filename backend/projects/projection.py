@@ -169,7 +169,7 @@ def _position(
     tree = repository.commit(commit).tree
     old = repository.commit(before).tree if before else EMPTY_TREE
     changes = list(diff_trees(repository, old, tree))
-    counts = [diffs.counted(repository, change)[0] for change in changes]
+    counts = [diffs.counts_of(repository, change) for change in changes]
     landing = Landing(
         project=project,
         position=position,

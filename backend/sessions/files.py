@@ -325,12 +325,20 @@ def _apply(
             ctx.db.delete(row)
             del working.rows[path]
         return _event(FileChange(path=quote(path), status=ChangeStatus.MODIFIED), reverted=True)
-    counts, _ = diffs.counted(working.reader, diff.TreeChange(path, _status(base, wanted), base, wanted))
-    row = row or SessionFile(session_id=found.id, path=path, status="", changed_at=ctx.now())
-    row.status = counts.status.value
-    row.mode, row.blob = counts.new_mode, counts.new
-    row.additions, row.deletions, row.binary = counts.additions, counts.deletions, counts.binary
-    row.changed_at = ctx.now()
+    counts = diffs.counts_of(working.reader, diff.TreeChange(path, _status(base, wanted), base, wanted))
+    told = {
+        "status": counts.status.value,
+        "mode": counts.new_mode,
+        "blob": counts.new,
+        "additions": counts.additions,
+        "deletions": counts.deletions,
+        "binary": counts.binary,
+        "changed_at": ctx.now(),
+    }
+    if row is None:
+        row = SessionFile(session_id=found.id, path=path, **told)
+    else:
+        row.sqlmodel_update(told)
     ctx.db.add(row)
     working.rows[path] = row
     return _event(counts)

@@ -94,11 +94,11 @@ def land_session(
     The same `landing` id sent again is the same landing. `position` is null while it waits.
     Raises LandingConflict naming the paths, NothingToLand, SessionOver, SessionLanding.
     """
-    landing = landing or new_id()
+    known, landing = landing is not None, landing or new_id()
     if require_approval:
         with ctx.transaction() as tx:
             return _already(tx, session, landing) or _ask_for_review(tx, session, redact(summary))
-    if done := _met(ctx, session, landing):
+    if known and (done := _met(ctx, session, landing)):
         return done
     for _ in range(ATTEMPTS):
         with ctx.transaction(write=False) as tx:

@@ -18,6 +18,7 @@ from sqlmodel import col, select
 from backend.core.context import Context
 from backend.core.errors import Conflict, InvalidInput
 from backend.core.operations import operation
+from backend.projects import code
 from backend.sessions import access
 from backend.sessions.access import Deed
 from backend.sessions.models import SessionEvent, WorkSession
@@ -110,7 +111,7 @@ def list_session_events(
     ctx: Context,
     *,
     session: SessionRef,
-    after: Annotated[int, Field(ge=0, lt=1 << 53)] = 0,
+    after: Annotated[int, Field(ge=0, lt=code.MOST)] = 0,
     limit: Annotated[int, Field(ge=1, le=1000)] = 100,
 ) -> EventPage:
     """Events of a session after a sequence number, oldest first."""

@@ -53,7 +53,7 @@ def start_session(
     agent: Agent = "",
     model: Agent = "",
     metadata: dict[str, Any] | None = None,
-    base_position: Annotated[int, Field(ge=0, lt=1 << 53)] | None = None,
+    base_position: Annotated[int, Field(ge=0, lt=code.MOST)] | None = None,
 ) -> SessionDetail:
     """Start a session with a goal, standing on a position of the trunk (the newest unless told).
 

@@ -20,6 +20,7 @@ from anyio import to_thread
 from backend.accounts.identity import still_good
 from backend.core.context import Actor, Context, Forge
 from backend.core.errors import InvalidInput, MicelioError
+from backend.projects import code
 from backend.sessions import access, live
 from backend.sessions.models import SessionEvent
 
@@ -186,7 +187,7 @@ def read_cursor(text: str) -> dict[str, int]:
 
 
 def _is_sequence(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < code.MOST
 
 
 def _written(frames: list[Frame], reached: Mapping[str, int], *, several: bool) -> Iterable[bytes]:
