@@ -7,6 +7,7 @@ from starlette.routing import Route
 
 from backend.core.context import Actor, Context, Forge
 from backend.core.errors import Forbidden, InvalidInput
+from backend.projects import code
 from backend.sessions import access, fragments, stream
 
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -19,7 +20,7 @@ def routes(forge: Forge) -> list[Route]:
     async def one(request: Request) -> StreamingResponse:
         actor: Actor = request.state.actor
         after = request.headers.get("last-event-id") or request.query_params.get("after") or "0"
-        if not (after.isascii() and after.isdigit()) or len(after) > 15:
+        if not (after.isascii() and after.isdigit()) or len(after) > 15 or int(after) >= code.MOST:
             raise InvalidInput(problem=f"{after!r} is no sequence number to read after.")
         cursors = await to_thread.run_sync(_resolved, forge, actor, [request.path_params["session"]])
         watcher = stream.Watcher(forge, actor, dict.fromkeys(cursors, int(after)))

@@ -109,7 +109,7 @@ def test_a_landing_tells_what_it_changed_and_its_diff_line_by_line(worked, ada):
     assert [(line.kind, line.text) for line in page.files[0].hunks[0].lines] == [("-", "b"), ("+", "better")]
     first = worked.run(ada, get_landing, **worked.where, position=1)
     assert (first.previous, first.files, first.additions) == (None, 3, 3)
-    for position in (0, 4, -1, 1 << 60):
+    for position in (0, 4, -1, 1 << 31, 1 << 60):
         with pytest.raises(NotFound):
             worked.run(ada, get_landing, **worked.where, position=position)
 
@@ -134,6 +134,7 @@ def test_landings_are_listed_newest_first_page_by_page(worked, ada):
     assert [each.position for each in first.items + second.items] == [3, 2, 1] and second.next is None
     assert first.items[0].author_name == "Grace"
     assert [worked.run(ada, get_landing, **worked.where, position=3).goal] == ["Go deep"]
+    assert worked.run(ada, list_landings, **worked.where, cursor="9" * 15).items[0].position == 3
     for cursor in ("²", "-1", "x", "9" * 16):
         with pytest.raises(InvalidInput):
             worked.run(ada, list_landings, **worked.where, cursor=cursor)

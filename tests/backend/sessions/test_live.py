@@ -70,6 +70,7 @@ def test_events_are_read_page_by_page(bench, ada, session, said):
 
     assert [event.sequence for event in first.items + second.items] == list(range(1, 11))
     assert second.next is None
+    assert bench.run(ada, list_session_events, session=session, after=(1 << 31) - 1).items == []
 
 
 def test_a_client_id_met_again_is_the_same_event(bench, ada, session, said):
