@@ -21,7 +21,7 @@ from vcs.objects import Object
 from vcs.reading import FrameCache, content_at
 from vcs.repository import Repository
 from vcs.segments import BIG_BLOB, COMPACTED_FRAME, Footer, IndexEntry, read_footer, segment_chunks
-from vcs.store import Missing
+from vcs.store import Missing, from_origin
 from vcs.swap import Pause, swap_patiently
 
 __all__ = ["CLASSES", "LEAST", "Compacted", "compact"]
@@ -88,7 +88,7 @@ def _due(repository: Repository, live: Sequence[SegmentRef], least: int) -> list
         inputs: list[_Input] = []
         size = 0
         for ref in found:
-            footer = read_footer(partial(repository.store.get, ref.key), ref.size, ref.key)
+            footer = read_footer(partial(from_origin(repository.store), ref.key), ref.size, ref.key)
             if _is_one_blob(footer):
                 continue
             size += ref.size
@@ -112,7 +112,7 @@ def _merged(repository: Repository, inputs: Sequence[_Input], level: int) -> Seg
     measured = Measured(key, segment_chunks(objects, frame_size=COMPACTED_FRAME, level=level))
     repository.store.put(key, measured)
     ref = measured.ref
-    written = read_footer(partial(repository.store.get, key), ref.size, key)
+    written = read_footer(partial(from_origin(repository.store), key), ref.size, key)
     if {entry.id for entry in written.entries} != {entry.id for entry, _, _ in places}:
         raise CorruptObject(id=key, problem="it does not hold what it was made of")
     return ref

@@ -29,7 +29,7 @@ from vcs.segments import (
     read_footer,
     read_object,
 )
-from vcs.store import Missing, Store, utc_now
+from vcs.store import Missing, Store, from_origin, utc_now
 
 __all__ = ["Fault", "verify"]
 
@@ -103,7 +103,7 @@ class _Examination:
         if ref is None:
             return
         try:
-            self.checkpoint = Checkpoint.decode(self.store.get(ref.key), ref)
+            self.checkpoint = Checkpoint.decode(from_origin(self.store)(ref.key), ref)
         except Missing:
             yield Fault("file.missing", ref.key, "the checkpoint is not in the store")
         except MicelioError as error:
@@ -154,13 +154,13 @@ class _Examination:
         """Size, SHA-256 and footer of a live file."""
         hasher, size = hashlib.sha256(), 0
         try:
-            while piece := self.store.get(ref.key, size, _PIECE):
+            while piece := from_origin(self.store)(ref.key, size, _PIECE):
                 hasher.update(piece)
                 size += len(piece)
             if (size, hasher.hexdigest()) != (ref.size, ref.sha256):
                 problem = f"{size} bytes that are not the {ref.size} that were written"
                 yield Fault("file.damaged", ref.key, problem)
-            footer = read_footer(partial(self.store.get, ref.key), ref.size, ref.key)
+            footer = read_footer(partial(from_origin(self.store), ref.key), ref.size, ref.key)
         except Missing:
             yield Fault("file.missing", ref.key, "a live file is not in the store")
             return
@@ -172,7 +172,7 @@ class _Examination:
 
     def _objects(self, ref: SegmentRef, footer: Footer) -> Iterator[Fault]:
         """Each object against its id and its SHA-1, in file order so that each frame decodes once."""
-        plain_of = frames_of(partial(self.store.get, ref.key), footer, ref.key)
+        plain_of = frames_of(partial(from_origin(self.store), ref.key), footer, ref.key)
         for entry in sorted(footer.entries, key=lambda entry: (entry.frame, entry.offset)):
             try:
                 sha1 = self._examined(plain_of, entry)

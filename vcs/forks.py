@@ -35,7 +35,7 @@ from vcs.log import (
 from vcs.objects import Kind, Object
 from vcs.repository import ProjectExists, Repository, summary_object
 from vcs.segments import NO_SHA1, frames_of, read_footer, read_object, write_segment
-from vcs.store import ABSENT, Missing, Store
+from vcs.store import ABSENT, Missing, Store, from_origin
 from vcs.swap import Pause, swap_patiently
 
 __all__ = ["ParentGone", "delete_project", "fork_project"]
@@ -188,7 +188,7 @@ def _record(store: Store, head: Head) -> Record | None:
     if head.state is not HeadState.OPEN or len(head.tail) != 1:
         return None
     (ref,) = head.tail
-    read = partial(store.get, ref.key)
+    read = partial(from_origin(store), ref.key)
     footer = read_footer(read, ref.size, ref.key)
     entry = footer.find(head.record)
     if entry is None or entry.kind is not Kind.RECORD:

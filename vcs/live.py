@@ -13,7 +13,7 @@ from vcs.log import Checkpoint, Head, SegmentRef, checkpoint_key, head_key, segm
 from vcs.objects import Kind, Object
 from vcs.repository import Repository
 from vcs.segments import NO_SHA1, write_segment
-from vcs.store import Missing, Store
+from vcs.store import Missing, Store, from_origin
 
 __all__ = [
     "HeadNeverRests",
@@ -46,7 +46,7 @@ def live_segments(store: Store, head: Head) -> tuple[SegmentRef, ...]:
     """The segments a HEAD stands on, oldest first; Missing when its checkpoint was replaced and is gone."""
     if head.checkpoint is None:
         return head.tail
-    return (*Checkpoint.decode(store.get(head.checkpoint.key), head.checkpoint).segments, *head.tail)
+    return (*Checkpoint.decode(from_origin(store)(head.checkpoint.key), head.checkpoint).segments, *head.tail)
 
 
 def read_live(store: Store, pool: str, project: str) -> tuple[Head, str, tuple[SegmentRef, ...]]:

@@ -49,7 +49,7 @@ from vcs.segments import (
     segment_chunks,
     write_segment,
 )
-from vcs.store import Store
+from vcs.store import Store, from_origin
 from vcs.swap import Pause, swap_patiently
 
 __all__ = ["PurgeReport", "Purged", "purge"]
@@ -228,7 +228,7 @@ class _Purge:
         segments: list[SegmentRef] = []
         old: list[str] = []
         for ref in live:
-            footer = read_footer(partial(self.store.get, ref.key), ref.size, ref.key)
+            footer = read_footer(partial(from_origin(self.store), ref.key), ref.size, ref.key)
             if not any(entry.id in rewriting.erased for entry in footer.entries):
                 segments.append(ref)
                 continue
@@ -241,7 +241,7 @@ class _Purge:
         self, repository: Repository, ref: SegmentRef, footer: Footer, erased: frozenset[str]
     ) -> list[SegmentRef]:
         """The segment without these objects under a name of ours, unless nothing is left of it."""
-        plain_of = frames_of(partial(self.store.get, ref.key), footer, ref.key)
+        plain_of = frames_of(partial(from_origin(self.store), ref.key), footer, ref.key)
         kept = [entry for entry in footer.entries if entry.id not in erased]
         kept.sort(key=lambda entry: (entry.frame, entry.offset))
         if not kept:
@@ -339,7 +339,7 @@ class _Purge:
             if not listed.key.endswith(".seg"):
                 continue
             with suppress(MicelioError):
-                footer = read_footer(partial(self.store.get, listed.key), listed.size, listed.key)
+                footer = read_footer(partial(from_origin(self.store), listed.key), listed.size, listed.key)
                 found = {entry.id for entry in footer.entries} & self.erased
                 if found:
                     yield listed.key, not found.isdisjoint(now)

@@ -22,7 +22,7 @@ from vcs.objects import EMPTY_TREE, Kind, Object, canonical_json, format_time, p
 from vcs.reading import EMPTY_TREE_SHA1, ErasedObject, FrameCache, Reader, content_at
 from vcs.segments import BIG_BLOB, NO_SHA1, segment_chunks, write_blob_segment, write_segment
 from vcs.staging import StagedFiles, StagedReader, with_sha1s
-from vcs.store import ABSENT, Missing, Store
+from vcs.store import ABSENT, Get, Missing, Store, from_origin
 from vcs.swap import fence_head, swap_patiently
 
 __all__ = [
@@ -174,8 +174,8 @@ class Repository(Reader):
         self.index.adopt(head, body, version, after=after, source=_Written(self, files))
 
     def read_file(self, key: str, start: int, length: int | None) -> bytes:
-        """A part of an immutable file."""
-        return self.store.get(key, start, length)
+        """A part of an immutable file, as the origin has it: what the index says is believed later."""
+        return from_origin(self.store)(key, start, length)
 
     def content(self, located: Located) -> bytes:
         """An object from where it is."""
@@ -357,11 +357,17 @@ class _Written:
         return self._repository.read_head()
 
     def read_file(self, key: str, start: int, length: int | None) -> bytes:
-        return self.get(key, start, length)
+        return self.get_from_origin(key, start, length)
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        return self._part(self._repository.store.get, key, start, length)
+
+    def get_from_origin(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        return self._part(from_origin(self._repository.store), key, start, length)
+
+    def _part(self, read: Get, key: str, start: int, length: int | None) -> bytes:
         if key not in self._files:
-            return self._repository.store.get(key, start, length)
+            return read(key, start, length)
         return self._files[key][start : None if length is None else start + length]
 
     def content(self, located: Located) -> bytes:

@@ -21,6 +21,7 @@ __all__ = [
     "ABSENT",
     "Cached",
     "Exists",
+    "Get",
     "Listed",
     "Lost",
     "MemoryStore",
@@ -133,7 +134,8 @@ class Cached(Protocol):
 class Get(Protocol):
     """How a part of a file is read."""
 
-    def __call__(self, key: str, start: int = 0, length: int | None = None, /) -> bytes: ...
+    def __call__(self, key: str, start: int = 0, length: int | None = None, /) -> bytes:
+        """As `Store.get`."""
 
 
 class _Files(Protocol):
