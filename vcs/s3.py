@@ -74,7 +74,8 @@ class ConditionsIgnored(MicelioError):
     kind = Kind.UNAVAILABLE
     code = "store.unconditional"
     message = (
-        "{server} at {endpoint} cannot be used as a store: {problem}, so landings could be lost. "
+        "The S3 server at {endpoint}, which calls itself {server}, cannot be used as a store: {problem}, "
+        "so landings could be lost. "
         "Use a server that honours If-Match and If-None-Match when it writes."
     )
 
@@ -129,11 +130,11 @@ class S3Store:
         """Create a file, durable on return; memory holds a few parts however long it is."""
         check_file_key(key)
         parts = _parts(chunks, self._part)
-        start = list(itertools.islice(parts, 2))
-        if len(start) < 2:
-            self._create(key, b"".join(start))
+        first = next(parts, b"")
+        if len(first) < self._part:
+            self._create(key, first)
         else:
-            self._upload(key, itertools.chain(start, parts))
+            self._upload(key, itertools.chain((first,), parts))
         faults.reach("store.file_written")
 
     def _create(self, key: str, body: bytes) -> None:
@@ -242,7 +243,8 @@ class S3Store:
                 if attempt == _READS - 1:
                     raise self._refusal(error, key) from error
                 continue
-            if asked and answer["ResponseMetadata"]["HTTPStatusCode"] == 200:
+            if asked and "ContentRange" not in answer:
+                # A server that ignores ranges gives the whole file.
                 content = content[start : None if length is None else start + length]
             return content, str(answer["ETag"])
         raise AssertionError("the last attempt returns or raises")
@@ -348,8 +350,9 @@ class S3Store:
         return _Answer.of(given)
 
     def _unconditional(self, answer: "_Answer", problem: str) -> ConditionsIgnored:
-        server = answer.server or "An S3 server that does not tell its name"
-        return ConditionsIgnored(server=server, endpoint=self._bucket.where, problem=problem)
+        return ConditionsIgnored(
+            server=answer.server or "nothing", endpoint=self._bucket.where, problem=problem
+        )
 
     def close(self) -> None:
         """Close connections; using the store again opens new ones."""
