@@ -60,7 +60,7 @@ class S3Settings:
     """A bucket and who we are to it; without an endpoint it is Amazon's, without keys the machine's role."""
 
     bucket: str = ""
-    region: str = ""
+    region: str = "us-east-1"
     endpoint_url: str = ""
     access_key_id: str = field(default="", repr=False)
     secret_access_key: str = field(default="", repr=False)
@@ -206,7 +206,7 @@ def _choice(env: Mapping[str, str], name: str, choices: type[Chosen], default: C
 def _s3(env: Mapping[str, str], backend: StorageBackend) -> S3Settings:
     chosen = S3Settings(
         bucket=env.get("S3_BUCKET") or "",
-        region=env.get("S3_REGION") or "",
+        region=env.get("S3_REGION") or "us-east-1",
         endpoint_url=_http_url(env, "S3_ENDPOINT_URL"),
         access_key_id=env.get("S3_ACCESS_KEY_ID") or "",
         secret_access_key=env.get("S3_SECRET_ACCESS_KEY") or "",

@@ -4,11 +4,21 @@ A store that could lose a landing, or that nobody could read again, is refused h
 sentence before the process serves anybody. Only the S3 store pays for importing boto3.
 """
 
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+from weakref import WeakSet
+
+from prometheus_client import REGISTRY
+from prometheus_client.core import CounterMetricFamily
+
 from backend.core.config import Settings, StorageBackend
 from vcs.local import LocalStore
 from vcs.store import Store
 
 __all__ = ["open_store"]
+
+_tiered: WeakSet[Any] = WeakSet()
 
 
 def open_store(settings: Settings) -> Store:
@@ -34,7 +44,9 @@ def _open_backend(settings: Settings) -> Store:
     from vcs.tiered import TieredStore
 
     cdn = Cdn(settings.cdn_base_url) if settings.cdn_base_url else None
-    return TieredStore(bucket, settings.data / "cache" / "files", cdn)
+    tiered = TieredStore(bucket, settings.data / "cache" / "files", cdn)
+    _tiered.add(tiered)
+    return tiered
 
 
 def _open_bucket(settings: Settings) -> Store:
@@ -68,3 +80,21 @@ def _seal(settings: Settings, store: Store) -> Store:
     sealed = SealedStore(store, Keyring(current, previous))
     sealed.check()
     return sealed
+
+
+class _Tiers:
+    """What /metrics tells of the tiers of this process: which had the blocks, and what was wrong."""
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        counted: Counter[str] = Counter()
+        for store in _tiered:
+            counted.update({met.value: times for met, times in store.met.items()})
+        family = CounterMetricFamily(
+            "micelio_store_blocks", "Blocks read by tier, and faults met on the way", labels=["met"]
+        )
+        for met, times in sorted(counted.items()):
+            family.add_metric([met], times)
+        yield family
+
+
+REGISTRY.register(_Tiers())
