@@ -179,7 +179,8 @@ class Line:
                     return self.hang_up()
                 answered = line.forward(*request)
                 if fate == "stall":
-                    self.rfile.read(1)
+                    with suppress(ConnectionError):
+                        self.rfile.read(1)
                 if fate != "pass":
                     return self.hang_up()
                 self.answer(*answered)
