@@ -110,6 +110,33 @@ class Database:
         finally:
             os.close(file)
 
+    @contextmanager
+    def try_lock(self, name: str) -> Iterator[bool]:
+        """As `lock`, without waiting: False when somebody holds it, and then nothing is held."""
+        digest = hashlib.sha256(name.encode()).digest()
+        if not self.is_sqlite:
+            number = int.from_bytes(digest[:8], "big", signed=True)
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                asked = text("SELECT pg_try_advisory_lock(:n)")
+                taken = bool(connection.execute(asked, {"n": number}).scalar_one())
+                try:
+                    yield taken
+                finally:
+                    if taken:
+                        connection.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": number})
+            return
+        self._locks.mkdir(parents=True, exist_ok=True)
+        file = os.open(self._locks / digest.hex()[:32], os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+        finally:
+            os.close(file)
+
     def ping(self) -> None:
         """Raise Unavailable unless the database answers."""
         with self.transaction(write=False) as session:

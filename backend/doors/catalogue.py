@@ -8,13 +8,25 @@ from backend.core.operations import Operation, operations
 from backend.instance import service as instance
 from backend.organizations import service as organizations
 from backend.projects import jobs as project_jobs
-from backend.projects import landings, tree
+from backend.projects import forks, landings, tree
 from backend.projects import service as projects
 from backend.sessions import files, landing, live
 from backend.sessions import jobs as session_jobs
 from backend.sessions import service as sessions
 
-SERVICES = (accounts, organizations, projects, tree, landings, sessions, live, files, landing, instance)
+SERVICES = (
+    accounts,
+    organizations,
+    projects,
+    forks,
+    tree,
+    landings,
+    sessions,
+    live,
+    files,
+    landing,
+    instance,
+)
 JOBS = (project_jobs, session_jobs)
 
 

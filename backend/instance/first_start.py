@@ -17,8 +17,9 @@ from backend.core.context import SYSTEM, Context, Forge
 from backend.organizations.models import Organization
 from backend.organizations.service import found_organization
 from backend.projects import projection
+from backend.projects.creating import finish_creating
 from backend.projects.models import Landing, Project, Proposers, Visibility
-from backend.projects.service import create_project, finish_creating, update_project
+from backend.projects.service import create_project, update_project
 from backend.sessions import content, files, landing, service
 from backend.sessions.models import Status, WorkSession
 from backend.sessions.schemas import FilePut

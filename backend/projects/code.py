@@ -7,6 +7,7 @@ catches up first; a process that is ahead shows the older head, as every other d
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlmodel import col, select
 
@@ -37,13 +38,18 @@ class Target:
 
 def repository(forge: Forge, project: str, pool: str) -> Repository:
     """The open repository of a project, one per process."""
-    folder = forge.settings.data / "index"
+    path = index_path(forge, project)
 
     def open_it() -> Repository:
-        folder.mkdir(parents=True, exist_ok=True)
-        return Repository(forge.store, pool, project, folder / f"{project}.db")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return Repository(forge.store, pool, project, path)
 
     return forge.part(("repository", project), open_it)
+
+
+def index_path(forge: Forge, project: str) -> Path:
+    """Where this node keeps its index of a project."""
+    return forge.settings.data / "index" / f"{project}.db"
 
 
 def forget(forge: Forge, project: str) -> None:

@@ -1,21 +1,28 @@
-"""What happens to projects by the clock."""
+"""What happens to projects by the clock and after facts."""
 
+import logging
 from datetime import timedelta
 
 from sqlmodel import col, select
 
 from backend.core.context import Context
-from backend.core.jobs import every
+from backend.core.errors import MicelioError
+from backend.core.jobs import every, on
 from backend.core.operations import Mode
+from backend.projects import about, maintenance
+from backend.projects.about import ProjectChanged
+from backend.projects.creating import finish_creating
+from backend.projects.maintenance import CollectionDue, CompactionDue
 from backend.projects.models import Project, ProjectState
-from backend.projects.service import finish_creating
 
 PATIENCE = timedelta(seconds=60)
+
+log = logging.getLogger(__name__)
 
 
 @every(seconds=60, mode=Mode.STEPS)
 def finish_projects_left_creating(ctx: Context) -> None:
-    """Write record 0 of projects whose creation was interrupted."""
+    """Begin the logs of projects and forks whose creation was interrupted."""
     with ctx.transaction(write=False) as tx:
         waiting = tx.db.exec(
             select(Project.id).where(
@@ -23,4 +30,31 @@ def finish_projects_left_creating(ctx: Context) -> None:
             )
         ).all()
     for id in waiting:
-        finish_creating(ctx, id)
+        try:
+            finish_creating(ctx, id)
+        except MicelioError:
+            log.exception("project %s could not be begun", id)
+
+
+@every(seconds=60)
+def look_for_maintenance(ctx: Context) -> None:
+    """State what logs and stores are due for."""
+    maintenance.state_what_is_due(ctx)
+
+
+@on(CompactionDue, queue="maintenance", attempts=3, mode=Mode.STEPS)
+def compact_segments(ctx: Context, fact: CompactionDue) -> None:
+    """Merge small segments of a project's log."""
+    maintenance.compact_project(ctx, fact.project)
+
+
+@on(CollectionDue, queue="maintenance", attempts=3, mode=Mode.STEPS)
+def collect_unused_files(ctx: Context, fact: CollectionDue) -> None:
+    """Take files that nobody uses out of the store."""
+    maintenance.collect_project(ctx, fact.project)
+
+
+@on(ProjectChanged, queue="maintenance", attempts=8, mode=Mode.STEPS)
+def tell_log_about_settings(ctx: Context, fact: ProjectChanged) -> None:
+    """Write a project's settings into its log."""
+    about.tell_log(ctx, fact.project, actor=fact.actor)

@@ -35,14 +35,16 @@ class ProjectState(StrEnum):
 class Project(SQLModel, table=True):
     """Names and settings. `pool` is the id of the first project of its fork network.
 
-    `created_by` is null for what the instance made itself.
+    `forked_from` is the project it began as a copy of. `created_by` is null for what the instance
+    made itself.
     """
 
     __tablename__: ClassVar[str] = "projects"
     __table_args__ = (UniqueConstraint("organization_id", "handle"), RECORD)
 
     id: str = Field(primary_key=True)
-    pool: str
+    pool: str = Field(index=True)
+    forked_from: str | None = Field(default=None, foreign_key="projects.id", index=True)
     organization_id: str = Field(foreign_key="organizations.id", index=True)
     handle: str
     name: str = ""
@@ -57,6 +59,21 @@ class Project(SQLModel, table=True):
     created_by: str | None = Field(default=None, foreign_key="accounts.id")
     created_at: datetime = Field(sa_type=UtcTime)
     updated_at: datetime = Field(sa_type=UtcTime)
+
+
+class Upkeep(SQLModel, table=True):
+    """What was done for a project's log, and what is due: up to which sequence its segments were
+    looked at, when its unused files are collected next, and the digest of what the log was last
+    told about its settings.
+    """
+
+    __tablename__: ClassVar[str] = "upkeep"
+    __table_args__ = RECORD
+
+    project: str = Field(primary_key=True)
+    compacted: int = -1
+    collect_at: datetime = Field(sa_type=UtcTime)
+    told: str = ""
 
 
 class Cursor(SQLModel, table=True):

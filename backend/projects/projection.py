@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import literal
+from sqlalchemy import select as sql_select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, delete, select
 
@@ -44,7 +46,8 @@ class LogDiverged(MicelioError):
 
 
 def follows_log(applier: Applier) -> Applier:
-    """Have a slice told of each record as it is applied: (ctx, project, record, told, landings, first).
+    """Have a slice told of each of a project's own records as it is applied: (ctx, project, record, told,
+    landings, first). What a fork inherited is told in the project it happened in.
 
     `told` is the record's summary, `landings` the rows of its positions, `first` is False in a rebuild.
     """
@@ -89,6 +92,44 @@ def require_followed(ctx: Context, project: str, repository: Repository) -> int:
     if known is None or known.id != cursor.record:
         raise LogDiverged(project=project, sequence=cursor.sequence)
     return cursor.sequence
+
+
+def inherit(forge: Forge, parent: str, child: str) -> bool:
+    """Give a new fork its parent's rows, when they stand just where the fork's own log begins.
+
+    False when they do not, or when the fork has rows already: `catch_up` replays the inherited log then,
+    to the same rows.
+    """
+    ctx = Context(forge, SYSTEM)
+    with ctx.transaction(write=False) as tx:
+        row = tx.db.get(Project, child)
+        assert row is not None
+    repository = code.repository(forge, child, row.pool)
+    begun = repository.index.record_at(repository.catch_up().sequence)
+    assert begun is not None
+    first = Record.decode(repository.read(begun.id, ObjectKind.RECORD), begun.id)
+    with ctx.transaction() as tx:
+        both = col(Project.id).in_([parent, child])
+        tx.db.exec(select(Project.id).where(both).order_by(col(Project.id)).with_for_update()).all()
+        stands = tx.db.get(Cursor, (parent, "landings"))
+        if stands is None or stands.record != first.previous or tx.db.get(Cursor, (child, "landings")):
+            return False
+        for model in (Landing, PathLatest, Ref):
+            _copy(tx, model, parent, child)
+        cursors = [
+            {"project": child, "name": name, "sequence": stands.sequence, "record": stands.record}
+            for name in (*NAMES, "facts")
+        ]
+        _upsert(tx, Cursor, ("project", "name"), cursors)
+    return True
+
+
+def _copy(ctx: Context, model: Any, parent: str, child: str) -> None:
+    table = model.__table__
+    names = [column.name for column in table.columns]
+    values = [literal(child) if name == "project" else table.c[name] for name in names]
+    rows = sql_select(*values).where(table.c.project == parent)
+    ctx.db.connection().execute(table.insert().from_select(names, rows))
 
 
 def drop(ctx: Context, project: str) -> None:
@@ -148,6 +189,9 @@ def _apply(ctx: Context, project: str, after: int, steps: Sequence[_Step]) -> bo
         rows = [position.landing for position in step.positions]
         ctx.db.add_all(rows)
         ctx.db.flush()
+        if step.record.project != project:
+            # Inherited: what it meant for sessions it meant where it happened.
+            continue
         for applier in _appliers:
             applier(ctx, row, step.record, step.told, rows, step.sequence > told_until)
     last = steps[-1]

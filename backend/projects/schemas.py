@@ -22,7 +22,10 @@ Limit = Annotated[int, Field(ge=1, le=100)]
 
 
 class ProjectSummary(BaseModel):
-    """One project. `may` lists what the asker may do with it: read, propose, land, settings, delete."""
+    """One project. `may` lists what the asker may do with it: read, propose, land, settings, delete.
+
+    `forked_from` is an address, and `forks` counts, as far as the asker may see them.
+    """
 
     id: str
     organization: str
@@ -40,6 +43,8 @@ class ProjectSummary(BaseModel):
     commit: str | None
     tree: str
     open_sessions: int
+    forked_from: str | None = None
+    forks: int = 0
     created_at: datetime
     updated_at: datetime
     url: str

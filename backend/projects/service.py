@@ -1,14 +1,9 @@
-"""Projects: create, find, list, change.
-
-Creating one writes log record 0. The row stays `creating` until the log has it, so a crash
-between the two leaves nothing that anyone can see.
-"""
+"""Projects: create, find, list, change."""
 
 import re
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, func, select
 
 from backend.core.context import Context
@@ -17,8 +12,11 @@ from backend.core.operations import Mode, operation
 from backend.organizations import access as organization_access
 from backend.organizations.models import Organization, Role
 from backend.projects import access, code
+from backend.projects.about import ProjectChanged
 from backend.projects.access import Ability
-from backend.projects.models import Landing, Project, ProjectState, Proposers, Visibility
+from backend.projects.creating import ProjectTaken as ProjectTaken
+from backend.projects.creating import finish_creating, new_project
+from backend.projects.models import Landing, Project, Proposers, Visibility
 from backend.projects.schemas import (
     Cursor,
     Description,
@@ -33,18 +31,10 @@ from backend.projects.schemas import (
 )
 from backend.sessions import access as session_access
 from backend.sessions.models import Status, WorkSession
-from vcs.objects import EMPTY_TREE, new_id
-from vcs.repository import ProjectExists, Repository
+from vcs.objects import EMPTY_TREE
 
 HANDLE = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9_])?")
 RESERVED = frozenset({"settings", "members", "projects", "new", "-", "info", "badge.svg"})
-
-
-class ProjectTaken(Conflict):
-    """The address is in use."""
-
-    code = "project.taken"
-    message = "There is already a project {address}. Choose another handle."
 
 
 @operation(
@@ -70,7 +60,8 @@ def create_project(
     handle = project_handle(project)
     with ctx.transaction() as tx:
         owner, _ = organization_access.organization(tx, organization, at_least=Role.MEMBER)
-        row = _creating(tx, owner, handle, name=name, description=description, visibility=visibility)
+        row = new_project(tx, owner, handle, name=name, description=description, visibility=visibility)
+        tx.audit("project.create", f"{owner.handle}/{handle}", visibility=visibility.value)
     finish_creating(ctx, row.id)
     with ctx.transaction(write=False) as tx:
         found, owner = access.project(tx, organization, handle)
@@ -130,6 +121,8 @@ def update_project(
     found, owner = access.project(ctx, organization, project, Ability.SETTINGS)
     if visibility is not None and visibility is not found.visibility:
         address = f"{owner.handle}/{found.handle}"
+        if visibility is Visibility.PUBLIC:
+            _keep_private(ctx, found, address)
         ctx.audit("project.visibility", address, old=found.visibility.value, new=visibility.value)
     given = {
         "name": name,
@@ -146,6 +139,7 @@ def update_project(
             setattr(found, field, value)
     found.updated_at = ctx.now()
     ctx.db.add(found)
+    ctx.emit(ProjectChanged(found.id, ctx.actor.id))
     ctx.ring(f"project:{found.id}")
     return summary(ctx, found, owner)
 
@@ -175,46 +169,48 @@ def project_handle(text: str) -> str:
     return handle
 
 
-def finish_creating(ctx: Context, id: str) -> None:
-    """Write log record 0 and show the project. Safe to repeat: the sweeper calls it after a crash."""
-    with ctx.transaction(write=False) as tx:
-        row = tx.db.get(Project, id)
-        if row is None or row.state is ProjectState.READY:
-            return
-        owner = tx.db.get(Organization, row.organization_id)
-        assert owner is not None
-    about = {
-        "organization": owner.handle,
-        "project": row.handle,
-        "name": row.name,
-        "description": row.description,
-        "visibility": row.visibility.value,
-        "redirects": [],
-    }
-    path = ctx.forge.settings.data / "index" / f"{row.id}.db"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Somebody may have finished it a moment ago, and something landed since: that is no fault.
-    with suppress(ProjectExists):
-        Repository.create(
-            ctx.forge.store,
-            row.id,
-            path,
-            actor=row.created_by,
-            summary=about,
-            at=row.created_at,
-            trunk=code.TRUNK,
-        ).close()
-    with ctx.transaction() as tx:
-        ready = tx.db.get(Project, id)
-        if ready is not None:
-            ready.state = ProjectState.READY
-            tx.db.add(ready)
-
-
 def summary(ctx: Context, found: Project, owner: Organization) -> ProjectSummary:
     """The shape doors show."""
-    running = _running(ctx, [found.id]).get(found.id, 0)
-    return _summary(ctx, found, owner, code.last_landing(ctx, found.id), running)
+    return _summary(ctx, found, owner, code.last_landing(ctx, found.id), _around(ctx, [found]))
+
+
+@dataclass(frozen=True)
+class _Around:
+    """What is about projects and not in their rows, by their ids, as the asker may see it."""
+
+    running: Mapping[str, int]
+    forks: Mapping[str, int]
+    origins: Mapping[str, str]
+
+
+def _around(ctx: Context, projects: Sequence[Project]) -> _Around:
+    ids = [project.id for project in projects]
+    forks = (
+        select(Project.forked_from, func.count())
+        .where(col(Project.forked_from).in_(ids), access.visible(ctx))
+        .group_by(col(Project.forked_from))
+    )
+    parents = {project.forked_from for project in projects if project.forked_from}
+    origins = (
+        select(Project.id, Organization.handle, Project.handle)
+        .join(Organization, col(Organization.id) == col(Project.organization_id))
+        .where(col(Project.id).in_(parents), access.visible(ctx))
+    )
+    addresses = {id: f"{organization}/{handle}" for id, organization, handle in ctx.db.exec(origins)}
+    return _Around(
+        running=_running(ctx, ids),
+        forks={parent: count for parent, count in ctx.db.exec(forks) if parent},
+        origins={p.id: addresses[p.forked_from] for p in projects if p.forked_from in addresses},
+    )
+
+
+def _keep_private(ctx: Context, found: Project, address: str) -> None:
+    """Refuse to show a fork to everybody while what it was made of is private."""
+    parent = ctx.db.get(Project, found.forked_from) if found.forked_from else None
+    if parent is not None and parent.visibility is Visibility.PRIVATE:
+        raise Conflict(
+            problem=f"{address} is a fork of a private project and stays private as long as that is."
+        )
 
 
 def _running(ctx: Context, projects: Sequence[str]) -> dict[str, int]:
@@ -245,7 +241,7 @@ def _newest(ctx: Context, projects: Sequence[str]) -> dict[str, Landing]:
 
 
 def _summary(
-    ctx: Context, found: Project, owner: Organization, newest: Landing | None, running: int
+    ctx: Context, found: Project, owner: Organization, newest: Landing | None, around: _Around
 ) -> ProjectSummary:
     return ProjectSummary(
         id=found.id,
@@ -263,39 +259,14 @@ def _summary(
         position=newest.position if newest else 0,
         commit=newest.commit if newest else None,
         tree=newest.tree if newest else EMPTY_TREE,
-        open_sessions=running,
+        open_sessions=around.running.get(found.id, 0),
+        forked_from=around.origins.get(found.id),
+        forks=around.forks.get(found.id, 0),
         created_at=found.created_at,
         updated_at=max(found.updated_at, newest.at) if newest else found.updated_at,
         url=f"{ctx.forge.settings.public_url}/{owner.handle}/{found.handle}",
         may=[ability.value for ability in access.abilities(ctx, found)],
     )
-
-
-def _creating(
-    ctx: Context, owner: Organization, handle: str, *, name: str, description: str, visibility: Visibility
-) -> Project:
-    id = new_id()
-    row = Project(
-        id=id,
-        pool=id,
-        organization_id=owner.id,
-        handle=handle,
-        name=name,
-        description=description,
-        visibility=visibility,
-        created_by=ctx.actor.id,
-        created_at=ctx.now(),
-        updated_at=ctx.now(),
-    )
-    ctx.db.add(row)
-    # Said before the flush: after a failed one the session answers nothing.
-    address = f"{owner.handle}/{handle}"
-    try:
-        ctx.db.flush()
-    except IntegrityError:
-        raise ProjectTaken(address=address) from None
-    ctx.audit("project.create", address, visibility=visibility.value)
-    return row
 
 
 def _page(ctx: Context, owner: Organization | None, cursor: str, limit: int) -> ProjectPage:
@@ -307,10 +278,10 @@ def _page(ctx: Context, owner: Organization | None, cursor: str, limit: int) -> 
     if owner is not None:
         query = query.where(Project.organization_id == owner.id)
     rows = ctx.db.exec(query.order_by(address).limit(limit + 1)).all()
-    ids = [project.id for project, _ in rows[:limit]]
-    newest, running = _newest(ctx, ids), _running(ctx, ids)
+    shown = [project for project, _ in rows[:limit]]
+    newest, around = _newest(ctx, [project.id for project in shown]), _around(ctx, shown)
     items = [
-        _summary(ctx, project, organization, newest.get(project.id), running.get(project.id, 0))
+        _summary(ctx, project, organization, newest.get(project.id), around)
         for project, organization in rows[:limit]
     ]
     last = items[-1] if len(rows) > limit else None

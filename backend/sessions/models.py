@@ -24,7 +24,8 @@ class Status(StrEnum):
 class WorkSession(SQLModel, table=True):
     """One piece of work with a goal. `base_*` is where its workspace was cloned or synced at.
 
-    `author_id` is null for what the instance did itself.
+    `author_id` is null for what the instance did itself, and for what was brought back from the
+    store: then `author_handle` and `author_name` say whose it was.
     """
 
     __tablename__: ClassVar[str] = "sessions"
@@ -33,6 +34,8 @@ class WorkSession(SQLModel, table=True):
     id: str = Field(primary_key=True)
     project_id: str = Field(foreign_key="projects.id")
     author_id: str | None = Field(default=None, foreign_key="accounts.id", index=True)
+    author_handle: str = ""
+    author_name: str = ""
     goal: str
     status: Status = Field(default=Status.ACTIVE, sa_type=word(Status))
     landing: bool = False

@@ -22,6 +22,18 @@ class CreateProjectRequest(_message.Message):
     initialize: bool
     def __init__(self, organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., visibility: _Optional[str] = ..., initialize: _Optional[bool] = ...) -> None: ...
 
+class ForkProjectRequest(_message.Message):
+    __slots__ = ("organization_handle", "project_handle", "into", "handle")
+    ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    INTO_FIELD_NUMBER: _ClassVar[int]
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
+    organization_handle: str
+    project_handle: str
+    into: str
+    handle: str
+    def __init__(self, organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ..., into: _Optional[str] = ..., handle: _Optional[str] = ...) -> None: ...
+
 class GetProjectRequest(_message.Message):
     __slots__ = ("organization_handle", "project_handle")
     ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
@@ -73,7 +85,7 @@ class ListAllProjectsRequest(_message.Message):
     def __init__(self, cursor: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
 
 class ProjectResponse(_message.Message):
-    __slots__ = ("id", "organization", "handle", "name", "description", "website", "visibility", "archived", "protect_main_branch", "who_may_propose", "session_visibility", "default_branch", "position", "commit", "tree", "open_sessions", "created_at", "updated_at", "url", "may")
+    __slots__ = ("id", "organization", "handle", "name", "description", "website", "visibility", "archived", "protect_main_branch", "who_may_propose", "session_visibility", "default_branch", "position", "commit", "tree", "open_sessions", "created_at", "updated_at", "url", "may", "forked_from", "forks")
     ID_FIELD_NUMBER: _ClassVar[int]
     ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
     HANDLE_FIELD_NUMBER: _ClassVar[int]
@@ -94,6 +106,8 @@ class ProjectResponse(_message.Message):
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
     URL_FIELD_NUMBER: _ClassVar[int]
     MAY_FIELD_NUMBER: _ClassVar[int]
+    FORKED_FROM_FIELD_NUMBER: _ClassVar[int]
+    FORKS_FIELD_NUMBER: _ClassVar[int]
     id: str
     organization: str
     handle: str
@@ -114,7 +128,9 @@ class ProjectResponse(_message.Message):
     updated_at: str
     url: str
     may: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[str] = ..., organization: _Optional[str] = ..., handle: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., website: _Optional[str] = ..., visibility: _Optional[str] = ..., archived: _Optional[bool] = ..., protect_main_branch: _Optional[bool] = ..., who_may_propose: _Optional[str] = ..., session_visibility: _Optional[str] = ..., default_branch: _Optional[str] = ..., position: _Optional[int] = ..., commit: _Optional[str] = ..., tree: _Optional[str] = ..., open_sessions: _Optional[int] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ..., url: _Optional[str] = ..., may: _Optional[_Iterable[str]] = ...) -> None: ...
+    forked_from: str
+    forks: int
+    def __init__(self, id: _Optional[str] = ..., organization: _Optional[str] = ..., handle: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., website: _Optional[str] = ..., visibility: _Optional[str] = ..., archived: _Optional[bool] = ..., protect_main_branch: _Optional[bool] = ..., who_may_propose: _Optional[str] = ..., session_visibility: _Optional[str] = ..., default_branch: _Optional[str] = ..., position: _Optional[int] = ..., commit: _Optional[str] = ..., tree: _Optional[str] = ..., open_sessions: _Optional[int] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ..., url: _Optional[str] = ..., may: _Optional[_Iterable[str]] = ..., forked_from: _Optional[str] = ..., forks: _Optional[int] = ...) -> None: ...
 
 class ListProjectsResponse(_message.Message):
     __slots__ = ("items", "next")

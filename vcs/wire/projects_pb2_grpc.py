@@ -39,6 +39,11 @@ class ProjectServiceStub:
                 request_serializer=vcs_dot_wire_dot_projects__pb2.CreateProjectRequest.SerializeToString,
                 response_deserializer=vcs_dot_wire_dot_projects__pb2.ProjectResponse.FromString,
                 _registered_method=True)
+        self.ForkProject = channel.unary_unary(
+                '/micelio.v1.ProjectService/ForkProject',
+                request_serializer=vcs_dot_wire_dot_projects__pb2.ForkProjectRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_projects__pb2.ProjectResponse.FromString,
+                _registered_method=True)
         self.GetProject = channel.unary_unary(
                 '/micelio.v1.ProjectService/GetProject',
                 request_serializer=vcs_dot_wire_dot_projects__pb2.GetProjectRequest.SerializeToString,
@@ -96,6 +101,13 @@ class ProjectServiceServicer:
 
     def CreateProject(self, request, context):
         """Create a project; it begins at position 0 with an empty tree.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ForkProject(self, request, context):
+        """Begin a project where another stands, with its history.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -179,6 +191,11 @@ def add_ProjectServiceServicer_to_server(servicer, server):
                     request_deserializer=vcs_dot_wire_dot_projects__pb2.CreateProjectRequest.FromString,
                     response_serializer=vcs_dot_wire_dot_projects__pb2.ProjectResponse.SerializeToString,
             ),
+            'ForkProject': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForkProject,
+                    request_deserializer=vcs_dot_wire_dot_projects__pb2.ForkProjectRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_projects__pb2.ProjectResponse.SerializeToString,
+            ),
             'GetProject': grpc.unary_unary_rpc_method_handler(
                     servicer.GetProject,
                     request_deserializer=vcs_dot_wire_dot_projects__pb2.GetProjectRequest.FromString,
@@ -256,6 +273,33 @@ class ProjectService:
             target,
             '/micelio.v1.ProjectService/CreateProject',
             vcs_dot_wire_dot_projects__pb2.CreateProjectRequest.SerializeToString,
+            vcs_dot_wire_dot_projects__pb2.ProjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForkProject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.ProjectService/ForkProject',
+            vcs_dot_wire_dot_projects__pb2.ForkProjectRequest.SerializeToString,
             vcs_dot_wire_dot_projects__pb2.ProjectResponse.FromString,
             options,
             channel_credentials,

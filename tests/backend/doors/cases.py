@@ -119,6 +119,7 @@ CASES: dict[str, Case] = {
     "create_project": about_organization(
         INSIDERS_WRITE, ok={"project": "fresh"}, invalid={"visibility": "loud"}
     ),
+    "fork_project": about_project(SIGNED_IN, ok={"handle": "mine"}, invalid={"into": LONG}),
     "get_project": about_project(ANYONE),
     "list_all_projects": Case(ANYONE, invalid={"limit": 101}),
     "get_overview": Case(ANYONE, invalid={"limit": 101}),

@@ -1,0 +1,153 @@
+"""Beginning projects: a row that nobody sees, then the log, then everybody may see it.
+
+A crash between the two leaves a row that is `creating`; whoever calls `finish_creating` again,
+the sweeper at last, takes up where it ended. A fork is seen only once its rows say all that its
+inherited log says, so no page of it ever shows half a history.
+"""
+
+from contextlib import suppress
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import select
+
+from backend.core.context import Context
+from backend.core.errors import Conflict
+from backend.organizations.models import Organization
+from backend.projects import code, projection
+from backend.projects.models import Project, ProjectState, Visibility
+from vcs.forks import ParentGone, fork_project
+from vcs.landing import ProjectNotOpen
+from vcs.log import Head, HeadState
+from vcs.objects import format_time, new_id
+from vcs.repository import ProjectExists, Repository
+
+
+class ProjectTaken(Conflict):
+    """The address is in use."""
+
+    code = "project.taken"
+    message = "There is already a project {address}. Choose another handle."
+
+
+def new_project(
+    ctx: Context,
+    owner: Organization,
+    handle: str,
+    *,
+    name: str,
+    description: str,
+    visibility: Visibility,
+    parent: Project | None = None,
+) -> Project:
+    """The row of a project that is about to begin, of its own or as a fork. Raises ProjectTaken."""
+    id = new_id()
+    row = Project(
+        id=id,
+        pool=parent.pool if parent else id,
+        forked_from=parent.id if parent else None,
+        organization_id=owner.id,
+        handle=handle,
+        name=name,
+        description=description,
+        visibility=visibility,
+        created_by=ctx.actor.id,
+        created_at=ctx.now(),
+        updated_at=ctx.now(),
+    )
+    ctx.db.add(row)
+    # Said before the flush: after a failed one the session answers nothing.
+    address = f"{owner.handle}/{handle}"
+    try:
+        ctx.db.flush()
+    except IntegrityError:
+        raise ProjectTaken(address=address) from None
+    return row
+
+
+def finish_creating(ctx: Context, id: str) -> None:
+    """Begin the project's log and show it. Safe to repeat: the sweeper calls it after a crash.
+
+    Raises ParentGone or ProjectNotOpen for a fork whose parent takes none; its row is gone then.
+    """
+    with ctx.transaction(write=False) as tx:
+        row = tx.db.get(Project, id)
+        if row is None or row.state is ProjectState.READY:
+            return
+        owner = tx.db.get(Organization, row.organization_id)
+        parent = tx.db.get(Project, row.forked_from) if row.forked_from else None
+        assert owner is not None
+        about = about_of(row, owner)
+    if parent is not None:
+        _branch_off(ctx, row, parent, about)
+    else:
+        _begin(ctx, row, about)
+    with ctx.transaction() as tx:
+        ready = tx.db.exec(select(Project).where(Project.id == id).with_for_update()).first()
+        if ready is not None:
+            ready.state = ProjectState.READY
+            tx.db.add(ready)
+
+
+def about_of(row: Project, owner: Organization) -> dict[str, Any]:
+    """What the log is told of a project beside its code: enough to bring its row back."""
+    return {
+        "organization": owner.handle,
+        "organization_name": owner.name,
+        "project": row.handle,
+        "name": row.name,
+        "description": row.description,
+        "website": row.website,
+        "visibility": row.visibility.value,
+        "archived": row.archived,
+        "protect_main_branch": row.protect_main_branch,
+        "who_may_propose": row.who_may_propose.value,
+        "session_visibility": row.session_visibility.value,
+        "forked_from": row.forked_from,
+        "created_at": format_time(row.created_at),
+        "updated_at": format_time(row.updated_at),
+        "redirects": [],
+    }
+
+
+def _begin(ctx: Context, row: Project, about: dict[str, Any]) -> None:
+    path = code.index_path(ctx.forge, row.id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Somebody may have finished it a moment ago, and something landed since: that is no fault.
+    with suppress(ProjectExists):
+        Repository.create(
+            ctx.forge.store,
+            row.id,
+            path,
+            actor=row.created_by,
+            summary=about,
+            at=row.created_at,
+            trunk=code.TRUNK,
+        ).close()
+
+
+def _branch_off(ctx: Context, row: Project, parent: Project, about: dict[str, Any]) -> None:
+    forge = ctx.forge
+    # Nobody lands in the parent meanwhile, so that its rows say just what the fork begins with.
+    with forge.db.lock(f"landing:{parent.id}"):
+        try:
+            source = code.repository(forge, parent.id, parent.pool)
+            fork_project(source, row.id, actor=row.created_by, summary=about, at=row.created_at)
+        except ProjectExists:
+            # Finished by somebody else, unless all that is left of it is a tombstone.
+            if Head.decode(forge.store.read_head(row.pool, row.id)[0]).state is HeadState.DELETED:
+                _give_up(ctx, row.id)
+                raise ParentGone(project=parent.handle) from None
+        except (ParentGone, ProjectNotOpen):
+            _give_up(ctx, row.id)
+            raise
+        projection.catch_up(forge, parent.id)
+        projection.inherit(forge, parent.id, row.id)
+    projection.catch_up(forge, row.id)
+
+
+def _give_up(ctx: Context, id: str) -> None:
+    with ctx.transaction() as tx:
+        row = tx.db.get(Project, id)
+        if row is not None and row.state is ProjectState.CREATING:
+            tx.db.delete(row)

@@ -1,0 +1,123 @@
+"""Maintenance: logs are kept compact, and files that nobody needs leave the store.
+
+A timer sees in SQL alone what is due and states it as a fact; the work is a durable job. It may
+be killed at any time, since nothing happens before HEAD moves, and landings go on meanwhile.
+One process at a time looks after a project: whoever finds another at it leaves it to that one.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from prometheus_client import Counter, Histogram
+from sqlmodel import col, or_, select
+
+from backend.core.context import Context, Forge
+from backend.core.events import fact
+from backend.projects import code
+from backend.projects.models import Cursor, Project, ProjectState, Upkeep
+from backend.sessions.models import StagedFile
+from vcs.collection import GRACE, YOUNG, Collected, collect
+from vcs.compaction import LEAST, compact
+
+COLLECT_EVERY = timedelta(hours=6)
+SOON = GRACE + timedelta(minutes=5)
+AT_ONCE = 500
+
+_merged = Counter("micelio_compacted_segments", "Segments merged into larger ones")
+_bytes = Counter("micelio_compacted_bytes", "Bytes of what compaction read and wrote", ["side"])
+_files = Counter("micelio_collected_files", "Files the collector met", ["outcome"])
+_seconds = Histogram("micelio_maintenance_seconds", "Time one piece of maintenance took", ["work"])
+
+
+@fact
+@dataclass(frozen=True)
+class CompactionDue:
+    """Enough was appended to a project's log that segments may be merged."""
+
+    project: str
+
+
+@fact
+@dataclass(frozen=True)
+class CollectionDue:
+    """It is time to look for files of a project that nobody uses."""
+
+    project: str
+
+
+def state_what_is_due(ctx: Context) -> None:
+    """Emit a fact for each project that has waited long enough; nothing is read but SQL."""
+    query = (
+        select(Project.id, Cursor.sequence, Upkeep)
+        .join(Cursor, (col(Cursor.project) == col(Project.id)) & (col(Cursor.name) == "landings"))
+        .outerjoin(Upkeep, col(Upkeep.project) == col(Project.id))
+        .where(
+            Project.state == ProjectState.READY,
+            or_(
+                col(Upkeep.project).is_(None),
+                col(Cursor.sequence) >= col(Upkeep.compacted) + LEAST,
+                col(Upkeep.collect_at) <= ctx.now(),
+            ),
+        )
+    )
+    for project, sequence, known in ctx.db.exec(query.order_by(col(Project.id)).limit(AT_ONCE)).all():
+        upkeep = known or Upkeep(project=project, collect_at=ctx.now() + YOUNG)
+        if sequence >= upkeep.compacted + LEAST:
+            upkeep.compacted = sequence
+            ctx.emit(CompactionDue(project))
+        if upkeep.collect_at <= ctx.now():
+            # Should the job be lost, this is when it is asked for again.
+            upkeep.collect_at = ctx.now() + COLLECT_EVERY
+            ctx.emit(CollectionDue(project))
+        ctx.db.add(upkeep)
+
+
+def compact_project(ctx: Context, project: str) -> int:
+    """Merge segments until no size class has enough of them; how many were merged."""
+    total = 0
+    with _alone(ctx.forge, project) as row, _seconds.labels("compaction").time():
+        if row is None:
+            return 0
+        repository = code.repository(ctx.forge, row.id, row.pool)
+        while done := compact(repository):
+            total += done.inputs
+            _merged.inc(done.inputs)
+            _bytes.labels("read").inc(done.before)
+            _bytes.labels("written").inc(done.after)
+    return total
+
+
+def collect_project(ctx: Context, project: str) -> Collected:
+    """Condemn and delete what no log of the pool and no session uses."""
+    with _alone(ctx.forge, project) as row, _seconds.labels("collection").time():
+        if row is None:
+            return Collected()
+        done = collect(ctx.forge.store, row.pool, row.id, named=lambda: _named(ctx, row.id))
+    for outcome in ("condemned", "spared", "deleted"):
+        _files.labels(outcome).inc(getattr(done, outcome))
+    with ctx.transaction() as tx:
+        upkeep = tx.db.get(Upkeep, project)
+        if upkeep is not None and done.waiting:
+            upkeep.collect_at = tx.now() + SOON
+            tx.db.add(upkeep)
+    return done
+
+
+@contextmanager
+def _alone(forge: Forge, project: str) -> Iterator[Project | None]:
+    """The project's row while nobody else maintains it; None otherwise, or when it is not there."""
+    with forge.db.try_lock(f"maintenance:{project}") as mine:
+        if not mine:
+            yield None
+            return
+        with forge.db.transaction(write=False) as db:
+            row = db.get(Project, project)
+        yield row if row is not None and row.state is ProjectState.READY else None
+
+
+def _named(ctx: Context, project: str) -> set[str]:
+    """Keys of files that sessions staged and did not land (yet)."""
+    with ctx.transaction(write=False) as tx:
+        return set(tx.db.exec(select(StagedFile.key).where(StagedFile.project_id == project)).all())
