@@ -30,12 +30,10 @@ def test_every_spelling_of_a_ref_leads_to_its_landing(worked, ada):
     assert (start.commit, start.tree, start.position) == (None, EMPTY_TREE, 0)
 
 
-@pytest.mark.parametrize(
-    "ref", ["@4", "@-4", "nothing", "deadbeef", "@999999999999999", "@", "0" * 64, "a b", "\\"]
-)
-def test_refs_that_lead_nowhere_are_not_found(worked, ada, ref):
-    with pytest.raises(NotFound):
-        worked.run(ada, resolve_ref, **worked.where, ref=ref)
+def test_refs_that_lead_nowhere_are_not_found(worked, ada):
+    for ref in ("@4", "@-4", "nothing", "deadbeef", "@999999999999999", "@", "0" * 64, "a b", "\\"):
+        with pytest.raises(NotFound):
+            worked.run(ada, resolve_ref, **worked.where, ref=ref)
 
 
 def test_an_empty_project_has_an_empty_tree(bench, ada):

@@ -67,10 +67,10 @@ def test_of_two_that_take_an_address_at_once_one_gets_it(bench, ada, grace):
     assert sorted(outcomes) == ["project.taken", "raced"]
 
 
-@pytest.mark.parametrize("handle", [".hidden", "a/b", "x.git", "settings", "é", "a b", "-", "a-", "x" * 101])
-def test_handles_that_no_address_can_carry_are_refused(bench, ada, handle):
-    with pytest.raises((InvalidInput, ValidationFailed)):
-        bench.run(ada, create_project, organization="acme", project=handle)
+def test_handles_that_no_address_can_carry_are_refused(bench, ada):
+    for handle in (".hidden", "a/b", "x.git", "settings", "é", "a b", "-", "a-", "x" * 101):
+        with pytest.raises((InvalidInput, ValidationFailed)):
+            bench.run(ada, create_project, organization="acme", project=handle)
 
 
 @pytest.mark.parametrize("point", ["store.before_commit", "store.after_commit"])

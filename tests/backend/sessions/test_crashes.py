@@ -3,6 +3,7 @@ or not at all, and whoever asks again with its id gets the answer."""
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from random import Random
 
 import grpc
 import pytest
-from sqlmodel import select
+import sqlmodel
 
 from backend.accounts.service import create_access_token
 from backend.instance import doctor
@@ -25,6 +26,9 @@ from vcs.wire import sessions_pb2, sessions_pb2_grpc
 
 CHECKOUT = Path(__file__).parents[3]
 PATIENCE = 30
+POINTS = [point for point in faults.POINTS if point.startswith(("store.", "landing."))]
+ELSEWHERE = ("compaction.", "collection.", "fork.", "purge.")
+"""What a landing never reaches; tests/vcs has a test of each."""
 HAPPENED = ("store.after_commit", "landing.after_swap", "landing.before_catch_up", "landing.after_catch_up")
 
 
@@ -40,8 +44,11 @@ class Served:
             stdout=subprocess.PIPE,
         )
 
+        self.serving = False
+
     def start(self, forge, fault: str = "") -> str:
         """Serve this forge, to be killed at a fault point; the address."""
+        self.serving = True
         settings = forge.settings
         environ = {
             "MICELIO_DATA": str(settings.data),
@@ -53,28 +60,43 @@ class Served:
         self._program.stdin.flush()
         return f"127.0.0.1:{int(self._program.stdout.readline())}"
 
-    def exit_code(self) -> int:
-        """How the process ended, once it has."""
+    def exit_code(self) -> int | None:
+        """How the process ended, once it has; None when it does not end."""
+        ready, _, _ = select.select([self._program.stdout], [], [], PATIENCE)
+        if not ready:
+            return None
+        self.serving = False
         return int(self._program.stdout.readline())
 
     def stop(self) -> None:
         """End the process from outside."""
+        self._kill()
+        assert self.exit_code() == -signal.SIGKILL
+
+    def _kill(self) -> None:
         children = Path(f"/proc/{self._program.pid}/task/{self._program.pid}/children").read_text().split()
         for child in children:
             os.kill(int(child), signal.SIGKILL)
-        assert self.exit_code() == -signal.SIGKILL
 
     def close(self) -> None:
+        self._kill()
         self._program.stdin.close()
         self._program.wait(PATIENCE)
         self._program.stdout.close()
 
 
 @pytest.fixture(scope="module")
-def served():
-    served = Served()
-    yield served
-    served.close()
+def program():
+    program = Served()
+    yield program
+    program.close()
+
+
+@pytest.fixture
+def served(program):
+    yield program
+    if program.serving:
+        program.stop()
 
 
 @pytest.fixture
@@ -102,9 +124,13 @@ def work(bench, ada):
     return session, {b"kept": b"as it was\n", **wanted}
 
 
-CASES = [("sqlite", point) for point in faults.POINTS] + [
+CASES = [("sqlite", point) for point in POINTS] + [
     ("postgresql", point) for point in ("landing.permitted", "landing.after_swap")
 ]
+
+
+def test_every_point_that_is_declared_is_killed_at():
+    assert [point for point in faults.POINTS if point not in POINTS and not point.startswith(ELSEWHERE)] == []
 
 
 @pytest.mark.parametrize(("database", "point"), CASES, indirect=["database"])
@@ -115,7 +141,7 @@ def test_a_landing_survives_sigkill(bench, ada, token, clock, served, point):
     with pytest.raises(grpc.RpcError) as cut:
         land(address, token, session, id)
     assert cut.value.code() is grpc.StatusCode.UNAVAILABLE
-    assert served.exit_code() == -signal.SIGKILL, f"{point} was never reached"
+    assert served.exit_code() == -signal.SIGKILL, f"{point} was never reached: {cut.value.details()}"
 
     clock.advance(seconds=landing.PERMIT.total_seconds() + 1)
     with bench.restarted() as again:
@@ -132,6 +158,8 @@ def test_a_landing_survives_sigkill(bench, ada, token, clock, served, point):
         assert (answer.position, answer.landing_id) == (2, id)
         assert again.tree(ada) == wanted
         with again.forge.db.transaction(write=False) as db:
-            assert [row.position for row in db.exec(select(Landing).where(Landing.landing == id))] == [2]
-            assert db.exec(select(Permit)).all() == []
+            assert [
+                row.position for row in db.exec(sqlmodel.select(Landing).where(Landing.landing == id))
+            ] == [2]
+            assert db.exec(sqlmodel.select(Permit)).all() == []
         assert [each.sentence for each in doctor.examine(again.forge) if each.fault] == []

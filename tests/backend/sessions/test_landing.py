@@ -9,18 +9,20 @@ from backend.core.context import SYSTEM, Actor, Context
 from backend.core.errors import Conflict, Forbidden, NotFound, WrongCredentials
 from backend.core.events import FactRow
 from backend.instance import doctor
-from backend.projects import projection
+from backend.projects import code, projection
 from backend.projects.landings import get_landing, list_landings
-from backend.projects.models import Landing, PathLatest
+from backend.projects.models import Cursor, Landing, PathLatest
 from backend.projects.service import get_project, update_project
-from backend.sessions import landing
+from backend.sessions import content, landing
 from backend.sessions.access import SessionLanding, SessionOver
+from backend.sessions.files import get_session_diff, push_session
 from backend.sessions.landing import LandingConflict, NothingToLand
+from backend.sessions.live import list_session_events
 from backend.sessions.models import Permit, StagedFile
 from backend.sessions.service import abandon_session, get_session
 from vcs import faults
 from vcs.landing import LandingTaken, PermitGone
-from vcs.objects import new_id
+from vcs.objects import Kind, Object, new_id
 
 BEFORE_THE_SWAP = (
     "landing.permitted",
@@ -262,8 +264,6 @@ def test_an_abandoned_session_stays_readable_and_never_lands(bench, ada, grace):
     bench.push(ada, session, {"a": b"words\n"})
     bench.run(ada, abandon_session, session=session, reason="No need")
 
-    from backend.sessions.files import get_session_diff
-
     shown = bench.run(grace, get_session_diff, session=session)
     assert [line.text for line in shown.files[0].hunks[0].lines] == ["words"]
     for attempt in (lambda: bench.land(ada, session), lambda: bench.push(ada, session, {"a": b""})):
@@ -307,21 +307,14 @@ def test_a_landed_session_frees_what_it_staged_and_states_one_fact(bench, ada):
 
 
 def test_what_a_session_took_back_does_not_become_part_of_the_log(bench, ada):
-    from backend.sessions import content
-    from vcs.objects import Kind, Object
-
     session = bench.start(ada).id
     secret, kept = (Object.of(Kind.BLOB, bytes([n]) * 900_000) for n in (1, 2))
     noise = Object.of(Kind.BLOB, bytes(range(256)) * 9_000)
     content.store_objects(bench.forge, ada, session, [secret, kept, noise])
-    from backend.sessions.files import push_session
-
     puts = [{"path": name, "blob": each.id} for name, each in (("a", secret), ("b", kept), ("c", noise))]
     bench.run(ada, push_session, session=session, files=puts)
     bench.push(ada, session, {"a": None})
     bench.land(ada, session)
-
-    from backend.projects import code
 
     with bench.restarted() as fresh, Context(fresh.forge, SYSTEM).transaction(write=False) as tx:
         project = bench.run(ada, get_project, **bench.where).id
@@ -330,7 +323,12 @@ def test_what_a_session_took_back_does_not_become_part_of_the_log(bench, ada):
     assert sound(bench.forge) == []
 
 
-@pytest.mark.parametrize("point", [*BEFORE_THE_SWAP, *AFTER_THE_SWAP])
+SWEPT = [("sqlite", point) for point in (*BEFORE_THE_SWAP, *AFTER_THE_SWAP)] + [
+    ("postgresql", point) for point in ("landing.permitted", "landing.after_swap")
+]
+
+
+@pytest.mark.parametrize(("database", "point"), SWEPT, indirect=["database"])
 def test_the_sweeper_settles_a_permit_wherever_its_landing_ended(bench, ada, clock, dying_at, point):
     session, id = bench.start(ada).id, new_id()
     bench.push(ada, session, {"a": b"1"})
@@ -351,8 +349,6 @@ def test_the_sweeper_settles_a_permit_wherever_its_landing_ended(bench, ada, clo
             assert (after.status, after.landed_position) == ("landed", 1)
         else:
             assert after.status == "active"
-            from backend.sessions.live import list_session_events
-
             said = again.run(ada, list_session_events, session=session).items[-1]
             assert (said.kind, said.body) == (
                 "error",
@@ -438,8 +434,6 @@ def test_rows_are_the_same_whoever_makes_them_and_however_often(bench, ada, dyin
 
 
 def test_a_projection_that_left_the_log_stops_landing_and_names_the_doctor(bench, ada):
-    from backend.projects.models import Cursor
-
     bench.landed(ada, {"a": b"1"})
     with Context(bench.forge, SYSTEM).transaction() as tx:
         for cursor in tx.db.exec(select(Cursor)).all():
