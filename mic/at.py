@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable
 
-from mic import checkout, scan
+from mic import checkout, scan, transfer
 from mic.errors import NoSuchPath
 from mic.files import Item
 from mic.here import Here
@@ -43,6 +43,5 @@ def content(here: Here, ref: str, path: str) -> tuple[Item, Iterable[bytes]]:
         return item, kept.pieces(item.id)
     project = str(here.workspace.settings.get("project", {}).get("id", ""))
     with here.workspace.contents() as filling:
-        for id, size, pieces in here.client().download(project, [item.id]):
-            filling.keep(id, size, pieces)
+        transfer.receive(here.client(), project, filling, [(item.id, item.size)])
     return item, kept.pieces(item.id)

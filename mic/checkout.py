@@ -1,9 +1,6 @@
-"""Between a workspace and the forge: getting a tree, keeping up with the trunk after a landing."""
+"""Between a workspace and the forge: trees of the forge, keeping up with the trunk after a landing."""
 
-import os
-from collections.abc import Iterable, Iterator
-
-from mic import files, scan
+from mic import files, scan, transfer
 from mic.client import Client
 from mic.files import Item
 from mic.index import Index, Record
@@ -29,39 +26,13 @@ class Tree:
 def tree(client: Client, organization: str, project: str, ref: str = "") -> Tree:
     """The tree at a ref of a project."""
     request = p.GetProjectTreeRequest(organization_handle=organization, project_handle=project, ref=ref)
-    return Tree(client.projects.GetProjectTree(request))
-
-
-def fetcher(client: Client, project_id: str) -> files.Fetch:
-    """Gets contents from the forge."""
-
-    def fetch(ids: list[str]) -> Iterable[tuple[str, int, Iterator[bytes]]]:
-        return client.download(project_id, ids)
-
-    return fetch
+    return Tree(client.tree(request))
 
 
 def settings_of(url: str, project: p.ProjectResponse) -> dict[str, object]:
     """What `.mic/config` says of a project."""
     about = {"id": project.id, "organization": project.organization, "handle": project.handle}
     return {"remote": {"origin": {"url": url}}, "project": about}
-
-
-def fill(workspace: Workspace, client: Client, project_id: str) -> None:
-    """Write every file of the index into an empty working tree."""
-    index = workspace.index
-    base = index.base()
-    wanted = [(r[1].hex(), r[2]) for r in base.values() if r[0] != scan.MODULE]
-    with workspace.contents() as contents:
-        files.fetch_missing(contents, wanted, fetcher(client, project_id))
-        for path, record in base.items():
-            if record[0] == scan.MODULE:
-                os.makedirs(workspace.file(path), exist_ok=True)
-                continue
-            id = record[1].hex()
-            now = files.write(workspace.root, path, record[0], contents.pieces(id))
-            index.put(path, files.seen(record, id, now))
-    index.save(workspace.path("index"))
 
 
 def advance(workspace: Workspace, client: Client, position: int) -> list[str]:
@@ -111,7 +82,7 @@ def _keep_landed(
                     # Changed or gone since it was looked at; the forge has it.
                     continue
         wanted = [(r[1].hex(), r[2]) for r in base.values() if r[0] != scan.MODULE]
-        files.fetch_missing(contents, wanted, fetcher(client, new.project.id))
+        transfer.receive(client, new.project.id, contents, wanted)
 
 
 def _bring(workspace: Workspace, index: Index, base: dict[str, Record], paths: list[str]) -> list[str]:

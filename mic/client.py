@@ -8,7 +8,8 @@ import http.client
 import json
 import ssl
 from collections.abc import Iterable, Iterator
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import grpc
@@ -18,13 +19,13 @@ from mic.address import is_loopback
 from mic.errors import NotSignedIn, Plaintext, Refused, Unreachable
 from vcs.errors import Kind
 from vcs.wire import (
-    CHUNK,
     LARGEST_MESSAGE,
     LARGEST_PROBLEM,
     PROBLEM,
     PROBLEM_LIMIT,
     auth_pb2_grpc,
     organizations_pb2_grpc,
+    packing,
     projects_pb2,
     projects_pb2_grpc,
     sessions_pb2,
@@ -45,12 +46,21 @@ _KINDS = {
     grpc.StatusCode.DATA_LOSS: Kind.CORRUPT,
 }
 
+# How a call ends whose connection went away, or whose server did.
+_LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
+
 _OPTIONS = [
     ("grpc.max_receive_message_length", LARGEST_MESSAGE),
     ("grpc.max_send_message_length", LARGEST_MESSAGE),
     ("grpc.max_metadata_size", 2 * LARGEST_PROBLEM),
     ("grpc.absolute_max_metadata_size", 2 * LARGEST_PROBLEM),
     ("grpc.primary_user_agent", f"mic/{__version__}"),
+    # A connection that died without a word is noticed, and a new one is tried soon.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 15_000),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 3_000),
     # Proxies of the environment are for the web; most of them cannot carry gRPC.
     ("grpc.enable_http_proxy", 0),
 ]
@@ -66,6 +76,7 @@ class Client:
         self.token = token
         self._insecure = insecure
         self._channel: grpc.Channel | None = None
+        self._live: set[Any] = set()
 
     @property
     def auth(self) -> "_Service":
@@ -87,26 +98,48 @@ class Client:
         """Sessions."""
         return _Service(self, sessions_pb2_grpc.SessionServiceStub)
 
-    def download(self, project_id: str, ids: Iterable[str]) -> Iterator[tuple[str, int, Iterator[bytes]]]:
-        """Blobs in the order asked for: id, size, pieces. Use up the pieces before going on."""
-        request = projects_pb2.StreamBlobsRequest(project_id=project_id, blob_hashes=ids)
-        parts = _Parts(self._streamed(self.projects.stub.StreamBlobs, request))
-        while (header := parts.header()) is not None:
-            yield header.id, header.size, parts.data(header.size)
+    def tree(self, request: projects_pb2.GetProjectTreeRequest) -> projects_pb2.TreeResponse:
+        """The tree at a ref, its parts put together."""
+        whole = projects_pb2.TreeResponse()
+        for part in self._streamed(self.projects.stub.GetProjectTree, request):
+            whole.MergeFrom(part)
+        return whole
 
-    def upload(self, session: str, blobs: Iterable[tuple[str, int, bytes, Iterable[bytes]]]) -> list[str]:
-        """Stage blobs for a session: id, size, path, pieces of each."""
+    def download(self, project_id: str, wanted: Iterable[tuple[str, int]]) -> Iterator["Incoming"]:
+        """Blobs in the order asked for: each an id and the byte to begin at. Use up the pieces of one
+        before going on.
+        """
+        request = projects_pb2.StreamBlobsRequest(project_id=project_id, packed=True)
+        for id, offset in wanted:
+            request.blob_hashes.append(id)
+            request.offsets.append(offset)
+        parts = self._streamed(self.projects.stub.StreamBlobs, request)
+        try:
+            for part in parts:
+                if part.WhichOneof("part") == "pack":
+                    yield from _unpacked(part.pack)
+                else:
+                    header = part.header
+                    left = header.size - header.offset
+                    yield Incoming(header.id, header.size, header.offset, _pieces(parts, left))
+        except ValueError as error:
+            raise self.strange(str(error)) from None
 
-        def parts() -> Iterator[sessions_pb2.StageBlobsRequest]:
-            for id, size, path, pieces in blobs:
-                header = sessions_pb2.StageHeader(session_id=session, id=id, size=size, path=path)
-                yield sessions_pb2.StageBlobsRequest(header=header)
-                for piece in pieces:
-                    for at in range(0, len(piece), CHUNK):
-                        yield sessions_pb2.StageBlobsRequest(data=piece[at : at + CHUNK])
-
+    def upload(self, messages: Iterator[sessions_pb2.StageBlobsRequest]) -> list[str]:
+        """Stage blobs for a session; the ids of those that are stored now."""
         stage = self.sessions.stub.StageBlobs
-        return list(self.answer(lambda: stage(parts(), metadata=self.metadata())).blobs)
+
+        def call() -> Any:
+            future = stage.future(messages, metadata=self.metadata())
+            with self._alive(future):
+                return future.result()
+
+        return list(self.answer(call).blobs)
+
+    def cancel(self) -> None:
+        """End every stream there is; whoever waits for one is refused."""
+        for call in list(self._live):
+            call.cancel()
 
     def require_token(self) -> None:
         """NotSignedIn unless there is a token."""
@@ -147,18 +180,19 @@ class Client:
         document = trailing.get(PROBLEM)
         if document is None:
             problem = error.details() or code.name.lower()
-            if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+            if code in _LOST:
                 return Unreachable(instance=self.instance, problem="gRPC does not answer")
-            return Refused(
-                f"{self.instance} answered strangely: {problem}. Tell an operator.",
-                Kind.CORRUPT,
-                "mic.answer",
-            )
+            return self.strange(problem)
         told = json.loads(document)
         kind = _KINDS.get(code, Kind.CORRUPT)
         if kind is Kind.UNAUTHENTICATED and not self.token:
             return NotSignedIn(instance=self.instance)
         return Refused(told["detail"], kind, told["code"], **told.get("details", {}))
+
+    def strange(self, problem: str) -> Refused:
+        """The error for an answer that no forge should give."""
+        sentence = f"{self.instance} answered strangely: {problem}. Tell an operator."
+        return Refused(sentence, Kind.CORRUPT, "mic.answer")
 
     def close(self) -> None:
         """End the connection."""
@@ -166,10 +200,22 @@ class Client:
             self._channel.close()
 
     def _streamed(self, call: Any, request: Any) -> Iterator[Any]:
+        stream = call(request, metadata=self.metadata())
         try:
-            yield from call(request, metadata=self.metadata())
+            with self._alive(stream):
+                yield from stream
         except grpc.RpcError as error:
             raise self.refusal(error) from None
+
+    @contextmanager
+    def _alive(self, call: Any) -> Iterator[None]:
+        """A call that `cancel` ends; it ends with its reader too."""
+        self._live.add(call)
+        try:
+            yield
+        finally:
+            self._live.discard(call)
+            call.cancel()
 
     def _grpc_url(self) -> str:
         """The gRPC address that the instance tells."""
@@ -212,21 +258,27 @@ class _Service:
         return call
 
 
-class _Parts:
-    """Splits a stream of headers and data into blobs."""
+class Incoming(NamedTuple):
+    """A blob on its way: of all its bytes, `pieces` bring those from `offset` on."""
 
-    def __init__(self, parts: Iterator[projects_pb2.BlobChunk]) -> None:
-        self._parts = parts
+    id: str
+    size: int
+    offset: int
+    pieces: Iterable[bytes]
 
-    def header(self) -> projects_pb2.BlobHeader | None:
-        part = next(self._parts, None)
-        return None if part is None else part.header
 
-    def data(self, size: int) -> Iterator[bytes]:
-        left = size
-        while left > 0:
-            part = next(self._parts, None)
-            if part is None or not part.data:
-                return
-            left -= len(part.data)
-            yield part.data
+def _unpacked(pack: projects_pb2.BlobPack) -> Iterator[Incoming]:
+    data = packing.unsqueezed(pack.data) if pack.zstd else pack.data
+    contents = packing.split(data, (header.size for header in pack.headers))
+    for header, content in zip(pack.headers, contents, strict=True):
+        yield Incoming(header.id, header.size, 0, [content])
+
+
+def _pieces(parts: Iterator[projects_pb2.BlobChunk], left: int) -> Iterator[bytes]:
+    while left > 0:
+        part = next(parts, None)
+        piece = b"" if part is None else packing.unsqueezed(part.zstd) if part.zstd else part.data
+        if not piece or len(piece) > left:
+            raise ValueError("a blob has other bytes than its header says")
+        left -= len(piece)
+        yield piece

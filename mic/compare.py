@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from mic import checkout, files, render, scan
+from mic import checkout, files, render, scan, transfer
 from mic.here import Here
 from mic.scan import Change
 from mic.workspace import Workspace
@@ -69,7 +69,7 @@ def working(here: Here, workspace: Workspace) -> list[Pair]:
     if contents.missing(id for id, _ in wanted):
         with contents:
             project = str(workspace.settings.get("project", {}).get("id", ""))
-            files.fetch_missing(contents, wanted, checkout.fetcher(here.client(), project))
+            transfer.receive(here.client(), project, contents, wanted)
         contents = workspace.contents()
 
     def old(change: Change) -> Side | None:
@@ -108,7 +108,7 @@ def refs(here: Here, older: str, newer: str, wanted: Callable[[bytes], bool]) ->
     blobs = {item.id: item.size for item in items if item.mode != scan.MODULE}
     workspace = here.workspace
     with workspace.contents() as contents:
-        files.fetch_missing(contents, blobs.items(), checkout.fetcher(client, trees[0].project.id))
+        transfer.receive(client, trees[0].project.id, contents, blobs.items())
     kept = workspace.contents()
 
     def side(item: files.Item | None) -> Side | None:

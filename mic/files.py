@@ -1,17 +1,13 @@
 """Writing a working tree: only below the workspace, never through a link, never half a file."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from mic import scan
-from mic.contents import Contents
 from mic.index import Index, Record
-from mic.render import Progress
 from vcs.errors import InvalidPath
 from vcs.objects import check_path
-
-Fetch = Callable[[list[str]], Iterable[tuple[str, int, Iterator[bytes]]]]
 
 
 class Item(NamedTuple):
@@ -33,21 +29,6 @@ def manifest(items: Iterable[Item], position: int, commit: str, tree: str) -> In
 
 
 _UNSEEN = (bytes(32), 0, 0, 0, 0)
-
-
-def fetch_missing(contents: Contents, wanted: Iterable[tuple[str, int]], fetch: Fetch) -> None:
-    """Bring contents (id, size) that are not kept yet."""
-    sizes = dict(wanted)
-    missing = contents.missing(sizes)
-    with Progress("Receiving", sum(sizes[id] for id in missing)) as progress:
-        for id, size, pieces in fetch(missing) if missing else ():
-            contents.keep(id, size, _counted(pieces, progress))
-
-
-def _counted(pieces: Iterable[bytes], progress: Progress) -> Iterator[bytes]:
-    for piece in pieces:
-        progress.add(len(piece))
-        yield piece
 
 
 def write(root: str, path: str, mode: int, pieces: Iterable[bytes]) -> os.stat_result:

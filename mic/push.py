@@ -7,13 +7,14 @@ twice leaves nothing wrong behind; contents are what weighs, and they travel onc
 import os
 from collections.abc import Callable, Iterable, Iterator
 
-from mic import files, scan
+from mic import files, scan, transfer
 from mic.client import Client
 from mic.errors import KeepsChanging, Refused
 from mic.render import Progress
 from mic.workspace import Workspace
-from vcs.objects import Hasher, Kind
+from vcs.objects import Hasher, Kind, object_id
 from vcs.segments import BIG_BLOB
+from vcs.wire import CHUNK, packing
 from vcs.wire import sessions_pb2 as s
 
 ATTEMPTS = 5
@@ -53,42 +54,99 @@ def _put(change: scan.Change) -> s.FilePut:
 def _send(workspace: Workspace, client: Client, session: str, changes: Iterable[scan.Change]) -> bool:
     """Send what the forge lacks; False when a file was not what the scan saw any more."""
     by_id = {change.id: change for change in changes if change.mode}
-    if not by_id:
-        return True
-    asked = s.MissingBlobsRequest(session_id=session, blobs=list(by_id))
-    missing = [by_id[id] for id in client.sessions.MissingBlobs(asked).blobs]
+    outgoing = _Outgoing(workspace, client, session)
+    missing = outgoing.lacking(list(by_id.values()))
     if not missing:
         return True
+    # The longest first: a large one at the end would leave the other streams idle.
+    missing.sort(key=lambda change: change.size < transfer.BATCH_BYTES)
     with Progress("Sending", sum(change.size for change in missing)) as progress:
-        outgoing = _Outgoing(workspace, missing, progress)
+        groups = transfer.batches_of(missing, lambda change: change.size)
         try:
-            client.upload(session, outgoing.blobs())
+            transfer.move(client, [_Batch(outgoing, group, progress) for group in groups])
         except Refused:
             if outgoing.rested:
                 raise
     return outgoing.rested
 
 
+class _Batch:
+    """Contents that are staged together."""
+
+    def __init__(self, outgoing: "_Outgoing", changes: list[scan.Change], progress: Progress) -> None:
+        self.outgoing = outgoing
+        self.left = changes
+        self.progress = progress
+        self.moved = 0
+        self.sent: int | None = None
+
+    def move(self) -> None:
+        """Stage them; after the connection was lost, those that the forge lacks still."""
+        if self.sent is not None:
+            before = sum(change.size for change in self.left)
+            self.left = self.outgoing.lacking(self.left)
+            stored = before - sum(change.size for change in self.left)
+            self.moved += stored
+            self.progress.add(stored - self.sent)
+        self.sent = 0
+        if self.left:
+            self.outgoing.client.upload(self._counted())
+
+    def _counted(self) -> Iterator[s.StageBlobsRequest]:
+        for message, size in self.outgoing.messages(self.left):
+            self.sent = (self.sent or 0) + size
+            self.progress.add(size)
+            yield message
+
+
 class _Outgoing:
     """Contents on their way. `rested` turns False when one of them changed meanwhile."""
 
-    def __init__(self, workspace: Workspace, changes: list[scan.Change], progress: Progress) -> None:
+    def __init__(self, workspace: Workspace, client: Client, session: str) -> None:
         self.workspace = workspace
-        self.changes = changes
-        self.progress = progress
+        self.client = client
+        self.session = session
         self.rested = True
 
-    def blobs(self) -> Iterator[tuple[str, int, bytes, Iterable[bytes]]]:
-        """Each content; a small one is checked before it goes, a large one while it does."""
-        for change in self.changes:
-            path = os.fsencode(change.path)
-            if change.size < BIG_BLOB:
-                content = self._small(change)
-                if content is not None:
-                    self.progress.add(len(content))
-                    yield change.id, len(content), path, [content]
-            else:
-                yield change.id, change.size, path, self._large(change)
+    def lacking(self, changes: list[scan.Change]) -> list[scan.Change]:
+        """Those whose contents the forge does not have."""
+        by_id = {change.id: change for change in changes}
+        if not by_id:
+            return []
+        asked = s.MissingBlobsRequest(session_id=self.session, blobs=list(by_id))
+        return [by_id[id] for id in self.client.sessions.MissingBlobs(asked).blobs]
+
+    def messages(self, changes: Iterable[scan.Change]) -> Iterator[tuple[s.StageBlobsRequest, int]]:
+        """What to send, and how much content each message brings. A small content is checked before it
+        goes, a large one while it does.
+        """
+        squeeze = packing.Squeezer()
+        headers: list[s.StageHeader] = []
+        contents: list[bytes] = []
+        for change in changes:
+            header = self._header(change)
+            if change.size >= BIG_BLOB:
+                yield s.StageBlobsRequest(header=header), 0
+                yield from _pieces(packing.pieces(self._large(change)), squeeze)
+                continue
+            content = self._small(change)
+            if content is None:
+                continue
+            if len(content) > packing.SMALL:
+                yield s.StageBlobsRequest(header=header), 0
+                yield from _pieces(packing.pieces([content]), squeeze)
+                continue
+            if sum(map(len, contents)) + len(content) > CHUNK or len(headers) == packing.PACK_BLOBS:
+                yield _pack(headers, contents, squeeze)
+                headers, contents = [], []
+            headers.append(header)
+            contents.append(content)
+        if headers:
+            yield _pack(headers, contents, squeeze)
+
+    def _header(self, change: scan.Change) -> s.StageHeader:
+        path = os.fsencode(change.path)
+        return s.StageHeader(session_id=self.session, id=change.id, size=change.size, path=path)
 
     def _small(self, change: scan.Change) -> bytes | None:
         try:
@@ -96,7 +154,7 @@ class _Outgoing:
         except OSError:
             self.rested = False
             return None
-        if _id(content) != change.id:
+        if len(content) != change.size or object_id(Kind.BLOB, content) != change.id:
             self.rested = False
             return None
         return content
@@ -108,7 +166,6 @@ class _Outgoing:
                 sent = piece[:left]
                 left -= len(sent)
                 hasher.update(sent)
-                self.progress.add(len(sent))
                 yield sent
                 if not left:
                     break
@@ -120,7 +177,17 @@ class _Outgoing:
             self.rested = False
 
 
-def _id(content: bytes) -> str:
-    hasher = Hasher(Kind.BLOB, len(content))
-    hasher.update(content)
-    return hasher.hexdigest()
+def _pieces(pieces: Iterable[bytes], squeeze: packing.Squeezer) -> Iterator[tuple[s.StageBlobsRequest, int]]:
+    for piece in pieces:
+        squeezed = squeeze(piece)
+        message = s.StageBlobsRequest(data=piece) if squeezed is None else s.StageBlobsRequest(zstd=squeezed)
+        yield message, len(piece)
+
+
+def _pack(
+    headers: list[s.StageHeader], contents: list[bytes], squeeze: packing.Squeezer
+) -> tuple[s.StageBlobsRequest, int]:
+    data = b"".join(contents)
+    squeezed = squeeze(data)
+    pack = s.StagePack(headers=headers, data=squeezed or data, zstd=squeezed is not None)
+    return s.StageBlobsRequest(pack=pack), len(data)

@@ -138,22 +138,30 @@ def note(text: str) -> None:
 
 
 class Progress:
-    """A bar on standard error while a terminal is there; nothing otherwise."""
+    """A bar on standard error while a terminal is there; nothing otherwise. Threads may share it."""
 
-    def __init__(self, what: str, total: int) -> None:
+    def __init__(self, what: str, total: int, done: int = 0) -> None:
         self.what = what
         self.total = total
-        self.done = 0
+        self.done = done
         self._shown = 0.0
         self._watched = sys.stderr.isatty() and total > 0
+        if self._watched:
+            # Imported by who moves contents anyway, and not by `mic status`.
+            from threading import Lock
+
+            self._lock = Lock()
 
     def add(self, amount: int) -> None:
-        """Tell of so many more bytes."""
-        self.done += amount
-        now = time.monotonic()
-        if self._watched and now - self._shown > 0.1:
-            self._shown = now
-            self._draw()
+        """Tell of so many more bytes; of fewer, when some must be moved again."""
+        if not self._watched:
+            return
+        with self._lock:
+            self.done += amount
+            now = time.monotonic()
+            if now - self._shown > 0.1:
+                self._shown = now
+                self._draw()
 
     def __enter__(self) -> "Progress":
         return self
@@ -164,7 +172,7 @@ class Progress:
             sys.stderr.flush()
 
     def _draw(self) -> None:
-        part = min(1.0, self.done / self.total)
+        part = max(0.0, min(1.0, self.done / self.total))
         filled = int(part * 30)
         bar = "━" * filled + "╌" * (30 - filled)
         sys.stderr.write(f"\r\x1b[K{self.what} {bar} {part:4.0%} of {_size(self.total)}")

@@ -20,7 +20,7 @@ from vcs.errors import CorruptObject, MalformedObject, MicelioError
 from vcs.errors import Kind as ErrorKind
 from vcs.index import Located
 from vcs.objects import EMPTY_TREE, Commit, Entry, Kind, parse_commit, parse_tree
-from vcs.segments import BIG_BLOB, Frame, object_chunks, read_frame, read_object
+from vcs.segments import BIG_BLOB, Frame, object_chunks, pieces_from, read_frame, read_object
 from vcs.store import Get, Missing, Store, from_origin
 
 __all__ = ["EMPTY_TREE_SHA1", "ErasedObject", "FrameCache", "Reader", "content_at"]
@@ -137,6 +137,12 @@ def _frame_reader(store: Files, frames: FrameCache, located: Located) -> _FrameR
     return lambda number: frames.get(store, located.key, located.frames[number - first])
 
 
+def _pieces_of(frame_of: _FrameReader, located: Located, start: int) -> Iterator[bytes]:
+    if not start:
+        return object_chunks(frame_of, located.entry)
+    return pieces_from(frame_of, located.entry, located.frames, start)
+
+
 class Reader:
     """Objects of one project by id. Subclasses say where an object is and what to do on a miss."""
 
@@ -184,19 +190,19 @@ class Reader:
             raise CorruptObject(id=id, problem=f"it is a {located.entry.kind.word}, not a {kind.word}")
         return located
 
-    def chunks(self, id: str) -> Iterator[bytes]:
-        """A content in pieces, for what may be too long for memory. Only whoever takes every piece
-        learns that they are right: CorruptObject comes at the end.
+    def chunks(self, id: str, start: int = 0) -> Iterator[bytes]:
+        """A content in pieces, for what may be too long for memory, from a byte on. Only whoever takes
+        every piece from the first byte learns that they are right: CorruptObject comes at the end.
         """
         located = self._found(id, None)
         if located.entry.length < BIG_BLOB:
-            yield self.read(id)
+            yield self.read(id)[start:]
             return
         sent = 0
         for again in (True, False):
             try:
                 skip = sent
-                for chunk in object_chunks(self._uncached(located), located.entry):
+                for chunk in _pieces_of(self._uncached(located), located, start):
                     fresh = chunk[skip:] if skip else chunk
                     skip = max(0, skip - len(chunk))
                     sent += len(fresh)

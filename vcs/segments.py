@@ -35,6 +35,7 @@ __all__ = [
     "frames_of",
     "name_hash",
     "object_chunks",
+    "pieces_from",
     "read_footer",
     "read_frame",
     "read_object",
@@ -358,7 +359,7 @@ def read_object(plain_of: Callable[[int], bytes], entry: IndexEntry) -> bytes:
 
 
 def object_chunks(plain_of: Callable[[int], bytes], entry: IndexEntry) -> Iterator[bytes]:
-    """An object's content in pieces of a frame at most.
+    """An object's content in pieces of a frame at most; `pieces_from` begins later.
 
     Only whoever takes every piece learns that they are right: CorruptObject comes at the end.
     """
@@ -368,6 +369,23 @@ def object_chunks(plain_of: Callable[[int], bytes], entry: IndexEntry) -> Iterat
         yield piece
     if hasher.hexdigest() != entry.id:
         raise CorruptObject(id=entry.id, problem="its bytes are not those of this id")
+
+
+def pieces_from(
+    plain_of: Callable[[int], bytes], entry: IndexEntry, frames: Iterable[Frame], start: int
+) -> Iterator[bytes]:
+    """An object's content from a byte on, unchecked: its id says nothing about a part. `frames` are
+    those it lies in; the ones before `start` are not read.
+    """
+    number, offset, skip = entry.frame, entry.offset, min(start, entry.length)
+    left = entry.length - skip
+    for frame in frames:
+        if skip < frame.plain - offset:
+            break
+        skip -= frame.plain - offset
+        number, offset = number + 1, 0
+    rest = entry._replace(frame=number, offset=offset + skip, length=left)
+    return _pieces(plain_of, rest)
 
 
 def _pieces(plain_of: Callable[[int], bytes], entry: IndexEntry) -> Iterator[bytes]:

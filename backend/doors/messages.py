@@ -5,7 +5,7 @@ messages. Fields that hold their default count as not given, unless the proto ma
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -23,6 +23,9 @@ from vcs.objects import format_time
 
 OBJECTS = ("metadata", "body")
 """Fields that carry a JSON object as text."""
+
+PART_ITEMS = 5000
+"""Items in one part of a long list; paths as long as they may be still fit into a message."""
 
 
 def payload_of(op: Operation, message: Message) -> dict[str, Any]:
@@ -46,6 +49,16 @@ def message_of(kind: type[Message], result: BaseModel) -> Message:
     message = kind()
     _fill(message, {name: getattr(result, name) for name in type(result).model_fields})
     return message
+
+
+def parts_of(kind: type[Message], result: BaseModel) -> Iterator[Message]:
+    """The same message in parts that each fit on the wire: merged in order they are it again."""
+    values = {name: getattr(result, name) for name in type(result).model_fields}
+    items = values["items"]
+    for at in range(0, max(1, len(items)), PART_ITEMS):
+        part = kind()
+        _fill(part, {**(values if at == 0 else {}), "items": items[at : at + PART_ITEMS]})
+        yield part
 
 
 def message_class(descriptor: Descriptor) -> type[Message]:

@@ -22,6 +22,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from pydantic import BaseModel
 
 from backend.core import observe
 from backend.core.context import Actor, Forge
@@ -42,7 +43,12 @@ from vcs.wire import (
     sessions_pb2,
 )
 
-THREADS = 32
+THREADS = 48
+"""Calls answered at once; a clone or push takes four while it moves contents."""
+
+SHORTEST_PING_SECONDS = 5
+"""Callers that ask more often whether we are still there are sent away."""
+
 GRACE_SECONDS = 3
 
 CODES = {
@@ -80,6 +86,7 @@ def start_grpc(forge: Forge, address: str) -> tuple[grpc.Server, int]:
             ("grpc.max_receive_message_length", LARGEST_MESSAGE),
             ("grpc.max_send_message_length", LARGEST_MESSAGE),
             ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.http2.min_ping_interval_without_data_ms", SHORTEST_PING_SECONDS * 1000),
         ],
     )
     server.add_generic_rpc_handlers([_handlers(forge, service) for service in services()])
@@ -120,19 +127,29 @@ def _handlers(forge: Forge, service: ServiceDescriptor) -> grpc.GenericRpcHandle
         if rpc in streams.SERVED:
             methods[method.name] = _stream(forge, method, streams.SERVED[rpc])
         elif rpc in operations_by_rpc:
-            methods[method.name] = _unary(forge, method, operations_by_rpc[rpc])
+            methods[method.name] = _operation(forge, method, operations_by_rpc[rpc])
     return grpc.method_handlers_generic_handler(service.full_name, methods)
 
 
-def _unary(forge: Forge, method: MethodDescriptor, op: Operation) -> grpc.RpcMethodHandler:
+def _operation(forge: Forge, method: MethodDescriptor, op: Operation) -> grpc.RpcMethodHandler:
     request, response = _classes(method)
+
+    def result(message: Message, call: Call) -> BaseModel:
+        actor = call.identified()
+        return invoke(forge, actor, op, messages.payload_of(op, message))
 
     def answer(message: Message, context: grpc.ServicerContext) -> Message:
         with Call(forge, method, context) as call:
-            actor = call.identified()
-            result = invoke(forge, actor, op, messages.payload_of(op, message))
-            return messages.message_of(response, result)
+            return messages.message_of(response, result(message, call))
 
+    def answer_in_parts(message: Message, context: grpc.ServicerContext) -> Iterator[Message]:
+        with Call(forge, method, context) as call:
+            yield from messages.parts_of(response, result(message, call))
+
+    if method.server_streaming:
+        return grpc.unary_stream_rpc_method_handler(
+            answer_in_parts, request.FromString, response.SerializeToString
+        )
     return grpc.unary_unary_rpc_method_handler(answer, request.FromString, response.SerializeToString)
 
 

@@ -47,7 +47,7 @@ def store_content(
     with ctx.transaction(write=False) as tx:
         found, project, _ = access.session(tx, session, Deed.CHANGE)
         reader = staged_reader(tx, found, project)
-    with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as spool:
+    with _spool(forge) as spool:
         size = _spooled(spool, chunks)
         spool.seek(0)
         id = _blob_id(spool, size)
@@ -98,6 +98,13 @@ def staged_reader(ctx: Context, session: WorkSession, project: Project) -> Reade
     repository = code.reader(ctx, project)
     keys = [row.key for row in staged_keys(ctx, session.id)]
     return repository.with_staged(keys) if keys else repository
+
+
+def _spool(forge: Forge) -> BinaryIO:  # type: ignore[type-arg,unused-ignore]
+    # Beside the data: where temporary files are kept in memory, five gigabytes would not fit.
+    folder = forge.settings.data / "uploads"
+    folder.mkdir(parents=True, exist_ok=True)
+    return tempfile.SpooledTemporaryFile(max_size=IN_MEMORY, dir=folder)  # type: ignore[return-value]
 
 
 def _spooled(spool: BinaryIO, chunks: Iterable[bytes]) -> int:  # type: ignore[type-arg,unused-ignore]

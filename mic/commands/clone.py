@@ -1,13 +1,11 @@
 """`mic clone`: a project as a workspace."""
 
 import os
-import shutil
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 
-from mic import address, checkout, files, render
-from mic.errors import Usage
+from mic import address, cloning, render
 from mic.here import Here
-from mic.workspace import Workspace
 
 EXAMPLE = "example:\n  mic clone https://forge.example.org/acme/notes"
 
@@ -24,47 +22,30 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(here: Here, args: Namespace) -> None:
     """Get a project as a workspace"""
     where = address.clone_url(args.url)
+    where = replace(where, instance=here.instance(where.instance))
     root = os.path.abspath(os.path.join(here.folder, args.directory or where.project))
-    existed = os.path.isdir(root)
-    if os.path.lexists(root) and (not existed or os.listdir(root)):
-        raise Usage(
-            problem=f"{root} is there already and not an empty folder. Give another: mic clone URL DIR"
-        )
-    client = here.client(where.instance)
-    tree = checkout.tree(client, where.organization, where.project, args.ref)
-    files.check_names(tree.items)
-    index = tree.index()
-    url = f"{client.instance}/{tree.project.organization}/{tree.project.handle}"
+    clone = cloning.Clone(root, where, args.ref)
     try:
-        workspace = Workspace.create(root, checkout.settings_of(url, tree.project), index)
-        workspace.index = index
-        checkout.fill(workspace, client, tree.project.id)
+        workspace = clone.run(here.client(where.instance), where)
     except BaseException:
-        # Nothing half is left behind; what was an empty folder is one again.
-        _emptied(root, keep=existed)
+        if cloning.kept(root):
+            folder = os.path.relpath(root, here.folder)
+            render.note(f"The clone ended early. The same command goes on with what came into {folder}.")
         raise
+    position = workspace.index.position
+    about = workspace.settings["project"]
+    project = f"{about['organization']}/{about['handle']}"
+    files = len(workspace.index.base())
     if here.json:
         return render.as_json(
             {
                 "directory": root,
-                "project": f"{tree.project.organization}/{tree.project.handle}",
-                "position": tree.position if tree.position >= 0 else None,
-                "commit": tree.commit or None,
-                "files": len(tree.items),
+                "project": project,
+                "position": position if position >= 0 else None,
+                "commit": workspace.index.commit or None,
+                "files": files,
             }
         )
-    at = f" at position {tree.position}" if tree.position >= 0 else f" at {args.ref}"
-    many = render.count(len(tree.items), "file")
-    name = f"{tree.project.organization}/{tree.project.handle}"
-    render.line(f"Cloned {name}{at} into {os.path.relpath(root, here.folder)} ({many}).")
-
-
-def _emptied(root: str, *, keep: bool) -> None:
-    for name in os.listdir(root) if os.path.isdir(root) else ():
-        whole = os.path.join(root, name)
-        if os.path.isdir(whole) and not os.path.islink(whole):
-            shutil.rmtree(whole, ignore_errors=True)
-        else:
-            os.unlink(whole)
-    if not keep and os.path.isdir(root):
-        os.rmdir(root)
+    at = f" at position {position}" if position >= 0 else f" at {args.ref}"
+    into = os.path.relpath(root, here.folder)
+    render.line(f"Cloned {project}{at} into {into} ({render.count(files, 'file')}).")

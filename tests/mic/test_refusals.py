@@ -144,21 +144,6 @@ def test_private_projects_do_not_exist_for_others(notes, token_of, mallory, invo
     assert (secret.code, secret.err) == (missing.code, missing.err)
 
 
-def test_a_failed_clone_leaves_nothing_behind(as_ada, notes, monkeypatch):
-    from mic import files
-
-    def fail(*_):
-        raise OSError(28, "No space left on device", "README.md")
-
-    monkeypatch.setattr(files, "write", fail)
-
-    ran = as_ada("clone", "acme/notes", "again")
-
-    assert ran.code == 1
-    assert SENTENCE.fullmatch(ran.err)
-    assert not (as_ada.folder / "again").exists()
-
-
 def test_output_that_nobody_reads_any_more_is_no_error(notes):
     command = f"{sys.executable} -m mic ls -r | true"
     where = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

@@ -179,44 +179,66 @@ class BlobSize(_message.Message):
     def __init__(self, path: _Optional[bytes] = ..., mode: _Optional[str] = ..., id: _Optional[str] = ..., size: _Optional[int] = ...) -> None: ...
 
 class StreamBlobsRequest(_message.Message):
-    __slots__ = ("project_id", "blob_hashes", "organization_handle", "project_handle")
+    __slots__ = ("project_id", "blob_hashes", "organization_handle", "project_handle", "offsets", "packed")
     PROJECT_ID_FIELD_NUMBER: _ClassVar[int]
     BLOB_HASHES_FIELD_NUMBER: _ClassVar[int]
     ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
     PROJECT_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    OFFSETS_FIELD_NUMBER: _ClassVar[int]
+    PACKED_FIELD_NUMBER: _ClassVar[int]
     project_id: str
     blob_hashes: _containers.RepeatedScalarFieldContainer[str]
     organization_handle: str
     project_handle: str
-    def __init__(self, project_id: _Optional[str] = ..., blob_hashes: _Optional[_Iterable[str]] = ..., organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ...) -> None: ...
+    offsets: _containers.RepeatedScalarFieldContainer[int]
+    packed: bool
+    def __init__(self, project_id: _Optional[str] = ..., blob_hashes: _Optional[_Iterable[str]] = ..., organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ..., offsets: _Optional[_Iterable[int]] = ..., packed: _Optional[bool] = ...) -> None: ...
 
 class BlobChunk(_message.Message):
-    __slots__ = ("header", "data")
+    __slots__ = ("header", "data", "zstd", "pack")
     HEADER_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
+    ZSTD_FIELD_NUMBER: _ClassVar[int]
+    PACK_FIELD_NUMBER: _ClassVar[int]
     header: BlobHeader
     data: bytes
-    def __init__(self, header: _Optional[_Union[BlobHeader, _Mapping]] = ..., data: _Optional[bytes] = ...) -> None: ...
+    zstd: bytes
+    pack: BlobPack
+    def __init__(self, header: _Optional[_Union[BlobHeader, _Mapping]] = ..., data: _Optional[bytes] = ..., zstd: _Optional[bytes] = ..., pack: _Optional[_Union[BlobPack, _Mapping]] = ...) -> None: ...
 
 class BlobHeader(_message.Message):
-    __slots__ = ("id", "size")
+    __slots__ = ("id", "size", "offset")
     ID_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
     id: str
     size: int
-    def __init__(self, id: _Optional[str] = ..., size: _Optional[int] = ...) -> None: ...
+    offset: int
+    def __init__(self, id: _Optional[str] = ..., size: _Optional[int] = ..., offset: _Optional[int] = ...) -> None: ...
+
+class BlobPack(_message.Message):
+    __slots__ = ("headers", "data", "zstd")
+    HEADERS_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    ZSTD_FIELD_NUMBER: _ClassVar[int]
+    headers: _containers.RepeatedCompositeFieldContainer[BlobHeader]
+    data: bytes
+    zstd: bool
+    def __init__(self, headers: _Optional[_Iterable[_Union[BlobHeader, _Mapping]]] = ..., data: _Optional[bytes] = ..., zstd: _Optional[bool] = ...) -> None: ...
 
 class ListLandingsRequest(_message.Message):
-    __slots__ = ("organization_handle", "project_handle", "cursor", "limit")
+    __slots__ = ("organization_handle", "project_handle", "cursor", "limit", "path")
     ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
     PROJECT_HANDLE_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
     organization_handle: str
     project_handle: str
     cursor: str
     limit: int
-    def __init__(self, organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ..., cursor: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+    path: bytes
+    def __init__(self, organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ..., cursor: _Optional[str] = ..., limit: _Optional[int] = ..., path: _Optional[bytes] = ...) -> None: ...
 
 class ListLandingsResponse(_message.Message):
     __slots__ = ("items", "next")

@@ -64,7 +64,7 @@ class ProjectServiceStub:
                 request_serializer=vcs_dot_wire_dot_projects__pb2.ListAllProjectsRequest.SerializeToString,
                 response_deserializer=vcs_dot_wire_dot_projects__pb2.ListProjectsResponse.FromString,
                 _registered_method=True)
-        self.GetProjectTree = channel.unary_unary(
+        self.GetProjectTree = channel.unary_stream(
                 '/micelio.v1.ProjectService/GetProjectTree',
                 request_serializer=vcs_dot_wire_dot_projects__pb2.GetProjectTreeRequest.SerializeToString,
                 response_deserializer=vcs_dot_wire_dot_projects__pb2.TreeResponse.FromString,
@@ -142,7 +142,8 @@ class ProjectServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetProjectTree(self, request, context):
-        """Every blob of the tree at a ref, flat, as a clone needs it.
+        """Every blob of the tree at a ref, flat, as a clone needs it. A long list comes in parts: the
+        first has every field, those after it only more `items`; merged they are one TreeResponse.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -216,7 +217,7 @@ def add_ProjectServiceServicer_to_server(servicer, server):
                     request_deserializer=vcs_dot_wire_dot_projects__pb2.ListAllProjectsRequest.FromString,
                     response_serializer=vcs_dot_wire_dot_projects__pb2.ListProjectsResponse.SerializeToString,
             ),
-            'GetProjectTree': grpc.unary_unary_rpc_method_handler(
+            'GetProjectTree': grpc.unary_stream_rpc_method_handler(
                     servicer.GetProjectTree,
                     request_deserializer=vcs_dot_wire_dot_projects__pb2.GetProjectTreeRequest.FromString,
                     response_serializer=vcs_dot_wire_dot_projects__pb2.TreeResponse.SerializeToString,
@@ -430,7 +431,7 @@ class ProjectService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_unary(
+        return grpc.experimental.unary_stream(
             request,
             target,
             '/micelio.v1.ProjectService/GetProjectTree',

@@ -314,12 +314,26 @@ class MissingBlobsResponse(_message.Message):
     def __init__(self, blobs: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class StageBlobsRequest(_message.Message):
-    __slots__ = ("header", "data")
+    __slots__ = ("header", "data", "zstd", "pack")
     HEADER_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
+    ZSTD_FIELD_NUMBER: _ClassVar[int]
+    PACK_FIELD_NUMBER: _ClassVar[int]
     header: StageHeader
     data: bytes
-    def __init__(self, header: _Optional[_Union[StageHeader, _Mapping]] = ..., data: _Optional[bytes] = ...) -> None: ...
+    zstd: bytes
+    pack: StagePack
+    def __init__(self, header: _Optional[_Union[StageHeader, _Mapping]] = ..., data: _Optional[bytes] = ..., zstd: _Optional[bytes] = ..., pack: _Optional[_Union[StagePack, _Mapping]] = ...) -> None: ...
+
+class StagePack(_message.Message):
+    __slots__ = ("headers", "data", "zstd")
+    HEADERS_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    ZSTD_FIELD_NUMBER: _ClassVar[int]
+    headers: _containers.RepeatedCompositeFieldContainer[StageHeader]
+    data: bytes
+    zstd: bool
+    def __init__(self, headers: _Optional[_Iterable[_Union[StageHeader, _Mapping]]] = ..., data: _Optional[bytes] = ..., zstd: _Optional[bool] = ...) -> None: ...
 
 class StageHeader(_message.Message):
     __slots__ = ("session_id", "id", "size", "path")

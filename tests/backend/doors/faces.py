@@ -119,13 +119,20 @@ class Rpc:
         response = messages.message_class(described_method.output_type)
         for name, value in payload.items():
             _say(request, name, value)
-        send = self.channel.unary_unary(
+        in_parts = described_method.server_streaming
+        send = (self.channel.unary_stream if in_parts else self.channel.unary_unary)(
             f"/{described.full_name}/{method}",
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=response.FromString,
         )
         metadata = [("authorization", f"Bearer {token}")] if token else []
-        return send(request, metadata=metadata, timeout=30)
+        answer = send(request, metadata=metadata, timeout=30)
+        if not in_parts:
+            return answer
+        whole = response()
+        for part in answer:
+            whole.MergeFrom(part)
+        return whole
 
 
 class Unsayable(Exception):

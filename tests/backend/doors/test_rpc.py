@@ -1,11 +1,13 @@
 """gRPC: every rpc reaches its operation, refusals keep their sentence, content is streamed."""
 
 import json
+import random
 import socket
 from contextlib import closing
 
 import grpc
 import pytest
+import zstandard
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
@@ -19,6 +21,7 @@ from vcs.wire import (
     auth_pb2,
     auth_pb2_grpc,
     organizations_pb2,
+    packing,
     projects_pb2,
     projects_pb2_grpc,
     sessions_pb2_grpc,
@@ -136,9 +139,11 @@ def test_a_session_travels_from_its_start_to_its_landing(channel, token, ada, no
     landed = sessions.LandSession(s.LandSessionRequest(session_id=started.id, summary="Hi"), metadata=as_ada)
     assert (landed.position, landed.status) == (1, "landed")
 
-    tree = projects.GetProjectTree(
+    tree = projects_pb2.TreeResponse()
+    for part in projects.GetProjectTree(
         projects_pb2.GetProjectTreeRequest(organization_handle="acme", project_handle="notes")
-    )
+    ):
+        tree.MergeFrom(part)
     assert [(item.path, item.mode, item.size) for item in tree.items] == [
         (odd, "100755", len(BLOB)),
         (b"e", "100644", 0),
@@ -252,6 +257,106 @@ def test_content_that_is_not_what_it_says_is_refused(channel, token, ada, notes)
         with pytest.raises(grpc.RpcError) as refusal:
             sessions.StageBlobs(iter(parts), metadata=as_ada)
         assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.fixture
+def landed(token, ada, notes, channel):
+    """Blobs in acme/notes: of a few bytes, of more than a pack takes, of several frames; id -> content."""
+    chance = random.Random(5)
+    contents = [b"%d\n" % n * n for n in range(300)] + [b"text\n" * 60_000, chance.randbytes(5_000_000)]
+    blobs = {object_id(Kind.BLOB, content): content for content in contents}
+    as_ada = token(ada)
+    sessions = sessions_pb2_grpc.SessionServiceStub(channel)
+    request = s.StartSessionRequest(organization_handle="acme", project_handle="notes", goal="Many")
+    id = sessions.StartSession(request, metadata=as_ada).id
+    parts = []
+    for blob, data in blobs.items():
+        parts.append(s.StageBlobsRequest(header=s.StageHeader(session_id=id, id=blob, size=len(data))))
+        parts += [s.StageBlobsRequest(data=piece) for piece in packing.pieces([data])]
+    sessions.StageBlobs(iter(parts), metadata=as_ada)
+    files = [s.FilePut(path=blob.encode(), blob=blob) for blob in blobs]
+    sessions.PushSession(s.PushSessionRequest(session_id=id, files=files), metadata=as_ada)
+    sessions.LandSession(s.LandSessionRequest(session_id=id), metadata=as_ada)
+    return blobs
+
+
+def test_blobs_come_packed_and_compressed_to_who_asks_for_it(channel, notes, landed):
+    projects = projects_pb2_grpc.ProjectServiceStub(channel)
+    ids = list(landed)
+    request = projects_pb2.StreamBlobsRequest(project_id=str(notes.id), blob_hashes=ids, packed=True)
+
+    found, sizes, kinds = [], [], set()
+    for part in projects.StreamBlobs(request):
+        kinds.add(part.WhichOneof("part"))
+        sizes.append(part.ByteSize())
+        if part.pack.headers:
+            data = packing.unsqueezed(part.pack.data) if part.pack.zstd else part.pack.data
+            assert len(data) <= wire.CHUNK
+            found += packing.split(data, [header.size for header in part.pack.headers])
+        elif part.WhichOneof("part") == "header":
+            found.append(b"")
+        else:
+            found[-1] += packing.unsqueezed(part.zstd) if part.zstd else part.data
+
+    assert dict(zip(ids, found, strict=True)) == landed
+    assert kinds == {"pack", "header", "zstd", "data"}
+    assert len(sizes) < 40 and sum(sizes) < 5_200_000
+
+
+def test_a_blob_comes_from_a_byte_on(channel, notes, landed):
+    projects = projects_pb2_grpc.ProjectServiceStub(channel)
+    small, large = list(landed)[9], list(landed)[-1]
+    request = projects_pb2.StreamBlobsRequest(
+        project_id=str(notes.id), blob_hashes=[large, small, small], offsets=[0, 3], packed=True
+    )
+    for offset in (0, 1, 1 << 20, (1 << 20) + 1, 4_999_999, 5_000_000):
+        request.offsets[0] = offset
+
+        parts = list(projects.StreamBlobs(request))
+
+        assert (parts[0].header.size, parts[0].header.offset) == (5_000_000, offset)
+        assert b"".join(part.data for part in parts[1:-3]) == landed[large][offset:]
+        assert parts[-2].data == landed[small][3:]
+        assert [header.id for header in parts[-1].pack.headers] == [small]
+
+    request.offsets[0] = 5_000_001
+    with pytest.raises(grpc.RpcError) as refusal:
+        list(projects.StreamBlobs(request))
+    assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_frame_that_would_be_longer_than_a_chunk_is_refused_undecoded(channel, token, ada, notes):
+    as_ada = token(ada)
+    sessions = sessions_pb2_grpc.SessionServiceStub(channel)
+    request = s.StartSessionRequest(organization_handle="acme", project_handle="notes", goal="Bomb")
+    id = sessions.StartSession(request, metadata=as_ada).id
+    content = bytes(100 << 20)
+    header = s.StageHeader(session_id=id, id=object_id(Kind.BLOB, content), size=len(content))
+    bomb = zstandard.compress(content)
+    silent = zstandard.ZstdCompressor(write_content_size=False).compress(b"abc" * 100)
+
+    for parts in (
+        [s.StageBlobsRequest(header=header), s.StageBlobsRequest(zstd=bomb)],
+        [s.StageBlobsRequest(header=header), s.StageBlobsRequest(zstd=silent)],
+        [s.StageBlobsRequest(header=header), s.StageBlobsRequest(zstd=b"no frame")],
+        [s.StageBlobsRequest(pack=s.StagePack(headers=[header], data=bomb, zstd=True))],
+        [s.StageBlobsRequest(pack=s.StagePack(headers=[header], data=b"short"))],
+    ):
+        with pytest.raises(grpc.RpcError) as refusal:
+            sessions.StageBlobs(iter(parts), metadata=as_ada)
+        assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_long_tree_comes_in_parts(channel, landed, monkeypatch):
+    monkeypatch.setattr(messages, "PART_ITEMS", 100)
+    projects = projects_pb2_grpc.ProjectServiceStub(channel)
+    request = projects_pb2.GetProjectTreeRequest(organization_handle="acme", project_handle="notes")
+
+    parts = list(projects.GetProjectTree(request))
+
+    assert [len(part.items) for part in parts] == [100, 100, 100, 2]
+    assert [part.project.handle for part in parts] == ["notes", "", "", ""]
+    assert [item.id for part in parts for item in part.items] == sorted(landed)
 
 
 def test_long_problems_are_cut_for_callers_that_take_little_metadata(forge):
