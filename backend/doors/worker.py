@@ -88,12 +88,14 @@ class Worker:
 
     def _beat(self, timer: jobs.Timer) -> Callable[[], None]:
         def beat() -> None:
-            while not self._stop.wait(timer.seconds):
+            # At once as well: what a crash left behind is settled by the start that follows it.
+            while not self._stop.is_set():
                 try:
                     jobs.run_timer(self._forge, timer)
                 except Exception:
                     # The edge of the process: the bug is in the log and the next beat still comes.
                     logger.exception("timer %s failed", timer.name)
+                self._stop.wait(timer.seconds)
 
         return beat
 
