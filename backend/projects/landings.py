@@ -9,7 +9,7 @@ from backend.core.context import Context
 from backend.core.errors import InvalidInput, NotFound
 from backend.core.operations import operation
 from backend.organizations.models import Organization
-from backend.projects import access, code, diffs
+from backend.projects import access, code, diffs, history
 from backend.projects.access import Ability
 from backend.projects.models import Landing, Project
 from backend.projects.schemas import (
@@ -36,20 +36,36 @@ from vcs.paths import unquote
     rpc="ProjectService.ListLandings",
 )
 def list_landings(
-    ctx: Context, *, organization: HandleText, project: HandleText, cursor: Cursor = "", limit: Limit = 50
+    ctx: Context,
+    *,
+    organization: HandleText,
+    project: HandleText,
+    cursor: Cursor = "",
+    limit: Limit = 50,
+    path: PathText = "",
 ) -> LandingPage:
-    """What landed on the trunk, newest first; `cursor` is a position to go on below."""
+    """What landed on the trunk, newest first; `cursor` is a position to go on below. With a `path` only
+    what changed that file or folder: such a page may be short, and `next` still goes on.
+    """
     found, owner = access.project(ctx, organization, project)
     query = select(Landing).where(Landing.project == found.id)
+    below = code.MOST - 1
     if cursor:
         if not (cursor.isascii() and cursor.isdigit()) or len(cursor) > 15:
             raise InvalidInput(problem=f"{cursor!r} is not a cursor: it is the `next` of an earlier page.")
-        query = query.where(Landing.position < min(int(cursor), code.MOST - 1))
+        below = min(int(cursor), below)
+        query = query.where(Landing.position < below)
+    further = None
+    if raw := unquote(path).strip(b"/"):
+        positions, further = history.changes_of(ctx, found, raw, below=below, limit=limit)
+        query = query.where(col(Landing.position).in_(positions))
     rows = ctx.db.exec(query.order_by(col(Landing.position).desc()).limit(limit + 1)).all()
     authors = ctx.db.exec(select(Account).where(col(Account.handle).in_({row.author for row in rows})))
     names = {account.handle: account.name for account in authors}
     items = [_summary(ctx, row, found, owner, names.get(row.author, "")) for row in rows[:limit]]
-    return LandingPage(items=items, next=str(items[-1].position) if len(rows) > limit else None)
+    if len(rows) > limit:
+        further = items[-1].position
+    return LandingPage(items=items, next=str(further) if further else None)
 
 
 @operation(

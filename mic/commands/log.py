@@ -1,5 +1,6 @@
 """`mic log`: landings, newest first."""
 
+import os
 from argparse import ArgumentParser, Namespace
 
 from mic import address, render
@@ -7,18 +8,20 @@ from mic.answers import as_dict
 from mic.here import Here
 from vcs.wire import projects_pb2 as p
 
-EXAMPLE = "example:\n  mic log -n 5"
+EXAMPLE = "examples:\n  mic log -n 5\n  mic log -- src/main.py"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """How many, and of which project."""
+    """How many, of which project, of which path."""
     parser.add_argument("-n", dest="limit", type=int, default=10, metavar="N", help="at most so many (10)")
     parser.add_argument("--project", metavar="ORG/PROJECT", help="the workspace's when left out")
+    parser.add_argument("path", nargs="?", default="", metavar="PATH", help="only what changed this path")
 
 
 def run(here: Here, args: Namespace) -> None:
     """Show landings, newest first"""
     where = address.project(args.project) if args.project else here.project
+    path = args.path.strip("/") if args.project or not args.path else here.in_tree(args.path)
     found: list[p.LandingSummary] = []
     cursor = ""
     client = here.client(where.instance if args.project else "")
@@ -29,6 +32,7 @@ def run(here: Here, args: Namespace) -> None:
                 project_handle=where.project,
                 cursor=cursor,
                 limit=min(100, args.limit - len(found)),
+                path=os.fsencode(path),
             )
         )
         found += page.items
@@ -38,7 +42,7 @@ def run(here: Here, args: Namespace) -> None:
     if here.json:
         return render.as_json({"items": [as_dict(each) for each in found]})
     if not found:
-        return render.line("Nothing has landed yet.")
+        return render.line(f"Nothing that landed changed {path}." if path else "Nothing has landed yet.")
     for number, landing in enumerate(found):
         if number:
             render.line()

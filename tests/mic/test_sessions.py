@@ -199,6 +199,22 @@ def test_sessions_start_anywhere_and_are_found_by_any_end_of_their_id(notes, as_
     assert {first["id"], second["id"]} <= {each["id"] for each in mine}
 
 
+def test_the_log_of_a_path_has_the_landings_that_changed_it(notes, as_ada):
+    for goal, path in (("Second", "src/tool.py"), ("Third", "README.md"), ("Fourth", "src/new.py")):
+        notes.ok("session", "start", goal)
+        notes.write(path, goal)
+        notes.ok("session", "land")
+
+    def goals(shell, *words):
+        return [each["goal"] for each in shell.ok("log", "--json", *words).json["items"]][:3]
+
+    assert goals(notes, "--", "src") == goals(notes.at("src"), ".") and goals(notes, "src")[0] == "Fourth"
+    assert goals(notes.at("src"), "--", "tool.py")[0] == "Second"
+    assert goals(notes, "-n", "1", "--", "README.md") == ["Third"]
+    assert goals(as_ada, "--project", "acme/notes", "src/new.py") == ["Fourth"]
+    assert goals(notes, "--", "missing") == []
+
+
 def test_landing_again_after_a_lost_answer_is_the_same_landing(notes):
     notes.ok("session", "start", "Once")
     notes.write("a", "a")
