@@ -7,7 +7,7 @@ LINKS ?= $(HOME)/.local/bin
 PROTOS := $(wildcard vcs/wire/*.proto)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install test lint types contracts ci bench format protos lock clean packages
+.PHONY: help serve install test lint types contracts ci bench sim format protos lock clean packages
 .PHONY: $(VENV)/serve $(VENV)/test
 
 help: ## show this list
@@ -38,6 +38,9 @@ ci: lint types contracts test ## run exactly what CI runs
 
 bench: $(VENV)/test ## measure and print figures (ONLY=name for some)
 	@$(BIN)/python -m tests.bench $(ONLY)
+
+sim: $(VENV)/test ## play one schedule of the simulation again (SEED=n), or look for a bad one
+	@$(BIN)/python -m tests.sim $(SEED)
 
 format: $(VENV)/test ## format and fix what can be fixed
 	@$(BIN)/ruff format -q .

@@ -16,7 +16,7 @@ from time import sleep
 
 from vcs import faults
 from vcs.live import HeadNeverRests, own_prefix, read_live, used_in_pool
-from vcs.log import CONDEMNED_LIMIT, Condemned, Head, HeadState, head_key
+from vcs.log import CONDEMNED_LIMIT, Condemned, Head, HeadState, SegmentRef, head_key
 from vcs.store import Listed, Store
 from vcs.swap import Pause, fence_head, swap_patiently
 
@@ -75,11 +75,11 @@ class _Collection:
         self.total = Collected()
 
     def run(self) -> Collected:
-        head, _, _ = read_live(self.store, self.pool, self.project)
+        head, _, live = read_live(self.store, self.pool, self.project)
         if head.state is HeadState.FROZEN:
             return self.total
         patient = self.only is None and head.state is not HeadState.DELETED
-        if not head.condemned and not self._unused(head):
+        if not head.condemned and not self._unused(head, live):
             return self.total
         # HEAD as the store dates it now: the one clock that all its names were dated by.
         fence_head(self.store, self.pool, self.project, self.pause)
@@ -94,12 +94,13 @@ class _Collection:
             if patient or self.total == before:
                 return self.total
 
-    def _unused(self, head: Head) -> list[Listed]:
+    def _unused(self, head: Head, live: Iterable[SegmentRef]) -> list[Listed]:
         """Own files that no HEAD of the pool uses, nobody names, and that are not condemned yet."""
         # Listed before the HEADs are read: what was written since then may be about to become live.
         listed = list(self.store.list(own_prefix(self.pool, self.project)))
-        condemned = {name.key for name in head.condemned}
-        found = [each for each in listed if each.key not in condemned and self._wanted(each.key)]
+        # The pool's HEADs are read after ours, which may move on meanwhile; then the swap is lost.
+        known = {name.key for name in head.condemned} | {ref.key for ref in live}
+        found = [each for each in listed if each.key not in known and self._wanted(each.key)]
         if not found:
             return []
         spared = used_in_pool(self.store, self.pool) | set(self.named())
@@ -111,10 +112,10 @@ class _Collection:
     def _condemn(self, now: datetime, until: datetime | None) -> Head:
         """Condemn what is unused and old enough, as much as there is room for; HEAD with all condemned."""
         for _ in range(_ROUNDS):
-            head, version, _ = read_live(self.store, self.pool, self.project)
+            head, version, live = read_live(self.store, self.pool, self.project)
             if head.state is HeadState.FROZEN:
                 return head.renewed(condemned=())
-            old = [each for each in self._unused(head) if until is None or each.at <= until]
+            old = [each for each in self._unused(head, live) if until is None or each.at <= until]
             names = [Condemned(each.key, now) for each in old[: CONDEMNED_LIMIT - len(head.condemned)]]
             if not names:
                 return head

@@ -139,7 +139,9 @@ def _objects(repository: Repository, places: Iterable[_Place]) -> Iterator[tuple
 def _swap_in(repository: Repository, inputs: Sequence[SegmentRef], output: SegmentRef, pause: Pause) -> bool:
     """Put the output in the place of its inputs; False when one of these is not live any more."""
     store = repository.store
-    (listed,) = store.list(output.key)
+    written = next((listed.at for listed in store.list(output.key)), None)
+    if written is None:
+        return False
     for _ in range(_ROUNDS):
         head, version = repository.current()
         try:
@@ -153,7 +155,7 @@ def _swap_in(repository: Repository, inputs: Sequence[SegmentRef], output: Segme
             return False
         if not _is_there(repository, head, output):
             return False
-        replaced = [Condemned(ref.key, listed.at) for ref in inputs]
+        replaced = [Condemned(ref.key, written) for ref in inputs]
         following, files = _following(repository, head, live, inputs, output)
         # Those there is no room for are found by the collector when they are a day old.
         room = CONDEMNED_LIMIT - len(head.condemned)

@@ -359,22 +359,31 @@ def parse_canonical(content: bytes, what: str, name: str | None = None) -> Any:
     try:
         value = json.loads(
             content.decode("ascii"),
-            object_pairs_hook=_without_doubles,
+            object_pairs_hook=_checked_object,
+            parse_int=_checked_integer,
             parse_float=_refuse_number,
             parse_constant=_refuse_number,
         )
-        _check_json(value)
     except (ValueError, RecursionError) as error:
         shown = name if name is not None else hashlib.sha256(content).hexdigest()
         raise MalformedObject(what=what, name=shown, problem=f"it is no canonical JSON ({error})") from error
     return value
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _checked_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
         raise ValueError("a key is there twice")
+    if not "".join(value).isascii():
+        raise ValueError("keys are ASCII texts")
     return value
+
+
+def _checked_integer(text: str) -> int:
+    number = int(text)
+    if abs(number) >= _LARGEST_INTEGER:
+        raise ValueError("integers stay below 2^53")
+    return number
 
 
 def _refuse_number(text: str) -> None:

@@ -1,0 +1,61 @@
+"""Ten thousand schedules in which everything happens at once, and proof that they would notice."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.sim.__main__ import many
+from tests.sim.shortcuts import SHORTCUTS
+from tests.sim.world import simulate
+
+SCHEDULES = 10_000
+# Each shortcut is noticed within so many schedules.
+ENOUGH = 2_000
+
+
+def test_whatever_happens_nothing_is_lost_doubled_or_broken():
+    failing = many(0, SCHEDULES)
+
+    told = [f"make sim SEED={outcome.seed}: {outcome.problems[0]}" for outcome in failing]
+    assert told == []
+
+
+@pytest.mark.parametrize("name", SHORTCUTS)
+def test_a_check_that_is_left_out_is_noticed(name):
+    with SHORTCUTS[name]():
+        assert any(simulate(seed).problems for seed in range(ENOUGH))
+
+
+def test_a_seed_does_the_same_in_every_process():
+    program = "from tests.sim.world import simulate; print([simulate(n).trace for n in range(40)])"
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={"PYTHONHASHSEED": hashing, "PYTHONPATH": "."},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for hashing in ("1", "2")
+    }
+
+    assert len(seen) == 1
+
+
+def test_schedules_are_about_everything():
+    outcomes = [simulate(seed) for seed in range(150)]
+
+    kinds = frozenset().union(*(outcome.kinds for outcome in outcomes))
+    assert kinds >= {"land", "sweep", "compact", "collect", "fork", "purge", "delete", "read"}
+    told = "\n".join(line for outcome in outcomes for line in outcome.trace)
+    for what in (
+        "answer is lost",
+        "arrives late: Swapped",
+        "held up",
+        "crashes",
+        "deletes",
+        "purged",
+        "is ready",
+    ):
+        assert what in told
+    assert sum(outcome.landed for outcome in outcomes) > 150
