@@ -159,6 +159,7 @@ class LocalStore:
                 db.execute("delete from files where key = ?", (key,))
                 db.execute("delete from heads where key = ?", (key,))
                 db.execute("commit")
+                _empty_log(db)
             with suppress(IsADirectoryError, NotADirectoryError):
                 self._path(key).unlink(missing_ok=True)
 
@@ -315,6 +316,8 @@ def _connect(path: Path) -> sqlite3.Connection:
         _patiently(lambda: db.execute("pragma journal_mode = wal"))
         db.execute("pragma synchronous = full")
         db.execute(f"pragma journal_size_limit = {64 << 20}")
+        # What is deleted is overwritten: a purge promises that the bytes are gone.
+        db.execute("pragma secure_delete = on")
     except BaseException:
         db.close()
         raise
@@ -359,6 +362,15 @@ def _certainly_undone(error: sqlite3.Error) -> bool:
     # A full disk or a busy file stops a commit before its last frame is whole. Any other
     # error may come after that frame reached the disk, where recovery would find it.
     return _is_busy(error) or getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+
+
+def _empty_log(db: sqlite3.Connection) -> None:
+    """Take deleted bytes out of the write-ahead log too, unless somebody is using it just now."""
+    db.execute("pragma busy_timeout = 0")
+    try:
+        db.execute("pragma wal_checkpoint(truncate)").fetchone()
+    finally:
+        db.execute(f"pragma busy_timeout = {_PATIENCE * 1000:.0f}")
 
 
 def _version(db: sqlite3.Connection, key: str) -> str | None:

@@ -1,5 +1,6 @@
 """Purge: a secret leaves history, forks and the store, and the chain still verifies."""
 
+import random
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from vcs.doctor import verify
 from vcs.errors import InvalidInput, StoreFailed
 from vcs.forks import fork_project
 from vcs.landing import Batcher, MissingObjects, ProjectNotOpen
+from vcs.local import LocalStore
 from vcs.log import HeadState, Record, RecordKind, RefChange
 from vcs.objects import Commit, Entry, Kind, Object, encode_commit, encode_tree, new_id, parse_commit
 from vcs.purge import purge
@@ -353,6 +355,26 @@ def test_killed_anywhere_the_same_purge_finishes(world, point):
     }
     assert len([record for _, _, record in world.main.records() if record.kind is RecordKind.PURGE]) == 1
     assert found(world) == [] and found(world, child) == []
+
+
+def test_the_local_store_holds_no_byte_of_it_on_disk(tmp_path):
+    store = LocalStore(tmp_path / "store")
+    world = World(store, tmp_path)
+    land(world.main, {b"README": b"hello\n"})
+    key = random.Random(1).randbytes(20_000)  # too random to be stored otherwise than as it is
+    land(world.main, {b"secret": key})
+
+    def on_disk():
+        return any(
+            key[9_000:9_100] in path.read_bytes() for path in (tmp_path / "store").rglob("*") if path.is_file()
+        )
+
+    assert on_disk()
+    run(world, ids=[Object.of(Kind.BLOB, key).id])
+
+    assert not on_disk()
+    assert found(world) == []
+    store.close()
 
 
 def test_a_purge_that_fails_opens_the_project_again(world):
