@@ -17,7 +17,7 @@ from micelio_app.frame import BASE, ORG, OWNER, PROJECT, ProjectFrame
 from micelio_app.state import AppState
 from micelio_app.ui import chips, lists
 from micelio_app.ui.forms import button, post
-from micelio_app.ui.links import key, link, mark, outside
+from micelio_app.ui.links import key, link, mark, outside, pathname
 
 Crumb = tuple[Any, Any]
 
@@ -45,7 +45,7 @@ def screen(
 ) -> tuple[str, Callable[[], rx.Component]]:
     """Hang a page at a route. `title` may be a Var of its State; `on_load` runs after `AppState.enter`."""
     shown = rx.cond(AppState.missing, MISSING_TITLE, title)
-    rx.page(route=route, title=shown, image="", on_load=[AppState.enter, *on_load])(view)
+    rx.page(route=route, title=shown, image="", on_load=[AppState.enter, *on_load, AppState.arrive])(view)
     if route not in routes.PAGES:
         routes.PAGES.append(route)
     return route, view
@@ -58,13 +58,19 @@ def page(
     class_name: str = "page stack",
     foot: bool = True,
     home: bool = False,
+    still: bool = False,
 ) -> rx.Component:
     """A page in its shell. When its state found nothing, the missing page stands in its place.
 
     `class_name` is that of `<main>`: `page stack`, `page narrow stack`, or `desk` for panes that
-    fill the window (give `foot=False` then). `home` writes the name beside the mark.
+    fill the window (give `foot=False` then). `home` writes the name beside the mark. What a State
+    still holds of another address is not shown, unless the page is `still`: then it is prerendered,
+    and needs no State to be right.
     """
-    shown = [_lost_connection(), _notice(), *content]
+    inner = rx.fragment(*content)
+    if not still:
+        inner = rx.cond(AppState.loaded_path == pathname(), inner, lists.waiting())
+    shown = [_lost_connection(), _notice(), inner]
     return rx.fragment(
         outside("Skip to content", class_name="skip", href="#main"),
         _bar(crumbs, home=home),
@@ -180,7 +186,6 @@ def _signed_in() -> rx.Component:
         rx.el.summary(chips.avatar(AppState.viewer_handle[:1]), aria_label=named, role="button"),
         rx.el.div(
             link(rx.el.b(AppState.viewer_handle), to=rx.Var.create("/") + AppState.viewer_handle),
-            link("Access tokens", to=routes.TOKENS),
             post(button("Sign out", type="submit", tone="quiet", small=True), action=SIGN_OUT_ACTION),
             class_name="sheet menu",
         ),

@@ -76,6 +76,7 @@ class AppState(rx.State):
     viewer_name: str = ""
     viewer_admin: bool = False
     missing: bool = False
+    loaded_path: str = ""
     notice_title: str = ""
     notice_text: str = ""
     notice_tone: str = ""
@@ -103,6 +104,11 @@ class AppState(rx.State):
         self.say("", "", "")
         actor = await viewer(self._session)
         self.viewer_handle, self.viewer_name, self.viewer_admin = actor.handle, actor.name, actor.admin
+
+    @rx.event
+    async def arrive(self):
+        """End a page's loading: from here on its State speaks of this address and no other."""
+        self.loaded_path = self.router.url.path
 
     @rx.event
     async def dismiss(self):

@@ -3,6 +3,6 @@
 Importing a module hangs its pages; `ALL` is what the app imports.
 """
 
-from micelio_app.pages import code, errors, home, landings, owner, project, session, sessions, sign_in, tokens
+from micelio_app.pages import code, errors, home, landings, owner, project, session, sessions, sign_in
 
-ALL = (home, sign_in, owner, project, code, landings, sessions, session, tokens, errors)
+ALL = (home, sign_in, owner, project, code, landings, sessions, session, errors)

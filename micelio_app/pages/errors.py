@@ -11,12 +11,12 @@ from micelio_app import layout, routes
 
 def missing_page() -> rx.Component:
     """No page has this address."""
-    return layout.page(layout.missing(), home=True)
+    return layout.page(layout.missing(), home=True, still=True)
 
 
 def broken_page() -> rx.Component:
     """A request failed."""
-    return layout.page(layout.broken("REQUEST-ID"), home=True)
+    return layout.page(layout.broken("REQUEST-ID"), home=True, still=True)
 
 
 rx.page(route="404", title=layout.MISSING_TITLE, image="")(missing_page)

@@ -70,6 +70,7 @@ def home_page() -> rx.Component:
         ),
         rx.el.div(_desk(), class_name="signed-in"),
         home=True,
+        still=True,
     )
 
 

@@ -126,6 +126,7 @@ def _form(title: str, action: str, *fields: Any, under: Any, button: str, refuse
         ),
         class_name="page centred",
         home=True,
+        still=True,
     )
 
 

@@ -111,7 +111,7 @@ function Lines({ session, view, file, newest, following, hold, follow }) {
   const took = () => following && hold();
   const onKeyDown = ({ key }) => ["ArrowDown", "ArrowUp", "PageDown", "PageUp", "Home", "End", " "].includes(key) && took();
   const missed = !following && newest.path !== file.path;
-  return jsx("div", { ref: box, className: "lines", tabIndex: 0, role: "group", "aria-label": `Changes of ${file.path}`, onWheel: took, onTouchMove: took, onKeyDown }, [
+  return jsx("div", { ref: box, className: "lines", tabIndex: 0, role: "group", "aria-busy": phase === "quiet" || phase === "waiting", "aria-label": `Changes of ${file.path}`, onWheel: took, onTouchMove: took, onKeyDown }, [
     jsx("div", { key: "h", ref: held, hidden: phase === "waiting" || phase === "failed" }),
     phase === "waiting" && jsx("div", { key: "w", className: "stack tight inner", role: "status", "aria-label": "Loading changes" },
       [72, 94, 41].map((width) => jsx("i", { key: width, className: "wait", style: { "--w": `${width}%` } }))),

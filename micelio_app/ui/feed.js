@@ -358,12 +358,13 @@ const below = (node) => (node ? node.getBoundingClientRect().bottom - innerHeigh
 function useJumps(list, toEnd) {
   const jump = (kind, step) => () => {
     const rows = [...list.current.querySelectorAll(`[data-kind="${kind}"]`)];
-    const middle = innerHeight / 2;
-    const next = step > 0
-      ? rows.find((row) => row.getBoundingClientRect().top > middle + 8)
-      : rows.findLast((row) => row.getBoundingClientRect().bottom < middle - 8);
+    const picked = list.current.querySelector(".picked");
+    const [from, after] = picked
+      ? [picked, (row) => picked.compareDocumentPosition(row) & Node.DOCUMENT_POSITION_FOLLOWING]
+      : [null, (row) => row.getBoundingClientRect().top > innerHeight / 2];
+    const next = step > 0 ? rows.find(after) : rows.findLast((row) => row !== from && !after(row));
     if (!next) return;
-    list.current.querySelector(".picked")?.classList.remove("picked");
+    picked?.classList.remove("picked");
     next.classList.add("picked");
     next.scrollIntoView({ block: "center", behavior: "instant" });
   };

@@ -22,6 +22,7 @@ export function HtmlFragment({ src, live, label, className }) {
         if (!holder.current) return;
         holder.current.innerHTML = html;
         holder.current.dataset.src = src;
+        holder.current.hidden = false; // React shows it a moment later; what is hidden cannot be scrolled to
         setPhase("shown");
         goToTarget(holder.current);
       })
@@ -69,7 +70,7 @@ export function HtmlFragment({ src, live, label, className }) {
     navigate(there.pathname + there.search + there.hash);
   };
 
-  return jsx("div", { className, "aria-busy": phase === "waiting" }, [
+  return jsx("div", { className, "aria-busy": Boolean(src) && (phase === "quiet" || phase === "waiting") }, [
     jsx("div", { key: "held", ref: holder, onClick: follow, hidden: phase !== "shown" }),
     phase === "waiting" && jsx(Bars, { key: "bars", label }),
     (phase === "failed" || phase === "missing") && jsx(Problem, { key: "problem", phase, again }),

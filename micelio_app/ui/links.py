@@ -49,6 +49,14 @@ def slug(name: str) -> rx.Var[str]:
     return rx.Var(_js_expr=f'(slugs.{name} ?? "")', _var_type=str, _var_data=asked).guess_type()
 
 
+def pathname() -> rx.Var[str]:
+    """The path of the page's own address, known before any State is."""
+    asked = VarData(
+        imports={"react-router": [ImportVar(tag="useLocation")]}, hooks={"const place = useLocation()": None}
+    )
+    return rx.Var(_js_expr="place.pathname", _var_type=str, _var_data=asked).guess_type()
+
+
 def mark() -> rx.Component:
     """The circle with its one thread, in the colour of the text."""
     stroke = {"fill": "none", "stroke": "var(--paper)", "strokeWidth": "1.7"}

@@ -6,6 +6,7 @@ import { HtmlFragment } from "./fragment.js";
 import { Path, Stat } from "./panes.js";
 
 const NEAR = "900px"; // below and above the window: a file is there before the reader is
+const HELD = 4000; // ms that a chosen file is kept in place
 const LISTED = 60; // files named at the top until all are asked for
 const MODES = { added: ["A", "a"], deleted: ["D", "d"], renamed: ["R", "m"], modified: ["M", "m"], type_changed: ["T", "m"] };
 
@@ -51,13 +52,31 @@ function Entry({ file, most }) {
   const [letter, tone] = MODES[file.status] ?? MODES.modified;
   const go = (click) => {
     click.preventDefault();
-    document.getElementById(idOf(file.path))?.scrollIntoView({ block: "start", behavior: "instant" });
+    hold(document.getElementById(idOf(file.path)));
   };
   return jsx("li", {}, [
     jsx("span", { key: "m", className: `mode ${tone}`, title: file.status }, letter),
     jsx("a", { key: "a", className: "cut", href: `#${idOf(file.path)}`, title: file.path, onClick: go }, jsx(Path, { path: file.path })),
     file.binary ? jsx("span", { key: "s", className: "meta" }, "binary") : jsx(Stat, { key: "s", plus: file.additions, minus: file.deletions, most }),
   ]);
+}
+
+// Files above a chosen one find their true height while it is looked for: keep it in place until
+// they have, or until the reader moves by themselves.
+function hold(section) {
+  if (!section) return;
+  const align = () => section.scrollIntoView({ block: "start", behavior: "instant" });
+  const grown = new ResizeObserver(align);
+  const moves = ["wheel", "touchmove", "keydown", "pointerdown"];
+  const letGo = () => {
+    grown.disconnect();
+    clearTimeout(timer);
+    for (const move of moves) removeEventListener(move, letGo);
+  };
+  const timer = setTimeout(letGo, HELD);
+  for (const move of moves) addEventListener(move, letGo, { passive: true });
+  grown.observe(section.parentElement);
+  align();
 }
 
 // Before its lines are here a file stands at about the height they will have, so that the bar at
@@ -72,12 +91,11 @@ function Section({ file, most, src }) {
     return () => seen.disconnect();
   }, [near]);
   const height = Math.min(file.additions + file.deletions, 400) * 20 + 40;
-  return jsx("div", { ref: box, id: idOf(file.path), className: "one-file" },
+  return jsx("div", { ref: box, id: idOf(file.path), className: "one-file", style: { "--tall": `${height}px` } },
     near
       ? jsx(HtmlFragment, { src, label: file.path })
-      : jsx("div", { style: { blockSize: height } },
-          jsx("div", { className: "filehead" }, [
-            jsx(Path, { key: "p", path: file.path }),
-            jsx(Stat, { key: "s", plus: file.additions, minus: file.deletions, most }),
-          ])));
+      : jsx("div", { "aria-hidden": true, className: "ahead filehead" }, [
+          jsx(Path, { key: "p", path: file.path }),
+          jsx(Stat, { key: "s", plus: file.additions, minus: file.deletions, most }),
+        ]));
 }

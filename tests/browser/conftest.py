@@ -1,0 +1,163 @@
+"""One served forge for all browser tests, real Chromium, and the people in front of it.
+
+ada       runs the forge: she opened the link of its first start
+stranger  is not signed in
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.browser.forge import PASSWORD, Forge, Rest, World, furnish
+from tests.services import free_port
+
+CHECKOUT = Path(__file__).parents[2]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESK, PHONE = (1280, 900), (360, 800)
+PATIENCE = 15_000
+
+
+@pytest.fixture(scope="session")
+def forge(tmp_path_factory) -> Iterator[Forge]:
+    """`micelio serve` on free ports over an empty folder; the pages are built if they changed."""
+    folder = tmp_path_factory.mktemp("forge")
+    port, grpc = free_port(), free_port()
+    mine = {"MICELIO_DATA": str(folder / "data"), "PORT": str(port), "GRPC_PORT": str(grpc)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MICELIO_", "MIC_"))}
+    log = (folder / "log").open("w")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "micelio_app", "serve"],
+        cwd=CHECKOUT,
+        env=kept | mine,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+    )
+    told: list[str] = []
+    try:
+        while not told or "Ctrl-C" not in told[-1]:
+            told.append(process.stdout.readline())
+            assert told[-1], f"serve ended before it was ready: {(folder / 'log').read_text()[-2000:]}"
+        link = re.search(r"Sign in +http://\S+?(/welcome\?token=\S+)", "".join(told))
+        assert link is not None
+        yield Forge(url=f"http://localhost:{port}", welcome=link[1], environment=kept | mine, folder=folder)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+        process.stdout.close()
+        log.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    program = shutil.which("chromium")
+    if program is None:
+        if os.environ.get("CI"):
+            pytest.fail("chromium is not installed; run make packages")
+        pytest.skip("chromium is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def open_context(chromium, forge) -> Iterator[Callable[..., BrowserContext]]:
+    """A browser with its own cookies: `open_context(size=PHONE, state=ada)`; `still` moves nothing."""
+    opened: list[BrowserContext] = []
+
+    def open_context(*, size=DESK, still=False, state=None) -> BrowserContext:
+        context = chromium.new_context(
+            base_url=forge.url,
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme="light",
+            reduced_motion="reduce" if still else "no-preference",
+            storage_state=state,
+        )
+        context.set_default_timeout(PATIENCE)
+        opened.append(context)
+        return context
+
+    yield open_context
+    for context in opened:
+        with suppress(Exception):
+            context.close()
+
+
+@pytest.fixture(scope="session")
+def welcomed(open_context, forge) -> Page:
+    """Ada's page right after she filled in the form behind the printed link."""
+    page = open_context().new_page()
+    page.goto(forge.welcome)
+    page.get_by_label("Handle").fill("ada")
+    page.get_by_label("E-mail").fill("ada@example.org")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Create the account").click()
+    page.wait_for_url("**/")
+    return page
+
+
+@pytest.fixture(scope="session")
+def ada(welcomed) -> dict:
+    """The cookies of Ada's browser."""
+    return welcomed.context.storage_state()
+
+
+@pytest.fixture(scope="session")
+def rest(welcomed, forge) -> Iterator[Rest]:
+    """The API as Ada, with a token her browser made."""
+    asked = {
+        "name": "browser tests",
+        "scopes": ["admin", "user", "org:admin", "project:write", "session:write"],
+    }
+    scopes = {"read": ["project:read", "session:read", "org:read"]}
+    made = welcomed.context.request.post(
+        "/api/v1/tokens",
+        data={**asked, "scopes": asked["scopes"] + scopes["read"]},
+        headers={"Origin": forge.url},
+    )
+    assert made.ok, made.text()
+    token = made.json()["token"]
+    with httpx.Client(base_url=f"{forge.url}/api/v1", headers={"Authorization": f"Bearer {token}"}) as client:
+        yield Rest(client, token)
+
+
+@pytest.fixture(scope="session")
+def world(rest) -> World:
+    """Projects, landings and sessions in every state there is."""
+    return furnish(rest)
+
+
+@pytest.fixture
+def page(open_context, ada) -> Iterator[Page]:
+    """Ada at her desk."""
+    page = open_context(state=ada).new_page()
+    yield page
+    page.context.close()
+
+
+@pytest.fixture
+def strangers_page(open_context) -> Iterator[Page]:
+    """Somebody who is not signed in, at a desk."""
+    page = open_context().new_page()
+    yield page
+    page.context.close()

@@ -1,0 +1,131 @@
+"""Every page in both themes and widths: no console error, no sideways scroll, nothing for axe, a title.
+
+Also what readers without scripts get, and that nobody can tell a private project from none.
+"""
+
+import re
+from importlib.resources import files
+
+import httpx
+import pytest
+
+from tests.browser.conftest import DESK, PHONE
+
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
+FIND = """async (rules) => {
+  const some = rules ? {runOnly: rules} : {};
+  const found = await axe.run(document, {resultTypes: ["violations"], ...some});
+  return found.violations.filter((one) => ["serious", "critical"].includes(one.impact))
+    .map((one) => `${one.id}: ${one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`);
+}"""
+# Rows of code are all alike, and thousands of them take axe a quarter of a minute.
+THIN = """() => document.querySelectorAll("[data-src] .code tr:nth-child(n+40)")
+  .forEach((row) => row.remove())"""
+IS_DARK = "() => getComputedStyle(document.body).backgroundColor === 'rgb(20, 22, 18)'"
+WIDER = "document.documentElement.scrollWidth > innerWidth"
+SETTLED = """() => document.querySelector("main") && !document.querySelector(
+  "main [aria-busy=true], main [role=status][aria-label^=Loading], main .late")"""
+
+STRANGERS = {
+    "/": "Watch agents write code, land only what you understand · Micelio",
+    "/signin": "Sign in · Micelio",
+    "/welcome?token=used": "Welcome · Micelio",
+    "/link?token=used": "Sign in by link · Micelio",
+    "/acme": "Acme · Micelio",
+    "/acme/tools": "acme/tools · Micelio",
+    "/acme/empty": "acme/empty · Micelio",
+    "/acme/attic": "acme/attic · Micelio",
+    "/acme/tools/tree/HEAD/docs/a%20folder": "docs/a folder/ · acme/tools · Micelio",
+    "/acme/tools/blob/HEAD/src/count.py": "src/count.py · acme/tools · Micelio",
+    "/acme/tools/blob/HEAD/src/large.py": "src/large.py · acme/tools · Micelio",
+    "/acme/tools/blob/HEAD/logo.png": "logo.png · acme/tools · Micelio",
+    "/acme/tools/blob/HEAD/data.bin": "data.bin · acme/tools · Micelio",
+    "/acme/tools/blob/HEAD/empty.txt": "empty.txt · acme/tools · Micelio",
+    "/acme/tools/blob/HEAD/link": "link · acme/tools · Micelio",
+    "/acme/tools/landings": "Landings · acme/tools · Micelio",
+    "/acme/empty/landings": "Landings · acme/empty · Micelio",
+    "/acme/tools/landings/1": "Start a README · #1 · acme/tools · Micelio",
+    "/acme/tools/landings/4": "Count in 4 parts · #4 · acme/tools · Micelio",
+    "/acme/tools/sessions": "Sessions · acme/tools · Micelio",
+    "/acme/empty/sessions": "Sessions · acme/empty · Micelio",
+    "/nobody/nothing": "Nothing grows at this address · Micelio",
+}
+OWN = {
+    "/": "Home · Micelio",
+    "/acme/vault": "acme/vault · Micelio",
+    "/acme/tools/sessions/{running}": "Cut slow readers with a cursor they can resume · acme/tools · Micelio",
+    "/acme/tools/sessions/{fresh}": "Nothing done yet · acme/tools · Micelio",
+    "/acme/tools/sessions/{many}": "Touch very many files",
+    "/acme/tools/sessions/{waiting}": "Spell out every exit code · acme/tools · Micelio",
+    "/acme/tools/sessions/{abandoned}": "Rewrite everything in one evening · acme/tools · Micelio",
+    "/acme/tools/sessions/{landed}": "Count in 4 parts · acme/tools · Micelio",
+}
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize("signed_in", [False, True], ids=["stranger", "ada"])
+def test_every_page_is_sound(open_context, ada, world, signed_in, size):
+    page = open_context(size=size, still=True, state=ada if signed_in else None).new_page()
+    problems: list[str] = []
+    here = ""
+
+    def hear(message):
+        missing = "404" in message.text and here.startswith("/nobody")
+        if message.type == "error" and not missing:
+            problems.append(f"{here}: console says {message.text}")
+
+    page.on("console", hear)
+    page.on("pageerror", lambda error: problems.append(f"{here}: {error}"))
+    for address, title in (OWN if signed_in else STRANGERS).items():
+        here = address.format(**vars(world))
+        page.goto(here)
+        page.wait_for_function("title => document.title.startsWith(title)", arg=title)
+        page.wait_for_function(SETTLED)
+        if page.evaluate(WIDER):
+            problems.append(f"{here}: wider than the window")
+        page.evaluate(THIN)
+        page.evaluate(AXE)
+        problems += [f"{here}: {finding}" for finding in page.evaluate(FIND, None)]
+        # In the other theme only colours differ.
+        page.emulate_media(color_scheme="dark")
+        page.wait_for_function(IS_DARK)
+        problems += [f"{here}, dark: {finding}" for finding in page.evaluate(FIND, ["color-contrast"])]
+        page.emulate_media(color_scheme="light")
+    page.context.close()
+
+    assert problems == []
+
+
+@pytest.mark.parametrize("address", [address for address in STRANGERS if "token" not in address])
+def test_a_public_page_is_readable_without_scripts(forge, world, address):
+    html = httpx.get(forge.url + address).text
+    body = re.search(r"<noscript>(.*?)</noscript>", html, re.DOTALL)
+    readable = re.sub(r"<(script|style).*?</\1>", "", body[1] if body else html, flags=re.DOTALL)
+
+    assert re.search(r"<title>.+</title>", html)
+    assert "<h1" in readable
+    assert len(re.sub(r"<[^>]+>", "", readable).strip()) > 20
+
+
+def test_a_private_project_is_the_same_404_as_none(forge, world, strangers_page):
+    pages = ("", "/landings", "/landings/1", "/sessions", "/tree/HEAD", "/blob/HEAD/README.md", "/raw/HEAD/x")
+    for rest in pages:
+        private, missing = (httpx.get(f"{forge.url}/acme/{name}{rest}") for name in ("vault", "vaulx"))
+        assert private.status_code == missing.status_code == 404
+        assert _without_id(private) == _without_id(missing)
+
+    strangers_page.goto("/acme/vault")
+    strangers_page.get_by_role("heading", name="Nothing grows at this address").wait_for()
+
+
+def _without_id(answer):
+    changing = (
+        "x-request-id",
+        "date",
+        "ratelimit-remaining",
+        "x-ratelimit-remaining",
+        "ratelimit",
+        "ratelimit-reset",
+    )
+    headers = {name: value for name, value in answer.headers.items() if name not in changing}
+    return re.sub(r'"(request_id|instance)": ?"[^"]*"', "", answer.text), headers
