@@ -186,6 +186,7 @@ def _signed_in() -> rx.Component:
         rx.el.summary(chips.avatar(AppState.viewer_handle[:1]), aria_label=named, role="button"),
         rx.el.div(
             link(rx.el.b(AppState.viewer_handle), to=rx.Var.create("/") + AppState.viewer_handle),
+            link("Access tokens", to=routes.TOKENS),
             post(button("Sign out", type="submit", tone="quiet", small=True), action=SIGN_OUT_ACTION),
             class_name="sheet menu",
         ),

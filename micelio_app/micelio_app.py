@@ -62,7 +62,7 @@ def _front_door(reflex_asgi: Asgi) -> Asgi:
 
 
 app = rx.App(
-    stylesheets=["/tokens.css", "/components.css", "/code.css", "/pages.css"],
+    stylesheets=["/tokens.css", "/components.css", "/code.css", "/prose.css", "/pages.css"],
     reset_style=False,
     html_lang="en",
     head_components=_head(),

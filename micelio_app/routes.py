@@ -3,14 +3,20 @@
 Patterns are Reflex's: `[slug]` is one segment, `[[...splat]]` the rest. Handles stand first in
 most of them, so every other first segment is RESERVED and `accounts` refuses it as a handle.
 Two patterns that share a position must share the slug's name there.
+
+A path in the address of a page is its text (`vcs.paths.quote`) percent-encoded, so that the browser's
+router can read it; our own routes for bytes and fragments carry the path's own bytes.
 """
 
 from urllib.parse import quote, unquote
+
+from backend.core.addresses import address_of
 
 HOME = "/"
 SIGN_IN = "/signin"
 WELCOME = "/welcome"
 LINK = "/link"
+TOKENS = "/settings/tokens"
 BROKEN = "/500"
 OWNER = "/[org]"
 PROJECT = "/[org]/[project]"
@@ -78,7 +84,7 @@ def session(org: str, name: str, session_id: str) -> str:
 
 def raw(org: str, name: str, ref: str, path: str) -> str:
     """The bytes of a file at a ref."""
-    return f"{project(org, name)}/raw/{_part(ref)}{_rest(path)}"
+    return f"{project(org, name)}/raw/{_part(ref)}/{address_of(path.strip('/'))}"
 
 
 def fragment(org: str, name: str, kind: str, ref: str, path: str = "") -> str:
