@@ -10,7 +10,7 @@ from backend.organizations import service as organizations
 from backend.projects import jobs as project_jobs
 from backend.projects import forks, landings, tree
 from backend.projects import service as projects
-from backend.sessions import files, landing, live
+from backend.sessions import erasure, files, landing, live
 from backend.sessions import jobs as session_jobs
 from backend.sessions import service as sessions
 
@@ -27,7 +27,7 @@ SERVICES = (
     landing,
     instance,
 )
-JOBS = (project_jobs, session_jobs)
+JOBS = (project_jobs, session_jobs, erasure)
 
 
 def offered(door: str) -> list[Operation]:

@@ -183,6 +183,59 @@ def _doctor(args: argparse.Namespace, settings: Settings, face: Face) -> int:
     return 1 if faults else 0
 
 
+def _purge_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("project", metavar="ORG/PROJECT", help="where it is; its forks are covered too")
+    parser.add_argument("--path", action="append", default=[], help="erase all that ever stood here")
+    parser.add_argument(
+        "--blob", action="append", default=[], metavar="ID", help="erase this content everywhere"
+    )
+    parser.add_argument(
+        "--summary", action="append", default=[], type=int, metavar="POSITION", help="erase a landing's words"
+    )
+    parser.add_argument("--reason", default="", help="why, for the audit; it must not quote the secret")
+    parser.add_argument("--only", action="store_true", help="leave forks as they are")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _purge(args: argparse.Namespace, settings: Settings, face: Face) -> int:
+    import backend.doors.catalogue  # noqa: F401  (who follows the log)
+    from backend.core.context import SYSTEM, Context
+    from backend.projects.erasing import erase_from_project
+
+    _check_schema(args, face)
+    if not args.yes and not _means_it(args.project):
+        print("Nothing was erased.")
+        return 1
+    organization, _, project = args.project.partition("/")
+    with closing(_forge(settings)) as forge:
+        done = erase_from_project(
+            Context(forge, SYSTEM),
+            organization=organization,
+            project=project,
+            paths=args.path,
+            blobs=args.blob,
+            positions=args.summary,
+            reason=args.reason,
+            only=args.only,
+        )
+    for one in done.projects:
+        told = f"{one.objects} objects erased, {one.positions} positions have new commits"
+        print(f"{one.address}: {told}, {one.files} files written anew.")
+    print(f"{done.deleted} files deleted from the store." if done.projects else "Nothing of it is there.")
+    for address in done.unreached:
+        print(f"Still there: {address} uses files that hold it. Run this without --only.")
+    for sentence in done.not_reached:
+        print(f"Not reached: {sentence}")
+    return 1 if done.unreached else 0
+
+
+def _means_it(project: str) -> bool:
+    """Ask whoever sits there; nobody there is a no."""
+    if not sys.stdin.isatty():
+        raise InvalidInput(problem="Erasing cannot be taken back. Add --yes when nobody can be asked.")
+    return input(f"This rewrites history and cannot be taken back. Type {project} to go on: ") == project
+
+
 def _create_admin_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--email", required=True, help="where to reach the administrator")
     parser.add_argument("--handle", required=True, help="the name in addresses, as in /HANDLE/project")
@@ -207,10 +260,12 @@ def _prepare(args: argparse.Namespace, settings: Settings, face: Face) -> int:
     from backend.accounts.links import first_admin_link
     from backend.core import migrate
     from backend.instance.first_start import host_checkout
+    from backend.instance.recovery import recover
 
     with closing(_database(settings)) as db:
         migrate.upgrade(db, backups=settings.data / "backups")
     with closing(_forge(settings)) as forge:
+        recover(forge)
         host_checkout(forge, CHECKOUT)
         print(first_admin_link(forge) or "")
     return 0
@@ -304,6 +359,7 @@ COMMANDS = {
         _create_admin, "make an administrator and a sign-in link", _create_admin_arguments
     ),
     "doctor": Command(_doctor, "verify every project, and name what is wrong", _doctor_arguments),
+    "purge": Command(_purge, "erase a secret from a project, its history and its forks", _purge_arguments),
     "demo": Command(_demo, "play a scripted agent session on micelio/micelio", _demo_arguments),
     "config": Command(_config, "show the settings in force, secrets hidden"),
     "prepare": Command(_prepare),

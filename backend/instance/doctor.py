@@ -23,7 +23,6 @@ from backend.sessions import landing as _follows_the_log  # noqa: F401  its sess
 from backend.sessions.models import Permit, StagedFile, WorkSession
 from vcs import doctor as log_doctor
 from vcs.errors import MicelioError
-from vcs.objects import Kind
 
 FORGOTTEN = timedelta(minutes=5)
 PROJECTED: tuple[type[SQLModel], ...] = (Landing, PathLatest, Ref, Cursor)
@@ -131,7 +130,7 @@ def _archives(ctx: Context, project: Project) -> Iterator[str]:
         if known is None or known[0].summary is None:
             yield f"the archive {listed.key} belongs to no landing"
             continue
-        told = json.loads(repository.read(known[0].summary, Kind.BLOB))
+        told = code.told(repository, known[0])
         count, chain = told.get("events", [0, ""])
         if not _chain_fits(ctx.forge.store.get(listed.key), count, chain):
             yield f"the archive {listed.key} does not hold the {count} events its landing promised"

@@ -5,9 +5,11 @@ Readers follow the SQL cursor, so a page never mixes a list of landings with a n
 catches up first; a process that is ahead shows the older head, as every other door does.
 """
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 from sqlmodel import col, select
 
@@ -17,12 +19,16 @@ from backend.projects.models import Cursor, Landing, Project
 from vcs.log import Record
 from vcs.objects import EMPTY_TREE
 from vcs.objects import Kind as ObjectKind
+from vcs.reading import ErasedObject
 from vcs.repository import Repository, UnknownRef
 
 TRUNK = "refs/heads/main"
+PURGED = "purged"
+"""Name of the cursor that stands on the last purge whose rows are written."""
 MOST = 1 << 31
 """Positions and sequences are smaller than this: what a column holds on every database."""
 _POSITION = re.compile(r"@(-?)([0-9]{1,15})")
+OBJECT = re.compile(r"[0-9a-f]{64}")
 _SESSION = re.compile(r"[0-9a-f-]{8,36}")
 
 
@@ -61,12 +67,49 @@ def forget(forge: Forge, project: str) -> None:
 
 
 def reader(ctx: Context, project: Project) -> Repository:
-    """The repository, caught up to what SQL has announced."""
+    """The repository, caught up to what SQL has announced, with nothing kept from before a purge."""
     found = repository(ctx.forge, project.id, project.pool)
-    cursor = ctx.db.get(Cursor, (project.id, "landings"))
-    if cursor is not None and found.remembered()[0].sequence < cursor.sequence:
+    query = select(Cursor.name, Cursor.sequence).where(Cursor.project == project.id)
+    announced = dict(ctx.db.exec(query.where(col(Cursor.name).in_(["landings", PURGED]))).all())
+    if PURGED in announced:
+        _forget_erased(ctx.forge, found, announced[PURGED])
+    if found.remembered()[0].sequence < announced.get("landings", 0):
         found.catch_up()
     return found
+
+
+def _forget_erased(forge: Forge, found: Repository, purged: int) -> None:
+    """Drop this process's copies once for each purge: another process may have moved the index past it."""
+    forgotten = forge.part(("purged", found.project), lambda: [-1])
+    if forgotten[0] < purged:
+        drop_copies(forge, found)
+        forgotten[0] = purged
+
+
+def drop_copies(forge: Forge, found: Repository) -> None:
+    """Drop decoded frames, parsed trees, and what this machine keeps of the pool's files."""
+    found.forget()
+    if isinstance(forge.store, Copies):
+        forge.store.forget(f"pools/{found.pool}/files/")
+
+
+@runtime_checkable
+class Copies(Protocol):
+    """A store that keeps copies of files on this machine."""
+
+    def forget(self, prefix: str) -> None:
+        """Drop the copies of files whose keys begin like this."""
+
+
+def told(repository: Repository, record: Record) -> dict[str, Any]:
+    """What people said in a record's summary. Of an erased one only that it was."""
+    if record.summary is None:
+        return {}
+    try:
+        said: dict[str, Any] = json.loads(repository.read(record.summary, ObjectKind.BLOB))
+    except ErasedObject as erased:
+        return {"goal": f"(erased on {erased.details['at'][:10]})"}
+    return said
 
 
 def record_at(repository: Repository, sequence: int) -> tuple[Record, str] | None:
@@ -94,6 +137,8 @@ def resolve(ctx: Context, project: Project, ref: str) -> Target:
     try:
         found = reader(ctx, project).resolve(ref)
     except UnknownRef:
+        if OBJECT.fullmatch(ref) and reader(ctx, project).index.erased(ref):
+            raise reader(ctx, project).missing(ref) from None
         raise NotFound(what=f"ref {ref!r} in this project") from None
     return Target(ref, found.commit, found.tree, found.position)
 

@@ -1,11 +1,9 @@
 """Landings of a project: the list, one with its why, and what it changed."""
 
-import json
-
 from sqlmodel import col, select
 
 from backend.accounts.models import Account
-from backend.core.context import Context
+from backend.core.context import SYSTEM, Context
 from backend.core.errors import InvalidInput, NotFound
 from backend.core.operations import operation
 from backend.organizations.models import Organization
@@ -25,7 +23,7 @@ from backend.projects.schemas import (
     RefText,
     Said,
 )
-from vcs.objects import EMPTY_TREE, Kind, parse_time
+from vcs.objects import EMPTY_TREE, parse_time
 from vcs.paths import unquote
 
 
@@ -62,7 +60,12 @@ def list_landings(
     rows = ctx.db.exec(query.order_by(col(Landing.position).desc()).limit(limit + 1)).all()
     authors = ctx.db.exec(select(Account).where(col(Account.handle).in_({row.author for row in rows})))
     names = {account.handle: account.name for account in authors}
-    items = [_summary(ctx, row, found, owner, names.get(row.author, "")) for row in rows[:limit]]
+    items = [
+        _summary(
+            ctx, row, found, owner, names[row.author] if row.author in names else _name_told(ctx, found, row)
+        )
+        for row in rows[:limit]
+    ]
     if len(rows) > limit:
         further = items[-1].position
     return LandingPage(items=items, next=str(further) if further else None)
@@ -85,7 +88,7 @@ def get_landing(
     if recorded is None:
         raise NotFound(what=f"record of landing {position}")
     record, record_id = recorded
-    told = json.loads(repository.read(record.summary, Kind.BLOB)) if record.summary else {}
+    told = code.told(repository, record)
     before, previous = _before(ctx, row)
     names = _names(ctx, told)
     started = told.get("started_at")
@@ -142,7 +145,17 @@ def compare_refs(
 def summary(ctx: Context, row: Landing, project: Project, owner: Organization) -> LandingSummary:
     """The shape doors show. The author is whose session it was, whoever landed it."""
     account = ctx.db.exec(select(Account).where(Account.handle == row.author)).first()
-    return _summary(ctx, row, project, owner, account.name if account else "")
+    return _summary(ctx, row, project, owner, account.name if account else _name_told(ctx, project, row))
+
+
+def _name_told(ctx: Context, project: Project, row: Landing) -> str:
+    """The name of an author who has no account here, as the log tells it."""
+    if row.author in ("", SYSTEM.handle):
+        return ""
+    reader = code.reader(ctx, project)
+    recorded = code.record_at(reader, row.sequence)
+    name = _names(ctx, code.told(reader, recorded[0])).get(row.author) if recorded else ""
+    return str(name or "")
 
 
 def _summary(

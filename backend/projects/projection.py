@@ -5,8 +5,7 @@ projected row comes from a clock or from chance, so dropping the rows and applyi
 again gives the same bytes. Facts have a cursor of their own: a rebuild does not repeat them.
 """
 
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +16,13 @@ from sqlmodel import col, delete, select
 
 from backend.core.context import SYSTEM, Context, Forge
 from backend.core.errors import MicelioError
+from backend.core.events import fact
 from backend.projects import code, diffs
 from backend.projects.models import Cursor, Landing, PathLatest, Project, Ref
 from vcs.diff import diff_trees
 from vcs.errors import Kind
-from vcs.lists import decode_changes_list
-from vcs.log import Record
+from vcs.lists import decode_changes_list, decode_moved_list
+from vcs.log import Record, RecordKind
 from vcs.objects import EMPTY_TREE
 from vcs.objects import Kind as ObjectKind
 from vcs.repository import Repository
@@ -32,6 +32,15 @@ NAMES = ("refs", "landings", "paths")
 
 Applier = Callable[[Context, Project, Record, dict[str, Any], list[Landing], bool], None]
 _appliers: list[Applier] = []
+
+
+@fact
+@dataclass(frozen=True)
+class ObjectsErased:
+    """A purge took objects out of a project's log; the record of that sequence lists them."""
+
+    project: str
+    sequence: int
 
 
 class LogDiverged(MicelioError):
@@ -120,6 +129,8 @@ def inherit(forge: Forge, parent: str, child: str) -> bool:
             {"project": child, "name": name, "sequence": stands.sequence, "record": stands.record}
             for name in (*NAMES, "facts")
         ]
+        if purged := tx.db.get(Cursor, (parent, code.PURGED)):
+            cursors.append({**purged.model_dump(), "project": child})
         _upsert(tx, Cursor, ("project", "name"), cursors)
     return True
 
@@ -148,6 +159,16 @@ class _Position:
 
 
 @dataclass(frozen=True)
+class _Rewritten:
+    """What a purge made of the positions before it: rows that differ now, and which position last touched
+    each path, or None when no tree changed.
+    """
+
+    landings: Sequence[Landing]
+    latest: Mapping[bytes, int] | None
+
+
+@dataclass(frozen=True)
 class _Step:
     """One record and all that it says, read from the log alone."""
 
@@ -157,6 +178,7 @@ class _Step:
     told: dict[str, Any]
     refs: Sequence[tuple[str, str | None]]
     positions: Sequence[_Position]
+    rewritten: _Rewritten | None
 
 
 def _read(repository: Repository, project: str, after: int, last: int) -> list[_Step]:
@@ -164,10 +186,11 @@ def _read(repository: Repository, project: str, after: int, last: int) -> list[_
     steps: list[_Step] = []
     positions = 0
     for sequence, id, record in repository.records(after=after):
-        told = json.loads(repository.read(record.summary, ObjectKind.BLOB)) if record.summary else {}
+        told = code.told(repository, record)
         first, final = record.positions or (1, 0)
         rows = [_position(repository, project, record, told, n) for n in range(first, final + 1)]
-        steps.append(_Step(sequence, id, record, told, _moved_refs(repository, record), rows))
+        rewritten = _rewritten(repository, project, record) if record.kind is RecordKind.PURGE else None
+        steps.append(_Step(sequence, id, record, told, _moved_refs(repository, record), rows, rewritten))
         positions += max(1, len(rows))
         if positions >= PER_TRANSACTION or sequence >= last:
             break
@@ -189,11 +212,15 @@ def _apply(ctx: Context, project: str, after: int, steps: Sequence[_Step]) -> bo
         rows = [position.landing for position in step.positions]
         ctx.db.add_all(rows)
         ctx.db.flush()
+        if step.rewritten is not None:
+            _rewrite(ctx, project, step, step.rewritten)
         if step.record.project != project:
             # Inherited: what it meant for sessions it meant where it happened.
             continue
         for applier in _appliers:
             applier(ctx, row, step.record, step.told, rows, step.sequence > told_until)
+        if step.rewritten is not None and step.sequence > told_until:
+            ctx.emit(ObjectsErased(project, step.sequence))
     last = steps[-1]
     names = (*NAMES, "facts") if last.sequence > told_until else NAMES
     _upsert(
@@ -208,10 +235,9 @@ def _apply(ctx: Context, project: str, after: int, steps: Sequence[_Step]) -> bo
 def _position(
     repository: Repository, project: str, record: Record, told: dict[str, Any], position: int
 ) -> _Position:
-    commit, before = repository.commit_at(position), repository.commit_at(position - 1)
+    commit = repository.commit_at(position)
     assert commit is not None
-    tree = repository.commit(commit).tree
-    old = repository.commit(before).tree if before else EMPTY_TREE
+    old, tree = _trees(repository, position)
     changes = list(diff_trees(repository, old, tree))
     counts = [diffs.counts_of(repository, change) for change in changes]
     landing = Landing(
@@ -236,13 +262,68 @@ def _position(
     return _Position(landing, [change.path for change in changes])
 
 
+def _rewritten(repository: Repository, project: str, purge: Record) -> _Rewritten:
+    """Rows of the positions before a purge that have another commit now, or whose words are gone.
+
+    Read through an index that knows every purge there is, so a row is right whichever came last.
+    """
+    moved = (
+        decode_moved_list(repository.read(purge.moved, ObjectKind.LIST), purge.moved) if purge.moved else {}
+    )
+    landings: list[Landing] = []
+    latest: dict[bytes, int] = {}
+    for sequence, _, record in repository.records():
+        if sequence >= purge.sequence:
+            break
+        first, final = record.positions or (1, 0)
+        silenced = record.summary is not None and repository.index.erased(record.summary) is not None
+        told = code.told(repository, record) if first <= final else {}
+        for number in range(first, final + 1):
+            if silenced or number in moved:
+                position = _position(repository, project, record, told, number)
+                landings.append(position.landing)
+                paths = position.paths
+            elif moved:
+                paths = [change.path for change in diff_trees(repository, *_trees(repository, number))]
+            if moved:
+                latest.update((path, number) for path in _with_folders(paths))
+    return _Rewritten(landings, latest if moved else None)
+
+
+def _trees(repository: Repository, position: int) -> tuple[str, str]:
+    """The tree before a position and the one after it."""
+    commits = repository.commit_at(position - 1), repository.commit_at(position)
+    before, after = (repository.commit(each).tree if each else EMPTY_TREE for each in commits)
+    return before, after
+
+
+def _rewrite(ctx: Context, project: str, step: _Step, rewritten: _Rewritten) -> None:
+    """Put the rows a purge changed in the place of what they were, in one transaction with its cursor."""
+    rows = [row.model_dump() for row in rewritten.landings]
+    for start in range(0, len(rows), 1_000):
+        _upsert(ctx, Landing, ("project", "position"), rows[start : start + 1_000])
+    if rewritten.latest is not None:
+        ctx.db.exec(delete(PathLatest).where(col(PathLatest.project) == project))
+        _write_latest(ctx, project, rewritten.latest)
+    cursor = {"project": project, "name": code.PURGED, "sequence": step.sequence, "record": step.id}
+    _upsert(ctx, Cursor, ("project", "name"), [cursor])
+
+
 def _touch(ctx: Context, project: str, paths: Iterable[bytes], position: int) -> None:
+    _write_latest(ctx, project, dict.fromkeys(_with_folders(paths), position))
+
+
+def _with_folders(paths: Iterable[bytes]) -> set[bytes]:
     touched: set[bytes] = set()
     for path in paths:
         while path:
             touched.add(path)
             path = path.rpartition(b"/")[0]
-    rows = [{"project": project, "path": path, "position": position} for path in sorted(touched)]
+    return touched
+
+
+def _write_latest(ctx: Context, project: str, latest: Mapping[bytes, int]) -> None:
+    rows = [{"project": project, "path": path, "position": latest[path]} for path in sorted(latest)]
     for start in range(0, len(rows), 5_000):
         _upsert(ctx, PathLatest, ("project", "path"), rows[start : start + 5_000])
 

@@ -6,6 +6,7 @@ Rows follow by catching up, the same rows whoever does it. A permit whose landin
 finished is settled by the sweeper, which fences HEAD before it looks.
 """
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -401,6 +402,10 @@ def _told(ctx: Context, found: WorkSession, author: Account | Actor, text: str) 
         "conversation": [_kept(note) for note in state.conversation[1:]],
         "decisions": [_kept(note) for note in state.decisions],
         "events": [found.events, found.last_event],
+        "base": found.base_position,
+        "changed": [found.files, found.additions, found.deletions],
+        # As text: the log holds no numbers with a point.
+        "metadata": json.dumps(found.metadata_),
     }
 
 

@@ -175,7 +175,8 @@ def summary(ctx: Context, row: WorkSession, project: Project, owner: Organizatio
 def _summary(
     ctx: Context, row: WorkSession, project: Project, owner: Organization, account: Account | None
 ) -> SessionSummary:
-    author = account or SYSTEM
+    author = account.handle if account else row.author_handle or SYSTEM.handle
+    name = account.name if account else row.author_name or ("" if row.author_handle else SYSTEM.name)
     return SessionSummary(
         id=row.id,
         short_id=access.short(row.id),
@@ -184,8 +185,8 @@ def _summary(
         goal=row.goal,
         status=row.status,
         landing=row.landing,
-        author=author.handle,
-        author_name=author.name or author.handle,
+        author=author,
+        author_name=name or author,
         agent=row.agent,
         model=row.model,
         base_position=row.base_position,
