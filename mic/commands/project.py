@@ -8,7 +8,7 @@ from mic import address, checkout, parsing, render
 from mic.answers import as_dict
 from mic.client import Client
 from mic.commands import session as sessions
-from mic.errors import AlreadyAWorkspace
+from mic.errors import AlreadyAWorkspace, Usage
 from mic.here import Here
 from mic.index import Index
 from mic.push import push
@@ -27,9 +27,15 @@ def add_arguments(parser: ArgumentParser) -> None:
     create.add_argument("project", metavar="ORG/PROJECT", help="its address")
     create.add_argument("--name", default="", help="its name for people")
     create.add_argument("--description", default="", help="one line about it")
-    create.add_argument("--visibility", choices=("public", "private"), default="private", help="who sees it")
+    create.add_argument("--visibility", choices=("public", "private"), help="who sees it")
     create.add_argument(
         "--init", action="store_true", help="make this folder its workspace and land the files in it"
+    )
+    create.add_argument("--fork", metavar="ORG/PROJECT", help="begin where that project stands")
+    fork = parsing.verb(verbs, "fork", run_fork, "mic project fork acme/notes ada/my-notes")
+    fork.add_argument("project", metavar="ORG/PROJECT", help="the project to fork")
+    fork.add_argument(
+        "into", nargs="?", metavar="ORG/NAME", help="where the fork is; your own organization when left out"
     )
     listing = parsing.verb(verbs, "list", run_list, "mic project list acme")
     listing.add_argument("organization", nargs="?", metavar="ORG", help="only those of one organization")
@@ -40,6 +46,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run_create(here: Here, args: Namespace) -> None:
     """Create a project"""
     where = address.project(args.project)
+    if args.fork:
+        if args.init or args.name or args.description or args.visibility:
+            raise Usage(problem="A fork has the name, visibility and files of what it is made of.")
+        return _fork(here, address.project(args.fork), where.organization, where.project)
     if args.init and os.path.lexists(os.path.join(here.folder, ".mic")):
         raise AlreadyAWorkspace(folder=here.folder)
     client = here.client(where.instance)
@@ -50,7 +60,7 @@ def run_create(here: Here, args: Namespace) -> None:
             project_handle=where.project,
             name=args.name,
             description=args.description,
-            visibility=args.visibility,
+            visibility=args.visibility or "private",
         )
     )
     landed = _init(here, client, made) if args.init else None
@@ -64,6 +74,30 @@ def run_create(here: Here, args: Namespace) -> None:
         render.line(f"Landed {render.count(landed.files, 'file')} at position {landed.position}.")
     elif args.init:
         render.line("This folder is its workspace now; it has no files yet.")
+    render.line(made.url)
+
+
+def run_fork(here: Here, args: Namespace) -> None:
+    """Fork a project"""
+    into = address.project(args.into) if args.into else None
+    handles = (into.organization, into.project) if into else (None, None)
+    _fork(here, address.project(args.project), *handles)
+
+
+def _fork(here: Here, parent: address.ProjectAddress, into: str | None, handle: str | None) -> None:
+    client = here.client(parent.instance)
+    client.require_token()
+    made = client.projects.ForkProject(
+        p.ForkProjectRequest(
+            organization_handle=parent.organization,
+            project_handle=parent.project,
+            into=into,
+            handle=handle,
+        )
+    )
+    if here.json:
+        return render.as_json(as_dict(made))
+    render.line(f"Forked {parent.name} to {made.organization}/{made.handle}, at position {made.position}.")
     render.line(made.url)
 
 
@@ -147,6 +181,10 @@ def run_show(here: Here, args: Namespace) -> None:
     render.line(f"{found.organization}/{found.handle}: {found.name or found.handle}")
     if found.description:
         render.line(found.description)
+    if found.forked_from:
+        render.line(f"Fork of: {found.forked_from}")
+    if found.forks:
+        render.line(f"Forks: {found.forks}")
     render.line(f"Visibility: {found.visibility}{', archived' if found.archived else ''}")
     render.line(f"Position: {found.position}")
     render.line(f"Open sessions: {found.open_sessions}")
