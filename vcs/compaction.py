@@ -8,12 +8,14 @@ leaves a file in no live set, which the collector finds.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from time import sleep
 
 from vcs import faults
-from vcs.errors import CorruptObject
+from vcs.collection import collect_files
+from vcs.errors import CorruptObject, MicelioError
 from vcs.index import Located
 from vcs.live import HeadNeverRests, fold, live_segments, own_prefix, with_lists
 from vcs.log import CONDEMNED_LIMIT, Condemned, Head, HeadState, Measured, SegmentRef, segment_key
@@ -72,6 +74,9 @@ def compact(
     faults.reach("compaction.written")
     replaced = [ref for ref, _ in inputs]
     if not _swap_in(repository, replaced, output, pause):
+        # Not only to be tidy: if a purge was what came first, the output holds what was erased.
+        with suppress(MicelioError):
+            collect_files(repository.store, repository.pool, repository.project, [output.key], pause=pause)
         return None
     return Compacted(len(inputs), output.key, sum(ref.size for ref in replaced), output.size)
 

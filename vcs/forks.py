@@ -10,7 +10,7 @@ A deleted project leaves its HEAD behind as a tombstone, so that its name never 
 and landings on their way lose.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from time import sleep
@@ -21,7 +21,7 @@ from vcs.errors import Kind as ErrorKind
 from vcs.errors import MicelioError
 from vcs.git.translate import git_sha1
 from vcs.landing import ProjectNotOpen
-from vcs.live import HeadNeverRests, fold, live_segments, read_live
+from vcs.live import HeadNeverRests, fold, live_segments, own_prefix, read_live
 from vcs.log import (
     Condemned,
     Head,
@@ -97,6 +97,9 @@ class _Fork:
                 raise ParentGone(project=self.parent.project) from error
             return None
         if head.state is not HeadState.OPEN:
+            if head.state is HeadState.DELETED:
+                # A first HEAD that is still on its way must not arrive and keep its parent's files.
+                self._drop(head)
             self._refuse(head)
         expected, replaced = self._begun()
         following, files = self._first_head(head, replaced)
@@ -110,10 +113,10 @@ class _Fork:
     def _begun(self) -> tuple[str | None, tuple[Condemned, ...]]:
         """The version of a child that was begun before, and what its HEAD condemns."""
         try:
-            head, version, _ = read_live(self.store, self.parent.pool, self.child)
+            head, version, segments = read_live(self.store, self.parent.pool, self.child)
+            record = _first_record(self.store, head, segments)
         except Missing:
             return ABSENT, ()
-        record = _record(self.store, head)
         before = self.parent.index.record_at(record.sequence - 1) if record is not None else None
         if record is None or before is None or before.id != record.previous:
             raise ProjectExists(project=self.child)
@@ -151,10 +154,10 @@ class _Fork:
         try:
             head, _, live = read_live(self.store, self.parent.pool, self.parent.project)
         except Missing as error:
-            self._drop()
+            delete_project(self.store, self.parent.pool, self.child, pause=self.pause)
             raise ParentGone(project=self.parent.project) from error
         if head.state is not HeadState.OPEN:
-            self._drop()
+            self._drop(head)
             self._refuse(head)
         return {ref.key for ref in live}.issuperset(ref.key for ref in self.inherited)
 
@@ -163,8 +166,17 @@ class _Fork:
             raise ParentGone(project=self.parent.project)
         raise ProjectNotOpen(state=head.state.value)
 
-    def _drop(self) -> None:
-        delete_project(self.store, self.parent.pool, self.child, pause=self.pause)
+    def _drop(self, head: Head) -> None:
+        """Leave a tombstone where the child is, or would be."""
+        pool = self.parent.pool
+        bare = head.renewed(
+            project=self.child, state=HeadState.DELETED, tail=(), checkpoint=None, condemned=()
+        )
+        try:
+            delete_project(self.store, pool, self.child, pause=self.pause)
+        except Missing:
+            if swap_patiently(self.store, bare, bare.encode(), ABSENT, {}, self.pause) is None:
+                delete_project(self.store, pool, self.child, pause=self.pause)
 
 
 def delete_project(store: Store, pool: str, project: str, *, pause: Pause = sleep) -> Head:
@@ -183,18 +195,33 @@ def delete_project(store: Store, pool: str, project: str, *, pause: Pause = slee
     raise HeadNeverRests(project=project)
 
 
-def _record(store: Store, head: Head) -> Record | None:
-    """HEAD's record when it is a fork's first one, which stands in the only file of the tail."""
-    if head.state is not HeadState.OPEN or len(head.tail) != 1:
+def _first_record(store: Store, head: Head, segments: Iterable[SegmentRef]) -> Record | None:
+    """The fork's first record when nothing followed it but purges of what it inherited."""
+    if head.state is not HeadState.OPEN:
         return None
-    (ref,) = head.tail
-    read = partial(from_origin(store), ref.key)
-    footer = read_footer(read, ref.size, ref.key)
-    entry = footer.find(head.record)
-    if entry is None or entry.kind is not Kind.RECORD:
-        return None
-    record = Record.decode(read_object(frames_of(read, footer, ref.key), entry), head.record)
-    return record if record.kind is RecordKind.FORK and record.project == head.project else None
+    prefix = own_prefix(head.pool, head.project)
+    own = [ref for ref in segments if ref.key.startswith(prefix)]
+    id: str | None = head.record
+    while id is not None:
+        record = _record_in(store, own, id)
+        if record is None or record.project != head.project:
+            return None
+        if record.kind is RecordKind.FORK:
+            return record
+        if record.kind is not RecordKind.PURGE:
+            return None
+        id = record.previous
+    return None
+
+
+def _record_in(store: Store, segments: Iterable[SegmentRef], id: str) -> Record | None:
+    for ref in segments:
+        read = partial(from_origin(store), ref.key)
+        footer = read_footer(read, ref.size, ref.key)
+        entry = footer.find(id)
+        if entry is not None and entry.kind is Kind.RECORD:
+            return Record.decode(read_object(frames_of(read, footer, ref.key), entry), id)
+    return None
 
 
 def _no_ids(id: str) -> bytes:

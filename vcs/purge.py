@@ -56,6 +56,7 @@ __all__ = ["PurgeReport", "Purged", "purge"]
 
 _ROUNDS = 64
 _GROUP = 8 << 20
+_LATECOMERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +103,19 @@ def purge(
     raises, whatever is not done yet is as it was and open.
     """
     purging = _Purge(store, pool, open_repository, frozenset(ids), tuple(paths), actor, at, pause)
-    try:
-        done = [purged for each in purging.freeze(project) if (purged := purging.rewrite(each))]
-    except MicelioError:
-        purging.thaw()
-        raise
-    faults.reach("purge.swapped")
-    return purging.sweep(done)
+    done: list[Purged] = []
+    for _ in range(_LATECOMERS):
+        try:
+            done += [purged for each in purging.freeze(project) if (purged := purging.rewrite(each))]
+        except MicelioError:
+            purging.thaw()
+            raise
+        faults.reach("purge.swapped")
+        report = purging.sweep(done)
+        # The first swap of a fork that was on its way may arrive after all HEADs were listed.
+        if project is not None or not report.unreached:
+            break
+    return report
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +156,7 @@ class _Purge:
 
     def freeze(self, only: str | None) -> list[str]:
         """Freeze what may be affected, parents before their forks, those that appear meanwhile too."""
+        self.frozen = []
         for head, _ in read_pool(self.store, self.pool):
             if head.state is HeadState.DELETED or only not in (None, head.project):
                 continue
@@ -198,7 +206,12 @@ class _Purge:
                 self._set_state(project, HeadState.FROZEN)
                 continue
             if ready is None or not _same_log(ready[0], head):
-                ready = head, self._rewritten(repository, head)
+                try:
+                    ready = head, self._rewritten(repository, head)
+                except MicelioError:
+                    if repository.head().state is not HeadState.DELETED:
+                        raise
+                    return None
                 faults.reach("purge.written")
             rewritten = ready[1]
             if rewritten is None:

@@ -18,7 +18,7 @@ def test_whatever_happens_nothing_is_lost_doubled_or_broken():
     failing = many(0, SCHEDULES)
 
     told = [f"make sim SEED={outcome.seed}: {outcome.problems[0]}" for outcome in failing]
-    assert told == []
+    assert not told, "\n".join(told[:10])
 
 
 @pytest.mark.parametrize("name", SHORTCUTS)

@@ -219,8 +219,11 @@ def test_a_parent_that_is_gone_or_being_purged_takes_its_fork_along(world, state
 
     tombstone = Repository(world.store, world.project, child, world.folder / "tombstone.db").head()
     assert (tombstone.state, tombstone.tail, tombstone.checkpoint) == (HeadState.DELETED, (), None)
+    late = new_id()
     with pytest.raises(error):
-        fork(world, parent=world.node())
+        fork(world, late, parent=world.node())
+    heads = {listed.key.rpartition("/")[2] for listed in world.store.list(f"pools/{world.project}/heads/")}
+    assert (late in heads) is (state == "deleted")  # where nothing may arrive any more
 
 
 def test_killed_after_its_head_was_written_a_fork_is_finished_later(world):

@@ -320,6 +320,32 @@ def test_a_purge_of_one_project_tells_which_others_still_hold_it(world):
     assert found(world) == [] and found(world, child) == []
 
 
+def test_a_fork_whose_head_arrives_late_is_purged_and_can_still_be_taken_up(world):
+    child = new_id()
+    behind = world.node()
+    behind.catch_up()
+
+    def arrive():
+        faults.disarm()
+        faults.arm("fork.made", kill)
+        with pytest.raises(Killed):
+            fork_project(old, child, actor=None, summary={}, at=AT)
+        faults.disarm()
+
+    # The fork read its parent before the purge; its HEAD arrives when all HEADs were listed.
+    old, head = behind, behind.remembered()
+    old.current = lambda: head
+    faults.arm("purge.written", arrive)
+
+    report = run(world)
+
+    assert [purged.project for purged in report.projects] == [world.project, child]
+    assert report.unreached == () and list(stored(world.store, SECRET)) == []
+    assert found(world, child) == []
+    made = fork_project(world.main, child, actor=None, summary={}, at=AT)
+    assert made.position == 6 and found(world, child) == []
+
+
 def test_compacted_and_staged_files_lose_it_as_well(world):
     for number in range(20):
         land(world.main, {b"n": b"%d" % number})
@@ -365,9 +391,8 @@ def test_the_local_store_holds_no_byte_of_it_on_disk(tmp_path):
     land(world.main, {b"secret": key})
 
     def on_disk():
-        return any(
-            key[9_000:9_100] in path.read_bytes() for path in (tmp_path / "store").rglob("*") if path.is_file()
-        )
+        paths = (path for path in (tmp_path / "store").rglob("*") if path.is_file())
+        return any(key[9_000:9_100] in path.read_bytes() for path in paths)
 
     assert on_disk()
     run(world, ids=[Object.of(Kind.BLOB, key).id])
