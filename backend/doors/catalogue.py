@@ -7,8 +7,8 @@ from backend.accounts import service as accounts
 from backend.core.operations import Operation, operations
 from backend.instance import service as instance
 from backend.organizations import service as organizations
-from backend.projects import jobs as project_jobs
 from backend.projects import forks, landings, tree
+from backend.projects import jobs as project_jobs
 from backend.projects import service as projects
 from backend.sessions import erasure, files, landing, live
 from backend.sessions import jobs as session_jobs
