@@ -8,10 +8,12 @@ import os
 import sys
 import time
 
-from mic.index import UNSEEN, Index, Record
+from mic.index import UNSEEN, Index, Listed, Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mic.ignore import Rules
 
 ADDED, MODIFIED, DELETED, TYPE_CHANGED = "added", "modified", "deleted", "type_changed"
@@ -21,6 +23,9 @@ REGULAR, EXECUTABLE, LINK, MODULE = 0o100644, 0o100755, 0o120000, 0o160000
 # The kernel's clock for file times may stand still this long: a file read so soon after it was
 # changed may change again without its times telling.
 RACY_NS = 20_000_000
+
+# Folders change less often, and some file systems count their times in pairs of seconds.
+YOUNG_NS = 2_100_000_000
 
 CHUNK = 1 << 20
 
@@ -71,27 +76,24 @@ class Scan:
     def __init__(self, root: str, index: Index) -> None:
         self._root = root
         self._index = index
-        self._known = list(index.quiet)
-        self._half = len(self._known)
+        self._known = index.known
+        self._folders = self._known.folders if self._known else []
+        self._half = len(self._folders)
         self._child: tuple[int, int] | None = None
         # Forking is safe as long as nothing can have started a thread.
-        files = sum(map(len, index.quiet.values()))
+        files = self._known.files if self._known else 0
         if files >= WORTH_FORKING and "threading" not in sys.modules and hasattr(os, "fork"):
             self._begin(files)
 
     def _begin(self, files: int) -> None:
-        mine = self._half = 0
-        while mine < files * OWN_SHARE:
-            mine += len(self._index.quiet[self._known[self._half]])
-            self._half += 1
+        assert self._known is not None
+        self._half = next(at for at, first in enumerate(self._known.firsts) if first >= files * OWN_SHARE)
         receive, send = os.pipe()
         child = os.fork()
         if not child:
             try:
-                told = [str(at) for at in range(self._half, len(self._known)) if not self._quiet(at)]
-                os.set_inheritable(send, False)
                 with open(send, "w") as pipe:
-                    pipe.write(" ".join(told))
+                    pipe.write(_written(map(self._look, range(self._half, len(self._folders)))))
                 os._exit(0)
             finally:
                 os._exit(1)
@@ -100,55 +102,94 @@ class Scan:
 
     def changes(self, rules: "Rules | None" = None) -> list[Change]:
         """Every path that differs from the base, in the order of paths as bytes."""
-        unquiet = [at for at in range(self._half) if not self._quiet(at)]
+        looks = list(map(self._look, range(self._half)))
         if self._child is not None:
             child, receive = self._child
             self._child = None
             with open(receive) as pipe:
-                unquiet += map(int, pipe.read().split())
+                told = _read(pipe.read())
             if os.waitpid(child, 0)[1]:
-                unquiet = list(range(len(self._known)))
-        folders = [self._known[at] for at in unquiet]
+                told = list(map(self._look, range(self._half, len(self._folders))))
+            looks += told
+        unquiet = []
+        for folder, look in zip(self._folders, looks, strict=True):
+            if look is False:
+                unquiet.append(folder)
+            elif look is not True:
+                self._index.listed(folder, look)
         # A workspace without files has no folder yet.
         walk = _Walk(self._root, self._index, rules)
-        walk.run(folders if self._known else [""], set(self._known))
+        walk.run(unquiet if self._folders else [""], set(self._folders) if unquiet else set())
         walk.found.sort(key=lambda change: os.fsencode(change.path))
         return walk.found
 
-    def _quiet(self, at: int) -> bool:
-        """Whether a folder holds exactly the files of the base, untouched, and no new folder."""
-        folder = self._known[at]
-        known = self._index.quiet[folder]
-        left = len(known)
+    def _look(self, at: int) -> "bool | Listed":
+        """Whether a folder holds exactly the files of the base, untouched, and no new folder; if it had
+        to be listed to know that, its stamps as they were then.
+        """
+        assert self._known is not None
         try:
             # Names are looked up from an open folder, which saves the kernel the way down to it.
-            where = os.open(self._root + "/" + folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            path = self._root + "/" + self._folders[at]
+            where = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         except OSError:
             return False
         try:
-            with os.scandir(where) as entries:
-                for entry in entries:
-                    name = entry.name
-                    stamps = known.get(name)
-                    if stamps is not None:
-                        now = entry.stat(follow_symlinks=False)
-                        if (
-                            stamps[2] != now.st_ctime_ns
-                            or stamps[1] != now.st_mtime_ns
-                            or stamps[0] != now.st_size
-                            or stamps[3] != now.st_ino
-                        ):
-                            return False
-                        left -= 1
-                    elif not (entry.is_dir(follow_symlinks=False) and self._is_quiet_name(folder, name)):
-                        return False
+            started = time.time_ns()
+            now = os.fstat(where)
+            stamps = now.st_mtime_ns, now.st_ctime_ns, now.st_ino
+            told: bool | Listed = True
+            if self._known.listed(at) != stamps:
+                if not self._is_as_named(at, where):
+                    return False
+                if max(stamps[:2]) + YOUNG_NS < started:
+                    told = stamps
+            for name, size, mtime, ctime, inode in self._known.files_in(at):
+                now = os.lstat(name, dir_fd=where)
+                if (
+                    ctime != now.st_ctime_ns
+                    or mtime != now.st_mtime_ns
+                    or size != now.st_size
+                    or inode != now.st_ino
+                ):
+                    return False
+        except OSError:
+            return False
         finally:
             os.close(where)
+        return told
+
+    def _is_as_named(self, at: int, where: int) -> bool:
+        """Whether the names in a folder are those of the index."""
+        assert self._known is not None
+        folder, names = self._folders[at], set(self._known.names_in(at))
+        left = len(names)
+        with os.scandir(where) as entries:
+            for entry in entries:
+                if entry.name in names:
+                    left -= 1
+                elif not (entry.is_dir(follow_symlinks=False) and self._is_quiet_name(folder, entry.name)):
+                    return False
         return not left
 
     def _is_quiet_name(self, folder: str, name: str) -> bool:
         """Whether a folder has its own verdict, or none is wanted."""
-        return folder + name + "/" in self._index.quiet or name in (".mic", ".git")
+        assert self._known is not None
+        return folder + name + "/" in self._known.places or name in (".mic", ".git")
+
+
+def _written(looks: "Iterable[bool | Listed]") -> str:
+    return "\n".join(
+        " ".join(map(str, look)) if isinstance(look, tuple) else str(int(look)) for look in looks
+    )
+
+
+def _read(text: str) -> "list[bool | Listed]":
+    looks: list[bool | Listed] = []
+    for line in text.split("\n") if text else ():
+        mtime, *rest = map(int, line.split())
+        looks.append((mtime, rest[0], rest[1]) if rest else bool(mtime))
+    return looks
 
 
 class _Walk:

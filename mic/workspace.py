@@ -95,9 +95,12 @@ class Workspace:
         return found
 
     def save_index(self) -> None:
-        """Write the index; a folder nobody may write to only costs the next command time."""
+        """Write the index, unless another command wrote it meanwhile; a folder nobody may write to only
+        costs the next command time.
+        """
         try:
-            self.index.save(self.path("index"))
+            if self.index.is_from(self.path("index")):
+                self.index.save(self.path("index"))
         except PermissionError:
             pass
         except OSError as error:

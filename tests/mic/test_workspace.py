@@ -1,6 +1,7 @@
 """A workspace alone: what changed is seen without network, quickly, and whatever the names."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from mic import scan
 from mic.contents import Contents
 from mic.errors import Busy
 from mic.files import Item, manifest, remove, write
-from mic.index import Index
+from mic.index import UNSEEN, Index
 from mic.workspace import Workspace
 from vcs.errors import InvalidPath
 from vcs.objects import EMPTY_TREE, Kind, object_id
@@ -132,6 +133,93 @@ def test_two_processes_see_what_one_sees(workspace, monkeypatch):
         [sys.executable, "-c", code, workspace.root], capture_output=True, text=True, check=True
     )
     assert ran.stdout.strip() == str(sorted(alone))
+
+
+@pytest.fixture
+def listed(workspace):
+    """The workspace once every folder of it was listed, long after anything in it changed."""
+    os.makedirs(workspace.file("only/folders"), exist_ok=True)
+    with open(workspace.file("only/folders/file"), "w") as file:
+        file.write("deep")
+    index = workspace.index
+    for change in workspace.changes():
+        record = index.get(change.path)
+        index.put(change.path, (change.mode, bytes.fromhex(change.id), change.size, *record[3:]))
+    index.save(workspace.path("index"))
+    long_ago = time.time_ns() - 10**10
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(scan, "YOUNG_NS", -1)
+        patched.setattr(scan, "RACY_NS", 0)
+        for folder, _, names in os.walk(workspace.root):
+            if ".mic" not in folder:
+                for name in names:
+                    os.utime(os.path.join(folder, name), ns=(1, long_ago), follow_symlinks=False)
+        for _ in range(3):
+            assert told(workspace) == {}
+    return workspace
+
+
+def test_a_folder_that_was_listed_once_is_not_listed_again(listed, monkeypatch):
+    def scandir(where):
+        raise AssertionError("somebody listed a folder")
+
+    monkeypatch.setattr(os, "scandir", scandir)
+
+    assert told(listed) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda file: open(file("new"), "w").close(), {"new": "added"}),
+        (lambda file: open(file("only/folders/new"), "w").close(), {"only/folders/new": "added"}),
+        (lambda file: open(file("only/new"), "w").close(), {"only/new": "added"}),
+        (lambda file: os.unlink(file("plain")), {"plain": "deleted"}),
+        (lambda file: os.unlink(file("only/folders/file")), {"only/folders/file": "deleted"}),
+        (lambda file: shutil.rmtree(file("only")), {"only/folders/file": "deleted"}),
+        (
+            lambda file: os.rename(file("only"), file("moved")),
+            {"only/folders/file": "deleted", "moved/folders/file": "added"},
+        ),
+        (
+            lambda file: (os.mkdir(file("empty")), os.mkdir(file("empty/below"))),
+            {},
+        ),
+        (
+            lambda file: (os.mkdir(file("a")), os.mkdir(file("a/b")), open(file("a/b/c"), "w").close()),
+            {"a/b/c": "added"},
+        ),
+        (
+            lambda file: os.replace(file("only/folders/file"), file("run")),
+            {"only/folders/file": "deleted", "run": "modified"},
+        ),
+        (lambda file: os.chmod(file("plain"), 0o755), {"plain": "modified"}),
+    ],
+)
+def test_what_comes_and_goes_is_seen_in_folders_that_were_listed(listed, change, expected):
+    change(listed.file)
+
+    assert told(listed) == expected
+    assert told(listed) == expected
+
+
+def test_a_file_that_leaves_the_base_is_seen_though_its_folder_is_as_it_was(listed):
+    workspace = Workspace(listed.root)
+    workspace.index.drop("plain")
+    workspace.index.save(workspace.path("index"))
+
+    assert told(workspace) == {"plain": "added"}
+
+
+def test_a_look_never_undoes_what_another_command_wrote(workspace):
+    looking = Workspace(workspace.root)
+    looking.index.put("plain", (0o100644, bytes(32), 1, *UNSEEN))
+    landed = Index(8, "", EMPTY_TREE)
+    landed.save(workspace.path("index"))
+
+    looking.save_index()
+
+    assert Workspace(workspace.root).index.position == 8
 
 
 def test_a_damaged_index_is_refused_at_every_length(workspace, tmp_path):
