@@ -89,7 +89,8 @@ def raw(org: str, name: str, ref: str, path: str) -> str:
 
 def fragment(org: str, name: str, kind: str, ref: str, path: str = "") -> str:
     """Server-rendered HTML of a file (`code`) or a folder's README (`readme`)."""
-    return f"/_fragments/{_part(org)}/{_part(name)}/{kind}/{_part(ref)}{_rest(path)}"
+    inside = f"/{address_of(path.strip('/'))}" if path.strip("/") else ""
+    return f"/_fragments/{_part(org)}/{_part(name)}/{kind}/{_part(ref)}{inside}"
 
 
 def landing_diff(org: str, name: str, position: int) -> str:

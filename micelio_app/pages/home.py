@@ -22,7 +22,7 @@ from micelio_app.pages.rows import (
 )
 from micelio_app.state import AppState
 from micelio_app.ui import forms, lists
-from micelio_app.ui.links import Text, outside
+from micelio_app.ui.links import Text, link, outside
 
 TITLE = "Watch agents write code, land only what you understand · Micelio"
 START = 'mic session start "what you want"'
@@ -111,7 +111,11 @@ def _desk() -> rx.Component:
     """One's own sessions, what else runs, what landed; the projects beside them."""
     idle = lists.empty(
         "Nothing of yours is running",
-        rx.el.p("Start a session in a clone, or give the goal to an agent."),
+        rx.el.p(
+            "Start a session in a clone, or give the goal to an agent. Either signs in with an ",
+            link("access token", to=routes.TOKENS),
+            ".",
+        ),
         forms.copy_box(START),
     )
     mine = lists.rows(rx.foreach(HomeState.mine, lambda row: session_line(row, project=True)))

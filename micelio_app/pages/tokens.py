@@ -99,7 +99,7 @@ def tokens_page() -> rx.Component:
         rx.cond(TokensState.secret != "", _made()),
         _form(),
         _list(),
-        class_name="page narrow stack",
+        class_name="page narrow stack loose",
         crumbs=[("Settings", routes.TOKENS), ("Access tokens", routes.TOKENS)],
     )
 

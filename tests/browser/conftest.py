@@ -11,8 +11,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -30,6 +32,10 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+]
+SCOPES = [
+    *("admin", "user", "org:read", "org:admin"),
+    *("project:read", "project:write", "session:read", "session:write"),
 ]
 DESK, PHONE = (1280, 900), (360, 800)
 PATIENCE = 15_000
@@ -66,9 +72,13 @@ def forge(tmp_path_factory) -> Iterator[Forge]:
         log.close()
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium."""
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """Debian's Chromium.
+
+    Playwright keeps a loop running in this thread until it ends, where other tests run their own:
+    so it lives for a module at most.
+    """
     program = shutil.which("chromium")
     if program is None:
         if os.environ.get("CI"):
@@ -80,10 +90,53 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@dataclass(frozen=True)
+class Welcomed:
+    """What Ada had after she filled in the form behind the printed link."""
+
+    heading: str
+    offered_sign_in: bool
+    cookies_for_scripts: str
+    state: dict[str, Any]
+    token: str
+
+
 @pytest.fixture(scope="session")
-def open_context(chromium, forge) -> Iterator[Callable[..., BrowserContext]]:
+def welcomed(forge) -> Welcomed:
+    """The first sign-in, by the link that `serve` printed."""
+    with launched() as browser:
+        page = browser.new_page(base_url=forge.url)
+        page.set_default_timeout(PATIENCE)
+        page.goto(forge.welcome)
+        page.get_by_label("Handle").fill("ada")
+        page.get_by_label("E-mail").fill("ada@example.org")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Create the account").click()
+        heading = page.get_by_role("heading", name="Running for you")
+        heading.wait_for()
+        made = page.request.post(
+            "/api/v1/tokens", data={"name": "tests", "scopes": SCOPES}, headers={"Origin": forge.url}
+        )
+        assert made.ok, made.text()
+        return Welcomed(
+            heading=heading.inner_text(),
+            offered_sign_in=page.get_by_role("link", name="Sign in").first.is_visible(),
+            cookies_for_scripts=page.evaluate("document.cookie"),
+            state=page.context.storage_state(),
+            token=made.json()["token"],
+        )
+
+
+@pytest.fixture(scope="module")
+def chromium(welcomed) -> Iterator[Browser]:
+    """One browser for the tests of a file; Ada has an account by then."""
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def open_context(chromium, forge) -> Callable[..., BrowserContext]:
     """A browser with its own cookies: `open_context(size=PHONE, state=ada)`; `still` moves nothing."""
-    opened: list[BrowserContext] = []
 
     def open_context(*, size=DESK, still=False, state=None) -> BrowserContext:
         context = chromium.new_context(
@@ -94,51 +147,23 @@ def open_context(chromium, forge) -> Iterator[Callable[..., BrowserContext]]:
             storage_state=state,
         )
         context.set_default_timeout(PATIENCE)
-        opened.append(context)
         return context
 
-    yield open_context
-    for context in opened:
-        with suppress(Exception):
-            context.close()
+    return open_context
 
 
 @pytest.fixture(scope="session")
-def welcomed(open_context, forge) -> Page:
-    """Ada's page right after she filled in the form behind the printed link."""
-    page = open_context().new_page()
-    page.goto(forge.welcome)
-    page.get_by_label("Handle").fill("ada")
-    page.get_by_label("E-mail").fill("ada@example.org")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Create the account").click()
-    page.wait_for_url("**/")
-    return page
-
-
-@pytest.fixture(scope="session")
-def ada(welcomed) -> dict:
+def ada(welcomed) -> dict[str, Any]:
     """The cookies of Ada's browser."""
-    return welcomed.context.storage_state()
+    return welcomed.state
 
 
 @pytest.fixture(scope="session")
 def rest(welcomed, forge) -> Iterator[Rest]:
     """The API as Ada, with a token her browser made."""
-    asked = {
-        "name": "browser tests",
-        "scopes": ["admin", "user", "org:admin", "project:write", "session:write"],
-    }
-    scopes = {"read": ["project:read", "session:read", "org:read"]}
-    made = welcomed.context.request.post(
-        "/api/v1/tokens",
-        data={**asked, "scopes": asked["scopes"] + scopes["read"]},
-        headers={"Origin": forge.url},
-    )
-    assert made.ok, made.text()
-    token = made.json()["token"]
-    with httpx.Client(base_url=f"{forge.url}/api/v1", headers={"Authorization": f"Bearer {token}"}) as client:
-        yield Rest(client, token)
+    headers = {"Authorization": f"Bearer {welcomed.token}"}
+    with httpx.Client(base_url=f"{forge.url}/api/v1", headers=headers, timeout=60) as client:
+        yield Rest(client, welcomed.token)
 
 
 @pytest.fixture(scope="session")

@@ -52,6 +52,7 @@ STRANGERS = {
 }
 OWN = {
     "/": "Home · Micelio",
+    "/settings/tokens": "Access tokens · Micelio",
     "/acme/vault": "acme/vault · Micelio",
     "/acme/tools/sessions/{running}": "Cut slow readers with a cursor they can resume · acme/tools · Micelio",
     "/acme/tools/sessions/{fresh}": "Nothing done yet · acme/tools · Micelio",
