@@ -6,7 +6,7 @@ import sys
 from tests.bench.figures import Figure
 from tests.bench.stage import stage
 
-GROUPS = ("machine", "start", "pages", "watchers", "landings", "ten_files", "status")
+GROUPS = ("machine", "start", "pages", "watchers", "landings", "ten_files", "status", "transfer")
 
 
 def main(only: str) -> int:
