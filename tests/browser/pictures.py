@@ -1,4 +1,4 @@
-"""Make the pictures of the README from a running forge: `python docs/pictures/make.py`.
+"""Make the pictures of the README from a running forge: `python -m tests.browser.pictures`.
 
 It serves a forge of its own in a temporary folder, lets the demo play a few sessions on it, and
 takes `session.png` in the middle of the last one and `project.png` beside it, 1280 px wide by day.
@@ -6,9 +6,7 @@ takes `session.png` in the middle of the last one and `project.png` beside it, 1
 
 import os
 import re
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,11 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
-HERE = Path(__file__).resolve().parent
+from tests.browser.conftest import launched
+from tests.browser.forge import PASSWORD
+from tests.services import free_port
+
+PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 MICELIO = (sys.executable, "-m", "micelio_app")
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 LANDED_BEFORE = 3
 PATIENCE = 60_000
 
@@ -31,19 +32,16 @@ def main() -> None:
         made = run(environment, "create-admin", "--email", "ada@example.org", "--handle", "ada")
         link = re.search(r"/link\?token=\S+", made)
         assert link is not None, made
-        with sync_playwright() as playwright:
-            program = shutil.which("chromium")
-            browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+        with launched() as browser:
             page = browser.new_page(
                 base_url=url, viewport={"width": 1280, "height": 800}, color_scheme="light"
             )
             page.set_default_timeout(PATIENCE)
             page.goto(link[0])
-            page.get_by_label("New password").fill("moss grows on old stones")
+            page.get_by_label("New password").fill(PASSWORD)
             page.get_by_role("button", name="Sign in").click()
             page.get_by_text("Running for you").wait_for()
             take(page, environment)
-            browser.close()
 
 
 def take(page: Page, environment: dict[str, str]) -> None:
@@ -58,11 +56,11 @@ def take(page: Page, environment: dict[str, str]) -> None:
         page.locator(".plan [data-state=doing]").get_by_text("Make the red test green").wait_for()
         page.locator(".changes .src.add").first.wait_for()
         page.locator(".term").wait_for()
-        page.screenshot(path=HERE / "session.png")
+        page.screenshot(path=PICTURES / "session.png")
         page.goto("/micelio/micelio")
         page.locator(".readme h1").wait_for()
         page.locator(".thread-map").wait_for()
-        page.screenshot(path=HERE / "project.png")
+        page.screenshot(path=PICTURES / "project.png")
     finally:
         playing.send_signal(signal.SIGINT)
         playing.wait(30)
@@ -71,18 +69,17 @@ def take(page: Page, environment: dict[str, str]) -> None:
 @contextmanager
 def served(folder: str) -> Iterator[tuple[str, dict[str, str]]]:
     """A forge in a folder: its address, and the environment to speak of it with `micelio`."""
-    ports = []
-    for _ in range(2):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            ports.append(str(probe.getsockname()[1]))
-    environment = os.environ | {"MICELIO_DATA": folder, "PORT": ports[0], "GRPC_PORT": ports[1]}
+    environment = os.environ | {
+        "MICELIO_DATA": folder,
+        "PORT": str(free_port()),
+        "GRPC_PORT": str(free_port()),
+    }
     serving = subprocess.Popen([*MICELIO, "serve"], env=environment, stdout=subprocess.PIPE, text=True)
     assert serving.stdout is not None
     try:
         while "Ctrl-C" not in (line := serving.stdout.readline()):
             assert line or serving.poll() is None, "serve ended before it was ready"
-        yield f"http://localhost:{ports[0]}", environment
+        yield f"http://localhost:{environment['PORT']}", environment
     finally:
         serving.send_signal(signal.SIGINT)
         serving.wait(30)
