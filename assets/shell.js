@@ -21,6 +21,15 @@
     if (event.target.matches("dialog")) event.target.close();
   });
 
+  // What the address says goes with a form even when it is sent before the page woke up.
+  document.addEventListener("submit", ({ target }) => {
+    const asked = new URLSearchParams(location.search);
+    for (const name of ["token", "next"]) {
+      const field = target.elements.namedItem(name);
+      if (field?.type === "hidden" && !field.value) field.value = asked.get(name) ?? "";
+    }
+  });
+
   function say(button, word) {
     const before = button.dataset.word ?? button.textContent;
     button.dataset.word = before;

@@ -1,5 +1,7 @@
 """The link that the first start prints makes the first account, and signs it in."""
 
+import re
+
 from tests.browser.forge import PASSWORD
 
 
@@ -37,3 +39,13 @@ def test_signing_in_goes_on_to_where_one_was_going_and_out_again(world, stranger
     strangers_page.get_by_role("link", name="Sign in").first.wait_for()
     strangers_page.goto("/acme/vault")
     strangers_page.get_by_role("heading", name="Nothing grows at this address").wait_for()
+
+
+def test_signing_in_does_not_wait_for_the_page_to_wake_up(world, strangers_page):
+    strangers_page.route_web_socket(re.compile("/_event"), lambda socket: socket.close())
+    strangers_page.goto("/signin?next=/acme/vault")
+    strangers_page.get_by_label("Handle or e-mail").fill("ada")
+    strangers_page.get_by_label("Password").fill(PASSWORD)
+    strangers_page.get_by_role("button", name="Sign in").click()
+
+    strangers_page.wait_for_url("**/acme/vault")
