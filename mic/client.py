@@ -61,6 +61,10 @@ _OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 3_000),
+    # What a stream has sent and nobody has read yet is lost when this process is killed: a megabyte
+    # keeps the widest usual line busy, and the window that gRPC would find for itself is many.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 1 << 20),
     # Proxies of the environment are for the web; most of them cannot carry gRPC.
     ("grpc.enable_http_proxy", 0),
 ]
