@@ -112,8 +112,8 @@ def purge(
             raise
         faults.reach("purge.swapped")
         report = purging.sweep(done)
-        # The first swap of a fork that was on its way may arrive after all HEADs were listed.
-        if project is not None or not report.unreached:
+        # A fork on its way may get its first HEAD after all were listed, and may have another by now.
+        if project is not None or not report.kept:
             break
     return report
 

@@ -68,6 +68,8 @@ class FlakyStore(MemoryStore):
         self, pool: str, project: str, expected: str | None, body: bytes, files: Mapping[str, bytes] = {}
     ) -> SwapResult:
         request = (pool, project, expected, body, dict(files))
+        if self._rng.random() < (0.3 if expected is None else 0.03):
+            self._scheduler.dawdle()
         self._reached()
         fate = 1.0 if self._scheduler.calm else self._rng.random() / (self._trouble or 1e-9)
         if fate < 0.15:

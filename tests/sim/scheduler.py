@@ -77,6 +77,11 @@ class Scheduler:
             current.priority = -self.steps
         self.pause()
 
+    def dawdle(self) -> None:
+        """Take so long that others get through with a lot."""
+        for _ in range(self._rng.randrange(60)):
+            self.wait()
+
     def crash(self, process: object) -> None:
         """Kill every thread of a process; they notice when it would be their turn."""
         for actor in self.actors:

@@ -258,9 +258,10 @@ class World:
             return
         except MicelioError:
             return
-        for _ in range(rng.choice((1, 1, 1, 40))):
+        if rng.random() < 0.25:
             # Some take their time between sending files and landing them.
-            self.scheduler.pause()
+            self.scheduler.dawdle()
+        self.scheduler.pause()
         self.sql.permits[asked.landing] = Permit(project, "open", self.time + timedelta(seconds=30))
         for _ in range(rng.randrange(1, 4)):
             answer = self._try(asked, node, project)
