@@ -9,6 +9,7 @@ never changes, so nothing in there can be stale.
 """
 
 import threading
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -143,7 +144,7 @@ def _pieces_of(frame_of: _FrameReader, located: Located, start: int) -> Iterator
     return pieces_from(frame_of, located.entry, located.frames, start)
 
 
-class Reader:
+class Reader(ABC):
     """Objects of one project by id. Subclasses say where an object is and what to do on a miss."""
 
     def __init__(self, store: Store, frames: FrameCache) -> None:
@@ -151,13 +152,13 @@ class Reader:
         self.frames = frames
         self._trees = _Trees()
 
+    @abstractmethod
     def locate(self, id: str) -> Located | None:
         """Where an object is as far as is known without reading HEAD."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refresh(self) -> None:
         """Read HEAD and catch up, because something was not where it should be."""
-        raise NotImplementedError
 
     def missing(self, id: str) -> MicelioError:
         """The error for an object that is nowhere."""
