@@ -4,11 +4,13 @@
 """
 
 import asyncio
+import re
 
 import reflex as rx
 from reflex_base.vars import Var
 from reflex_base.vars.function import ArgsFunctionOperation
 from reflex_components_core.base.error_boundary import ErrorBoundary
+from starlette.routing import Mount
 
 from backend.doors.web import Asgi, FrontDoor
 from micelio_app import layout, pages, state
@@ -61,7 +63,20 @@ def _front_door(reflex_asgi: Asgi) -> Asgi:
     return FrontDoor(reflex_asgi, own_app(forge), frontend, session_of, forge.settings)
 
 
-app = rx.App(
+class App(rx.App):
+    """Reflex's app, whose outermost mount takes every path."""
+
+    def __call__(self) -> Asgi:
+        """The ASGI app that the server runs."""
+        asgi = super().__call__()
+        for mount in asgi.routes:
+            # A name in a tree may hold a newline, which the mount's own pattern does not match.
+            if isinstance(mount, Mount):
+                mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)
+        return asgi
+
+
+app = App(
     stylesheets=["/tokens.css", "/components.css", "/code.css", "/prose.css", "/pages.css"],
     reset_style=False,
     html_lang="en",

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from contextlib import closing
 from pathlib import Path
@@ -78,6 +79,9 @@ def test_a_forge_starts_hosts_itself_ends_and_starts_again_with_everything_kept(
     assert re.search(r"Sign in +http://localhost:\d+/welcome\?token=\S+", shown)
     project = json.loads(read(environment, "/api/v1/projects/micelio/micelio"))
     assert "Micelio" in read(environment, "/")
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        read(environment, "/micelio/micelio/raw/main/od%0Ad.txt")
+    assert json.loads(refusal.value.read())["type"].endswith("/problems/not_found"), "our own door answered"
 
     asked = monotonic()
     serving.send_signal(signal.SIGINT)
