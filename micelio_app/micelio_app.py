@@ -50,10 +50,12 @@ def _front_door(reflex_asgi: Asgi) -> Asgi:
     from backend.core.context import Forge
     from backend.doors import identify
     from backend.doors.routes import own_app
+    from backend.projects.forgetting import Forgetter
 
     settings = Settings.from_environ()
     observe.configure(settings)
     forge = Forge.open(settings)
+    Forgetter(forge)
     state.serve_from(forge, identify.from_browser_id)
 
     async def session_of(cookies: str | None) -> str | None:

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from vcs.errors import MalformedObject, StoreFailed
 from vcs.store import (
+    Copies,
     Exists,
     Get,
     Listed,
@@ -207,6 +208,14 @@ class SealedStore:
         self._inner.delete(key)
         with self._lock:
             self._seals.pop(key, None)
+
+    def forget(self, prefix: str) -> None:
+        """Drop the copies that the other store keeps of files whose keys begin like this, and their seals."""
+        if isinstance(self._inner, Copies):
+            self._inner.forget(prefix)
+        with self._lock:
+            for key in [key for key in self._seals if key.startswith(prefix)]:
+                del self._seals[key]
 
     def list(self, prefix: str) -> Iterator[Listed]:
         """Every name that begins with this text; sizes are those of the plain bytes."""

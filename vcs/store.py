@@ -13,12 +13,13 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from vcs.errors import Kind, MicelioError
 
 __all__ = [
     "ABSENT",
+    "Copies",
     "Exists",
     "Get",
     "Listed",
@@ -120,6 +121,14 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections; using the store again opens new ones."""
+
+
+@runtime_checkable
+class Copies(Protocol):
+    """A store that keeps copies of files on this machine."""
+
+    def forget(self, prefix: str) -> None:
+        """Drop the copies of files whose keys begin like this."""
 
 
 class Get(Protocol):

@@ -107,10 +107,11 @@ def _web(args: argparse.Namespace, settings: Settings, face: Face) -> int:
 
 def _grpc(args: argparse.Namespace, settings: Settings, face: Face) -> int:
     from backend.doors.rpc import serve_grpc
+    from backend.projects.forgetting import Forgetter
 
     _check_schema(args, face)
     stop = _told_to_stop()
-    with closing(_forge(settings)) as forge:
+    with closing(_forge(settings)) as forge, closing(Forgetter(forge)):
         serve_grpc(forge, stop)
     return 0
 
@@ -118,10 +119,11 @@ def _grpc(args: argparse.Namespace, settings: Settings, face: Face) -> int:
 def _worker(args: argparse.Namespace, settings: Settings, face: Face) -> int:
     import backend.doors.catalogue  # noqa: F401  (registers every job)
     from backend.doors.worker import Worker
+    from backend.projects.forgetting import Forgetter
 
     _check_schema(args, face)
     stop = _told_to_stop()
-    with closing(_forge(settings)) as forge, _only_worker(settings):
+    with closing(_forge(settings)) as forge, _only_worker(settings), closing(Forgetter(forge)):
         Worker(forge).run(stop)
     return 0
 

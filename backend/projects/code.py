@@ -9,7 +9,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from sqlmodel import col, select
 
@@ -21,6 +21,7 @@ from vcs.objects import EMPTY_TREE
 from vcs.objects import Kind as ObjectKind
 from vcs.reading import ErasedObject
 from vcs.repository import Repository, UnknownRef
+from vcs.store import Copies
 
 TRUNK = "refs/heads/main"
 PURGED = "purged"
@@ -72,18 +73,22 @@ def reader(ctx: Context, project: Project) -> Repository:
     query = select(Cursor.name, Cursor.sequence).where(Cursor.project == project.id)
     announced = dict(ctx.db.exec(query.where(col(Cursor.name).in_(["landings", PURGED]))).all())
     if PURGED in announced:
-        _forget_erased(ctx.forge, found, announced[PURGED])
+        forget_erased(ctx.forge, found, announced[PURGED])
     if found.remembered()[0].sequence < announced.get("landings", 0):
         found.catch_up()
     return found
 
 
-def _forget_erased(forge: Forge, found: Repository, purged: int) -> None:
+def forget_erased(forge: Forge, found: Repository, purged: int) -> None:
     """Drop this process's copies once for each purge: another process may have moved the index past it."""
-    forgotten = forge.part(("purged", found.project), lambda: [-1])
-    if forgotten[0] < purged:
+    if keeps_from_before(forge, found.project, purged):
         drop_copies(forge, found)
-        forgotten[0] = purged
+        forge.part(("purged", found.project), lambda: [-1])[0] = purged
+
+
+def keeps_from_before(forge: Forge, project: str, purged: int) -> bool:
+    """Whether this process may still hold something from before this purge."""
+    return forge.part(("purged", project), lambda: [-1])[0] < purged
 
 
 def drop_copies(forge: Forge, found: Repository) -> None:
@@ -91,14 +96,6 @@ def drop_copies(forge: Forge, found: Repository) -> None:
     found.forget()
     if isinstance(forge.store, Copies):
         forge.store.forget(f"pools/{found.pool}/files/")
-
-
-@runtime_checkable
-class Copies(Protocol):
-    """A store that keeps copies of files on this machine."""
-
-    def forget(self, prefix: str) -> None:
-        """Drop the copies of files whose keys begin like this."""
 
 
 def told(repository: Repository, record: Record) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from vcs.repository import Repository
 NOT_REACHED = (
     "Clones and checkouts that people and agents made keep it; so do mirrors and pushes to elsewhere.",
     "Backups of the store and of the database keep it, old object versions of a bucket with versioning too.",
+    "A CDN in front of the bucket keeps it until it is told to drop its copies below pools/.",
     "Commit messages keep a goal and summary that are erased as words; erase the files they name apart.",
     "Events and archives of sessions may quote what a file held: nothing looks into their texts.",
     "Change the secret: whoever read it has it.",
