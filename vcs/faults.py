@@ -30,6 +30,10 @@ POINTS = (
     "purge.frozen",
     "purge.written",
     "purge.swapped",
+    "projection.begun",
+    "projection.packed",
+    "projection.referred",
+    "projection.made",
 )
 
 _actions: dict[str, Callable[[], None] | None] = dict.fromkeys(POINTS)

@@ -240,6 +240,15 @@ class Index:
             row = db.execute("select sha1 from objects where id = ?", (bytes.fromhex(id),)).fetchone()
         return row[0] if row else None
 
+    def sha1s_of(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """git's SHA-1s of those live objects that have one."""
+        found: dict[str, bytes] = {}
+        with self._reading() as db:
+            for some in _hundreds([bytes.fromhex(id) for id in ids]):
+                query = f"select id, sha1 from objects where sha1 is not null and id in ({_marks(some)})"
+                found.update((id.hex(), sha1) for id, sha1 in db.execute(query, some))
+        return found
+
     def id_of(self, sha1: bytes) -> str | None:
         """The id of the live object with this SHA-1."""
         with self._reading() as db:
@@ -299,6 +308,15 @@ class Index:
             row = db.execute(query, (position,)).fetchone()
         return Position(row[0], row[1].hex(), row[2]) if row else None
 
+    def positions(self, after: int) -> list[tuple[int, bytes]]:
+        """The positions that follow one, in order, with git's SHA-1s of their commits."""
+        query = (
+            "select p.position, o.sha1 from positions p join objects o on o.id = p.id "
+            "where p.position > ? order by p.position"
+        )
+        with self._reading() as db:
+            return [(position, sha1) for position, sha1 in db.execute(query, (after,))]
+
     def position_of(self, commit: str) -> int | None:
         """The last position that has this commit."""
         with self._reading() as db:
@@ -318,6 +336,12 @@ class Index:
         with self._reading() as db:
             row = db.execute("select sequence from erased where id = ?", (bytes.fromhex(id),)).fetchone()
         return Erased(id, row[0]) if row else None
+
+    def last_purge(self) -> int:
+        """The sequence of the last purge, -1 when nothing was ever erased."""
+        with self._reading() as db:
+            (found,) = db.execute("select max(sequence) from erased").fetchone()
+        return -1 if found is None else int(found)
 
     def erased_ids(self) -> set[str]:
         """Every id that any purge took out."""

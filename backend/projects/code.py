@@ -62,6 +62,7 @@ def index_path(forge: Forge, project: str) -> Path:
 def forget(forge: Forge, project: str) -> None:
     """Close what this process holds open of a project; it opens again when asked for."""
     forge.forget(("batcher", project))
+    forge.forget(("git", project))
     held = forge.forget(("repository", project))
     if isinstance(held, Repository):
         held.close()
