@@ -36,7 +36,7 @@ class GitFailed(MicelioError):
 def environment(**more: str) -> dict[str, str]:
     """What a git child sees."""
     return {
-        "PATH": os.environ.get("PATH", os.defpath),
+        "PATH": os.pathsep.join(os.get_exec_path()),
         "HOME": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
