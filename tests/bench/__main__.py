@@ -6,7 +6,17 @@ import sys
 from tests.bench.figures import Figure
 from tests.bench.stage import stage
 
-GROUPS = ("machine", "start", "pages", "watchers", "landings", "ten_files", "status", "transfer")
+GROUPS = (
+    "machine",
+    "start",
+    "pages",
+    "watchers",
+    "landings",
+    "ten_files",
+    "status",
+    "transfer",
+    "sizes",
+)
 
 
 def main(only: str) -> int:
