@@ -12,8 +12,9 @@ from mic.client import Client
 from mic.errors import KeepsChanging, Refused
 from mic.render import Progress
 from mic.workspace import Workspace
+from vcs.errors import FileTooLarge
 from vcs.objects import Hasher, Kind, object_id
-from vcs.segments import BIG_BLOB
+from vcs.segments import BIG_BLOB, LARGEST_BLOB
 from vcs.wire import CHUNK, packing
 from vcs.wire import sessions_pb2 as s
 
@@ -54,6 +55,9 @@ def _put(change: scan.Change) -> s.FilePut:
 def _send(workspace: Workspace, client: Client, session: str, changes: Iterable[scan.Change]) -> bool:
     """Send what the forge lacks; False when a file was not what the scan saw any more."""
     by_id = {change.id: change for change in changes if change.mode}
+    for change in by_id.values():
+        if change.size > LARGEST_BLOB:
+            raise FileTooLarge(file=change.path, limit=LARGEST_BLOB)
     outgoing = _Outgoing(workspace, client, session)
     missing = outgoing.lacking(list(by_id.values()))
     if not missing:

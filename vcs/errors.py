@@ -67,6 +67,14 @@ class InvalidPath(MicelioError):
     message = "The path {path} cannot be stored: {problem}."
 
 
+class FileTooLarge(MicelioError):
+    """A content is longer than any file may be."""
+
+    kind = Kind.INVALID
+    code = "file.too_large"
+    message = "{file} has more than 5 GiB, the most a file may have. Nothing was changed."
+
+
 class StoreFailed(MicelioError):
     """The store certainly refused to write or could not read; nothing was changed."""
 

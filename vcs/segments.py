@@ -25,6 +25,7 @@ __all__ = [
     "BIG_BLOB",
     "COMPACTED_FRAME",
     "FRAME",
+    "LARGEST_BLOB",
     "NO_SHA1",
     "BlobSegment",
     "Footer",
@@ -47,6 +48,7 @@ __all__ = [
 FRAME = 1 << 20
 COMPACTED_FRAME = 8 << 20
 BIG_BLOB = 4 << 20
+LARGEST_BLOB = 5 << 30
 NO_SHA1 = bytes(20)
 
 _MAGIC = b"MICSEG1\n"

@@ -2,6 +2,7 @@
 
 MicelioError                     a sentence, a stable code, details as data (`vcs.errors`)
 ├── InvalidInput                 INVALID          input.invalid
+├── FileTooLarge                 INVALID          file.too_large, over HTTP 413
 ├── ValidationFailed             INVALID          input.validation, one entry per field
 ├── Unauthenticated              UNAUTHENTICATED  auth.required, or auth.wrong for bad credentials
 ├── Forbidden                    FORBIDDEN        auth.forbidden
@@ -14,11 +15,20 @@ MicelioError                     a sentence, a stable code, details as data (`vc
 
 from typing import Any
 
-from vcs.errors import CorruptObject, InvalidInput, InvalidPath, Kind, MicelioError, StoreFailed
+from vcs.errors import (
+    CorruptObject,
+    FileTooLarge,
+    InvalidInput,
+    InvalidPath,
+    Kind,
+    MicelioError,
+    StoreFailed,
+)
 
 __all__ = [
     "Conflict",
     "CorruptObject",
+    "FileTooLarge",
     "Forbidden",
     "InternalError",
     "InvalidInput",

@@ -16,7 +16,7 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from backend.core.config import Settings
-from backend.core.errors import InternalError, Kind, MicelioError
+from backend.core.errors import FileTooLarge, InternalError, Kind, MicelioError
 from backend.doors import plain_page
 
 log = logging.getLogger(__name__)
@@ -95,9 +95,13 @@ class NoSuchAddress(RequestRefused):
 
 def status_of(error: MicelioError) -> int:
     """The HTTP status of a refusal."""
-    if isinstance(error, RequestRefused):
+    return 500 if isinstance(error, InternalError) else _status_of(type(error))
+
+
+def _status_of(error: type[MicelioError]) -> int:
+    if issubclass(error, RequestRefused):
         return error.status
-    return 500 if isinstance(error, InternalError) else STATUS[error.kind]
+    return HTTPStatus.REQUEST_ENTITY_TOO_LARGE if issubclass(error, FileTooLarge) else STATUS[error.kind]
 
 
 def problem_of(error: MicelioError, settings: Settings, request_id: str) -> Problem:
@@ -152,7 +156,7 @@ def page(code: str) -> str | None:
     error = known().get(code)
     if error is None:
         return None
-    status = error.status if issubclass(error, RequestRefused) else STATUS[error.kind]
+    status = _status_of(error)
     return plain_page.page(
         code,
         f"<h1>{status} {HTTPStatus(status).phrase}</h1><p><code>{escape(code)}</code></p>"

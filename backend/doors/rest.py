@@ -122,7 +122,10 @@ async def _upload(forge: Forge, op: Operation, request: Request) -> Response:
         if mode := request.headers.get(MODE_HEADER):
             given["mode"] = mode
         check(actor, op, {**given, "blob": EMPTY_BLOB})
-        stored = content.store_content(forge, actor, request.path_params["session"], chunks())
+        length = request.headers.get("content-length", "")
+        announced = int(length) if length.isdigit() else 0
+        session = request.path_params["session"]
+        stored = content.store_content(forge, actor, session, chunks(), announced=announced)
         body = invoke(forge, actor, op, {**given, "blob": stored.id}).model_dump_json().encode()
         return _answer(op, request, actor, body, _rate(forge, actor), time.perf_counter() - started)
 

@@ -117,7 +117,9 @@ def stage_blobs(forge: Forge, actor: Actor, parts: Iterator[StageBlobsRequest]) 
         if header.size < BIG_BLOB:
             group.append(_checked(header, pieces))
         else:
-            blob = content.store_content(forge, actor, session, pieces, expected=header.id)
+            blob = content.store_content(
+                forge, actor, session, pieces, expected=header.id, announced=header.size
+            )
             stored.append(blob.id)
     if group:
         stored += _stored(forge, actor, session, group)

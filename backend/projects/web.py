@@ -318,6 +318,10 @@ class _RawFile:
         chunks = self.reader.chunks(self.entry.id)
         first = next(chunks, b"")
         headers |= {"Content-Length": str(end - start), **self._kind(first)}
+        if start >= len(first):
+            # What lies between is not read: only the frames from `start` on are.
+            first, chunks = b"", self.reader.chunks(self.entry.id, start)
+            start, end = 0, end - start
         return StreamingResponse(_part(first, chunks, start, end), status, headers)
 
     def _kind(self, beginning: bytes) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from sqlmodel import col, select
 
 from backend.core.context import Actor, Context, Forge
-from backend.core.errors import InvalidInput
+from backend.core.errors import FileTooLarge, InvalidInput
 from backend.projects import code
 from backend.projects.models import Project
 from backend.sessions import access
@@ -21,8 +21,8 @@ from backend.sessions.access import Deed
 from backend.sessions.models import StagedFile, WorkSession
 from vcs.objects import Hasher, Kind, Object
 from vcs.reading import Reader
+from vcs.segments import LARGEST_BLOB
 
-LARGEST_BLOB = 5 << 30
 IN_MEMORY = 4 << 20
 CHUNK = 1 << 18
 
@@ -36,17 +36,25 @@ class StoredBlob:
 
 
 def store_content(
-    forge: Forge, actor: Actor, session: str, chunks: Iterable[bytes], *, expected: str | None = None
+    forge: Forge,
+    actor: Actor,
+    session: str,
+    chunks: Iterable[bytes],
+    *,
+    expected: str | None = None,
+    announced: int = 0,
 ) -> StoredBlob:
     """Stage one blob for a session, with flat memory; the same content again costs nothing.
 
-    Raises what `access.session` raises, and InvalidInput when it is larger than 5 GiB or its id is
-    not the `expected` one.
+    Raises what `access.session` raises, FileTooLarge beyond 5 GiB (before a byte is read when so many
+    are `announced`), and InvalidInput when its id is not the `expected` one.
     """
     ctx = Context(forge, actor)
     with ctx.transaction(write=False) as tx:
         found, project, _ = access.session(tx, session, Deed.CHANGE)
         reader = staged_reader(tx, found, project)
+    if announced > LARGEST_BLOB:
+        raise FileTooLarge(file="This file", limit=LARGEST_BLOB)
     with _spool(forge) as spool:
         size = _spooled(spool, chunks)
         spool.seek(0)
@@ -112,7 +120,7 @@ def _spooled(spool: BinaryIO, chunks: Iterable[bytes]) -> int:  # type: ignore[t
     for chunk in chunks:
         size += len(chunk)
         if size > LARGEST_BLOB:
-            raise InvalidInput(problem="A file may have 5 GiB at most.")
+            raise FileTooLarge(file="This file", limit=LARGEST_BLOB)
         spool.write(chunk)
     return size
 

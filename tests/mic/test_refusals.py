@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from mic import address
+from mic import address, push
 from mic.errors import Usage
 
 SENTENCE = re.compile(r"mic: [^\n]+\n")
@@ -71,6 +71,20 @@ def test_refusals_in_a_workspace(notes, words, code):
     assert (ran.code, ran.out) == (code, ""), ran.err
     assert SENTENCE.fullmatch(ran.err), ran.err
     assert not (notes.folder / "there").exists()
+
+
+def test_a_file_that_is_too_large_is_refused_before_any_is_sent(notes, forge, monkeypatch):
+    monkeypatch.setattr(push, "LARGEST_BLOB", 1 << 20)
+    notes.ok("session", "start", "Too much")
+    notes.write("small.txt", "x")
+    notes.write("large.bin", bytes((1 << 20) + 1))
+    before = list(forge.store.list(""))
+
+    ran = notes("session", "push")
+
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith("mic: large.bin has more than 5 GiB, the most a file may have.")
+    assert list(forge.store.list("")) == before
 
 
 def test_argparse_mistakes_are_usage(notes):

@@ -9,6 +9,7 @@ from backend.core.config import RateLimits
 from backend.core.errors import NotFound
 from backend.doors import problems, rest
 from backend.doors.requests import address_of
+from backend.sessions import content
 from tests.backend.doors.faces import Rest
 from vcs import paths
 
@@ -140,6 +141,28 @@ def test_a_body_that_cannot_be_used_is_a_clear_problem(door, grace, body, kind, 
     refused = door.send("POST", "/api/v1/sessions", grace, content=body, headers={"Content-Type": kind})
 
     assert (refused.status_code, refused.json()["code"]) == (status, code)
+
+
+def test_a_file_that_is_announced_as_too_large_is_refused_before_it_is_sent(door, grace, draft):
+    async def body():
+        raise AssertionError("it was read")
+        yield b""
+
+    length = {"Content-Length": str(content.LARGEST_BLOB + 1)}
+    refused = door.send("PUT", f"{draft}/files/large", grace, content=body(), headers=length)
+
+    assert (refused.status_code, refused.json()["code"]) == (413, "file.too_large")
+
+
+def test_a_file_that_grows_too_large_on_its_way_is_refused(door, grace, draft, monkeypatch):
+    monkeypatch.setattr(content, "LARGEST_BLOB", 10)
+
+    async def body():
+        yield b"12345678901"
+
+    refused = door.send("PUT", f"{draft}/files/large", grace, content=body())
+
+    assert (refused.status_code, refused.json()["code"]) == (413, "file.too_large")
 
 
 def test_queries_are_read_by_type_and_an_empty_one_is_none(door, grace):

@@ -4,6 +4,7 @@ import json
 import random
 import socket
 from contextlib import closing
+from threading import Event
 
 import grpc
 import pytest
@@ -257,6 +258,18 @@ def test_content_that_is_not_what_it_says_is_refused(channel, token, ada, notes)
         with pytest.raises(grpc.RpcError) as refusal:
             sessions.StageBlobs(iter(parts), metadata=as_ada)
         assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    # One that is too large is refused by its header, while nothing else was sent.
+    waiting = Event()
+    too_large = s.StageBlobsRequest(header=s.StageHeader(session_id=id, id="0" * 64, size=(5 << 30) + 1))
+    with pytest.raises(grpc.RpcError) as refusal:
+        sessions.StageBlobs(_and_then(too_large, waiting), metadata=as_ada)
+    waiting.set()
+    assert problem(refusal.value)["code"] == "file.too_large"
+
+
+def _and_then(first, waiting):
+    yield first
+    waiting.wait(30)
 
 
 @pytest.fixture

@@ -139,6 +139,28 @@ def test_a_large_file_comes_whole_and_in_parts(bench, ada, get):
     assert (head.headers["content-length"], head.content) == (str(len(BIG)), b"")
 
 
+def test_a_part_is_read_where_it_is_and_not_from_the_beginning(bench, ada, get, monkeypatch):
+    bench.landed(ada, {"big.txt": BIG})
+    store, read = bench.forge.store, []
+    whole = store.get
+
+    def counting(key, start=0, length=None):
+        content = whole(key, start, length)
+        read.append(len(content))
+        return content
+
+    monkeypatch.setattr(store, "get", counting)
+    get("/acme/notes/raw/main/big.txt")
+    everything = sum(read)
+    read.clear()
+
+    part = get("/acme/notes/raw/main/big.txt", range="bytes=-9")
+
+    assert part.content == BIG[-9:]
+    # The frame that says what kind of file it is, and the last one.
+    assert sum(read) < everything / 3
+
+
 def test_private_and_missing_give_the_same_answer(bench, ada, mallory, get):
     bench.on("acme/plans").landed(ada, {"a.txt": b"secret"})
 
