@@ -34,6 +34,7 @@ POINTS = (
     "projection.packed",
     "projection.referred",
     "projection.made",
+    "import.segment_written",
 )
 
 _actions: dict[str, Callable[[], None] | None] = dict.fromkeys(POINTS)
