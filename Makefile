@@ -53,7 +53,7 @@ lock: $(VENV)/serve ## resolve pyproject.toml into the two hashed lock files
 	@.ci/lock $(PYTHON)
 
 packages: ## install the Debian packages that tests need
-	@.ci/packages chromium git postgresql redis-server
+	@.ci/packages caddy chromium git nginx-light postgresql redis-server systemd
 
 clean: ## forget what was built and installed; keeps .data
 	@rm -rf $(VENV) .web .states .reflex build micelio_app/_frontend .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info

@@ -2,14 +2,18 @@
 
 Facts become workflows under the id of fact and subscriber; each has one step, retried with
 growing pauses. DBOS keeps them in `jobs.db` beside the data (one worker) or in its own schema
-of the PostgreSQL database (several workers; give each a `DBOS__VMID` that survives restarts,
-since a worker takes up again what it left itself).
+of the PostgreSQL database (several workers).
+
+Several workers tell by a lock who lives: each holds one under its name, made anew at every start,
+before it takes its first job. Whoever gets the lock of another name knows that worker to be gone
+and puts what it left back into the queue. So no job waits for a machine that may never return.
 """
 
 import json
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import timedelta
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID, StepOptions
@@ -20,11 +24,13 @@ from backend.core.config import Settings
 from backend.core.context import Forge
 from backend.core.errors import Kind, MicelioError
 from backend.core.events import FactRow
+from vcs.objects import new_id
 
 # The same for every release: with a version made from the code, an upgrade would strand waiting jobs.
 APPLICATION_VERSION = "1"
 RELAY_SECONDS = 1.0
 POLL_SECONDS = 0.25
+TAKE_OVER_SECONDS = 5.0
 PARALLEL_JOBS = 4
 KEPT = timedelta(days=7)
 WORTH_RETRYING = (Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.CORRUPT)
@@ -39,7 +45,11 @@ class Worker:
         """Launch DBOS and start working on what waits."""
         self._forge = forge
         self._stop = threading.Event()
-        DBOS(config=_dbos_config(forge.settings))
+        # With SQLite there is one worker, which takes up what it left when it starts again.
+        self._name = "local" if forge.db.is_sqlite else new_id()
+        self._alive = ExitStack()
+        self._alive.enter_context(forge.db.lock(_lock_of(self._name)))
+        DBOS(config=_dbos_config(forge.settings, self._name))
         self._react = DBOS.workflow(name="react")(_reaction(forge))
         DBOS.launch()
         for queue in sorted({subscriber.queue for subscriber in jobs.subscribers().values()}):
@@ -51,6 +61,8 @@ class Worker:
             )
         self._threads = [self._thread("relay", self._relay), self._thread("forget", self._forget)]
         self._threads += [self._thread(t.name, self._beat(t)) for t in jobs.timers().values()]
+        if not forge.db.is_sqlite:
+            self._threads.append(self._thread("take over", self._take_over))
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set."""
@@ -64,6 +76,7 @@ class Worker:
         for thread in self._threads:
             thread.join(timeout=1)
         DBOS.destroy(workflow_completion_timeout_sec=2)
+        self._alive.close()
 
     def _thread(self, name: str, work: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=work, name=name, daemon=True)
@@ -99,6 +112,23 @@ class Worker:
 
         return beat
 
+    def _take_over(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._take_over_once()
+            except (MicelioError, SQLAlchemyError):
+                logger.exception("jobs of workers that are gone could not be looked for; they wait")
+            self._stop.wait(TAKE_OVER_SECONDS)
+
+    def _take_over_once(self) -> None:
+        running = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+        for name in sorted({job.executor_id for job in running if job.executor_id} - {self._name}):
+            with self._forge.db.try_lock(_lock_of(name)) as gone:
+                if gone:
+                    # Only what that name still has: whoever came first has given the jobs another.
+                    taken = DBOS._recover_pending_workflows([name])
+                    logger.warning("worker %s is gone; %d of its jobs run again", name, len(taken))
+
     def _forget(self) -> None:
         while not self._stop.wait(3600):
             before = self._forge.clock() - KEPT
@@ -132,10 +162,15 @@ def _worth_retrying(error: BaseException) -> bool:
     return not isinstance(error, MicelioError) or error.kind in WORTH_RETRYING
 
 
-def _dbos_config(settings: Settings) -> DBOSConfig:
+def _lock_of(worker: str) -> str:
+    return f"worker:{worker}"
+
+
+def _dbos_config(settings: Settings, name: str) -> DBOSConfig:
     jobs_file = settings.data / "jobs.db"
     return {
         "name": "micelio",
+        "executor_id": name,
         "system_database_url": f"sqlite:///{jobs_file}" if settings.sqlite_path else settings.database_url,
         "application_version": APPLICATION_VERSION,
         "console_log_level": "WARNING",

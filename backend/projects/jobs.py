@@ -36,10 +36,13 @@ def finish_projects_left_creating(ctx: Context) -> None:
             log.exception("project %s could not be begun", id)
 
 
-@every(seconds=60)
+@every(seconds=60, mode=Mode.STEPS)
 def look_for_maintenance(ctx: Context) -> None:
-    """State what logs and stores are due for."""
-    maintenance.state_what_is_due(ctx)
+    """State what logs and stores are due for; of several workers one looks at a time."""
+    with ctx.forge.db.try_lock("look-for-maintenance") as mine:
+        if mine:
+            with ctx.transaction() as tx:
+                maintenance.state_what_is_due(tx)
 
 
 @on(CompactionDue, queue="maintenance", attempts=3, mode=Mode.STEPS)

@@ -11,11 +11,12 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from time import monotonic
 from typing import Annotated, Any
 
 from pydantic import Field
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, delete, select
+from sqlmodel import col, delete, select, update
 
 from backend.accounts.identity import still_good
 from backend.accounts.models import Account
@@ -42,6 +43,10 @@ from vcs.segments import name_hash
 
 PERMIT = timedelta(seconds=30)
 ATTEMPTS = 5
+OVERTAKE_SECONDS = 3.0
+"""How long a landing that is sent again waits for the one that is under way."""
+
+INTERRUPTED = "Landing was interrupted and nothing was changed. Land again."
 
 LandingId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
 Summary = Annotated[str, Field(max_length=10_000)]
@@ -175,7 +180,7 @@ def sweep(forge: Forge) -> int:
     return settled
 
 
-def _settle(ctx: Context, project: str, landings: Sequence[str]) -> None:
+def _settle(ctx: Context, project: str, landings: Sequence[str], told: str = INTERRUPTED) -> None:
     with ctx.transaction(write=False) as tx:
         row = tx.db.get(Project, project)
     if row is not None:
@@ -183,8 +188,10 @@ def _settle(ctx: Context, project: str, landings: Sequence[str]) -> None:
         projection.catch_up(ctx.forge, project)
     with ctx.transaction() as tx:
         for landing in landings:
-            # Gone by now if the log had it.
-            _withdraw(tx, landing, "Landing was interrupted and nothing was changed. Land again.")
+            # Gone by now if the log had it; open again if it was settled already and is tried anew.
+            permit = tx.db.get(Permit, landing)
+            if permit is not None and permit.state is PermitState.RECOVERING:
+                _withdraw(tx, landing, told)
 
 
 @projection.follows_log
@@ -214,16 +221,49 @@ def settle_session(
 
 
 def _met(ctx: Context, session: str, landing: str) -> LandedSession | None:
-    """The answer this landing had before, if there is one. The log is asked while its permit is open."""
+    """The answer this landing had before, if there is one; None when it may be tried (again).
+
+    While its permit is open, whoever has it is given a moment. Then it is taken over: the caller asks
+    again because that process is gone, or because its answer will not be heard any more.
+    """
     with ctx.transaction(write=False) as tx:
         if done := _already(tx, session, landing):
             return done
         permit = tx.db.get(Permit, landing)
-    if permit is None:
+    if permit is None or permit.actor_id != ctx.actor.id:
         return None
-    projection.catch_up(ctx.forge, permit.project_id)
-    with ctx.transaction(write=False) as tx:
-        return _already(tx, session, landing)
+    for _ in range(2):
+        done, open_ = _awaited(ctx, session, permit)
+        if not open_:
+            return done
+        _take_over(ctx, permit)
+    return None
+
+
+def _awaited(ctx: Context, session: str, permit: Permit) -> tuple[LandedSession | None, bool]:
+    """What became of a landing within a moment, and whether its permit is still there."""
+    until = monotonic() + OVERTAKE_SECONDS
+    with ctx.forge.bell.listen(f"session:{permit.session_id}") as ear:
+        while True:
+            projection.catch_up(ctx.forge, permit.project_id)
+            with ctx.transaction(write=False) as tx:
+                done = _already(tx, session, permit.landing)
+                gone = tx.db.get(Permit, permit.landing) is None
+            if done or gone or monotonic() >= until:
+                return done, not (done or gone)
+            ear.wait_blocking(max(0.0, until - monotonic()))
+
+
+def _take_over(ctx: Context, permit: Permit) -> None:
+    """Settle an open permit now; whoever flips its state does it, and the sweeper should that one die."""
+    with ctx.transaction() as tx:
+        taken = tx.db.exec(
+            update(Permit)
+            .where(col(Permit.landing) == permit.landing, col(Permit.state) == PermitState.OPEN)
+            .values(state=PermitState.RECOVERING)
+        )
+    if taken.rowcount:
+        _settle(ctx, permit.project_id, [permit.landing], told="")
 
 
 def _already(ctx: Context, session: str, landing: str) -> LandedSession | None:

@@ -12,7 +12,7 @@ from backend.core.config import Settings
 from backend.core.context import SYSTEM, Context, Forge
 from backend.core.events import FactRow
 
-PATIENCE = 15.0
+PATIENCE = 60.0
 CHECKOUT = Path(__file__).parents[3]
 SCRIPT = "tests.backend.doors.worker_process"
 

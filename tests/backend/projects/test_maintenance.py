@@ -75,14 +75,13 @@ def system(bench):
 
 def beat(bench):
     """One minute of the worker."""
-    with system(bench).transaction() as tx:
-        look_for_maintenance(tx)
+    look_for_maintenance(system(bench))
     jobs.drain(bench.forge)
 
 
 def due(bench):
+    look_for_maintenance(system(bench))
     with system(bench).transaction() as tx:
-        look_for_maintenance(tx)
         facts = tx.db.exec(select(FactRow).where(FactRow.kind.in_(MAINTENANCE))).all()
         return [(row.kind, row.body["project"]) for row in facts if row.relayed_at is None]
 

@@ -370,6 +370,70 @@ def test_a_landing_that_happened_is_answered_before_the_sweeper_comes(bench, ada
         assert again.land(ada, session, landing=id).position == 1
 
 
+UNDECIDED = [("sqlite", "landing.permitted"), ("sqlite", "landing.queued"), ("postgresql", "landing.queued")]
+
+
+@pytest.mark.parametrize(("database", "point"), UNDECIDED, indirect=["database"])
+def test_a_landing_that_died_undecided_is_landed_by_whoever_sends_it_again(
+    bench, ada, grace, dying_at, monkeypatch, point
+):
+    monkeypatch.setattr(landing, "OVERTAKE_SECONDS", 0.05)
+    session, id = bench.start(grace).id, new_id()
+    bench.push(grace, session, {"a": b"1"})
+    dying_at(point)
+    with pytest.raises(Died):
+        bench.land(ada, session, landing=id)
+
+    with bench.restarted() as one, bench.restarted() as two:
+        for person, other in ((grace, id), (ada, new_id())):
+            with pytest.raises(SessionLanding):
+                one.land(person, session, landing=other)
+        outcomes = []
+
+        def again(place):
+            try:
+                outcomes.append(place.land(ada, session, landing=id).position)
+            except SessionLanding:
+                outcomes.append(None)
+
+        threads = [threading.Thread(target=again, args=(place,)) for place in (one, two)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert 1 in outcomes and {*outcomes} <= {1, None}
+        assert one.land(ada, session, landing=id).position == 1
+        assert len(rows(one.forge, Landing)) == 1 and rows(one.forge, Permit) == []
+        said = one.run(ada, list_session_events, session=session).items
+        assert [event.kind for event in said if event.kind == "error"] == []
+        assert one.tree(ada) == {b"a": b"1"} and sound(one.forge) == []
+
+
+def test_a_landing_that_is_slow_is_waited_for_and_not_taken_over(bench, ada, monkeypatch):
+    session, id = bench.start(ada).id, new_id()
+    bench.push(ada, session, {"a": b"1"})
+    held, goes_on = threading.Event(), threading.Event()
+
+    def slow():
+        faults.disarm("landing.queued")
+        held.set()
+        assert goes_on.wait(30)
+
+    faults.arm("landing.queued", slow)
+    answers = []
+    first = threading.Thread(target=lambda: answers.append(bench.land(ada, session, landing=id)))
+    first.start()
+    assert held.wait(30)
+    with bench.restarted() as other:
+        second = threading.Thread(target=lambda: answers.append(other.land(ada, session, landing=id)))
+        second.start()
+        goes_on.set()
+        first.join()
+        second.join()
+
+    assert [answer.position for answer in answers] == [1, 1]
+
+
 def test_a_landing_whose_time_ran_out_in_the_line_is_not_landed(bench, ada, clock):
     session = bench.start(ada).id
     bench.push(ada, session, {"a": b"1"})
