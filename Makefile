@@ -3,11 +3,12 @@
 PYTHON ?= $(or $(shell command -v python3.11 || command -v python3.12 || command -v python3.13),python3)
 VENV := .venv
 BIN := $(VENV)/bin
+MINUTES ?= 10
 LINKS ?= $(HOME)/.local/bin
 PROTOS := $(wildcard vcs/wire/*.proto)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install test lint types contracts ci bench sim format protos lock clean packages
+.PHONY: help serve install test lint types contracts ci bench sim soak format protos lock clean packages
 .PHONY: $(VENV)/serve $(VENV)/test
 
 help: ## show this list
@@ -41,6 +42,9 @@ bench: $(VENV)/test ## measure and print figures (ONLY=name for some)
 
 sim: $(VENV)/test ## play one schedule of the simulation again (SEED=n), or look for a bad one
 	@$(BIN)/python -m tests.sim $(SEED)
+
+soak: $(VENV)/test ## kill processes of a working forge for MINUTES=10 and look whether anything was lost
+	@$(BIN)/python -m tests.soak $(MINUTES)
 
 format: $(VENV)/test ## format and fix what can be fixed
 	@$(BIN)/ruff format -q .

@@ -81,3 +81,19 @@ class StoreFailed(MicelioError):
     kind = Kind.UNAVAILABLE
     code = "store.failed"
     message = "The store could not be used: {problem}. Nothing was changed."
+
+
+class DiskFull(StoreFailed):
+    """There is no room for what should be written; nothing was changed."""
+
+    code = "disk.full"
+    message = "The disk that holds {what} is full. Nothing was changed; make room there, then try again."
+
+
+class ReadOnly(StoreFailed):
+    """What should be changed can only be read; nothing was changed."""
+
+    code = "store.read_only"
+    message = (
+        "This forge can be read but not written just now: {what} does not take changes. Nothing was changed."
+    )

@@ -18,7 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from vcs.errors import CorruptObject, StoreFailed
+from vcs import disk
+from vcs.errors import CorruptObject
 from vcs.lists import decode_changes_list, decode_erased_list, decode_moved_list
 from vcs.log import Checkpoint, Head, HeadState, Record, RecordKind, SegmentRef
 from vcs.objects import Kind, format_time, parse_commit, parse_time
@@ -47,6 +48,7 @@ create table erased (id blob primary key, sequence integer not null) without row
 _TABLES = ("state", "segments", "objects", "records", "positions", "refs", "erased")
 _FRAME = struct.Struct(">QII")
 _PATIENCE = 30.0
+_WHAT = "the index"
 
 
 class Located(NamedTuple):
@@ -117,7 +119,7 @@ class Index:
             self._prepare()
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
-                raise StoreFailed(problem=f"the index {path.name} cannot be opened ({error})") from error
+                raise disk.refusal(error, _WHAT) from error
             # It is no database any more; what it held stands in the log.
             for each in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
                 each.unlink(missing_ok=True)
@@ -354,10 +356,17 @@ class Index:
         try:
             yield db
         except BaseException as error:
-            db.close()
+            if disk.is_full(error) and not db.in_transaction:
+                # With no room for the files beside the index no other could be opened, not even to read.
+                self._keep_idle(db)
+            else:
+                db.close()
             if isinstance(error, sqlite3.Error):
-                raise StoreFailed(problem=f"the index {self._path.name} failed ({error})") from error
+                raise disk.refusal(error, _WHAT) from error
             raise
+        self._keep_idle(db)
+
+    def _keep_idle(self, db: sqlite3.Connection) -> None:
         with self._lock:
             self._idle.append(db)
 
@@ -390,9 +399,9 @@ def _connect(path: Path) -> sqlite3.Connection:
         try:
             db.execute("pragma journal_mode = wal")
             break
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
             # Turning WAL on does not wait for other processes that open the file just now.
-            if time.monotonic() > until:
+            if not disk.is_busy(error) or time.monotonic() > until:
                 db.close()
                 raise
             time.sleep(0.002)

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from vcs import faults
+from vcs import disk, faults
 from vcs.errors import CorruptObject, StoreFailed
 from vcs.store import (
     ABSENT,
@@ -278,17 +278,24 @@ class LocalStore:
         db = self._take_idle() or _connect(self._folder / "store.db")
         try:
             yield db
-        except BaseException:
+        except BaseException as error:
             if db.in_transaction:
                 with suppress(sqlite3.Error):
                     db.execute("rollback")
-            # After a failure nobody knows what state a connection is in.
-            db.close()
+            if disk.is_full(error) and not db.in_transaction:
+                # With no room for the files beside the database no other could be opened, not even to read.
+                self._keep_idle(db)
+            else:
+                # After any other failure nobody knows what state a connection is in.
+                db.close()
             raise
         if db.in_transaction:
             # Only after an unanswered commit: closing rolls back what was not written.
             db.close()
             return
+        self._keep_idle(db)
+
+    def _keep_idle(self, db: sqlite3.Connection) -> None:
         with self._lock:
             self._idle.append(db)
 
@@ -348,20 +355,15 @@ def _patiently(attempt: Callable[[], object]) -> None:
             attempt()
             return
         except sqlite3.OperationalError as error:
-            if not _is_busy(error) or time.monotonic() > until:
+            if not disk.is_busy(error) or time.monotonic() > until:
                 raise
         time.sleep(0.002)
-
-
-def _is_busy(error: sqlite3.Error) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _certainly_undone(error: sqlite3.Error) -> bool:
     # A full disk or a busy file stops a commit before its last frame is whole. Any other
     # error may come after that frame reached the disk, where recovery would find it.
-    return _is_busy(error) or getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+    return disk.is_busy(error) or disk.is_full(error)
 
 
 def _empty_log(db: sqlite3.Connection) -> None:
@@ -387,7 +389,7 @@ def _failures() -> Iterator[None]:
         # A mistake of ours, not of the disk.
         raise
     except (sqlite3.Error, OSError) as error:
-        raise StoreFailed(problem=str(error)) from error
+        raise disk.refusal(error, "the store") from error
 
 
 def _make_folder(path: Path) -> None:

@@ -26,10 +26,11 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy import Enum as SqlEnum
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 from sqlmodel import Session
 
-from backend.core.errors import Unavailable
+from backend.core.errors import DiskFull, MicelioError, ReadOnly, Unavailable
+from vcs import disk
 
 BUSY_SECONDS = 30
 
@@ -86,8 +87,8 @@ class Database:
                 yield session
                 if write:
                     session.commit()
-        except OperationalError as error:
-            raise Unavailable(problem=f"The database did not answer: {_first_line(error)}.") from error
+        except (OperationalError, InternalError) as error:
+            raise _refusal(error) from error
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
@@ -190,5 +191,20 @@ def _postgres_engine(url: str) -> Engine:
     return engine
 
 
-def _first_line(error: OperationalError) -> str:
+_FULL, _READ_ONLY = "53100", "25006"
+"""PostgreSQL's own names for it."""
+
+
+def _refusal(error: DBAPIError) -> MicelioError:
+    """What a database that cannot be used means for whoever asked."""
+    cause = error.orig
+    state = getattr(cause, "sqlstate", "")
+    if state == _FULL or (cause is not None and disk.is_full(cause)):
+        return DiskFull(what="the database")
+    if state == _READ_ONLY or (cause is not None and disk.is_read_only(cause)):
+        return ReadOnly(what="the database")
+    return Unavailable(problem=f"The database did not answer: {_first_line(error)}.")
+
+
+def _first_line(error: DBAPIError) -> str:
     return str(error.orig or error).strip().splitlines()[0].rstrip(".")

@@ -10,6 +10,9 @@ MicelioError                     a sentence, a stable code, details as data (`vc
 ├── Conflict                     CONFLICT         conflict
 ├── RateLimited                  EXHAUSTED        rate.limited
 ├── Unavailable                  UNAVAILABLE      unavailable
+├── StoreFailed                  UNAVAILABLE      store.failed: nothing was changed (`vcs.errors`)
+│   ├── DiskFull                 UNAVAILABLE      disk.full: names what lies on that disk
+│   └── ReadOnly                 UNAVAILABLE      store.read_only: reads go on
 └── InternalError                (a bug)          internal: only doors make it, from a traceback they logged
 """
 
@@ -17,17 +20,20 @@ from typing import Any
 
 from vcs.errors import (
     CorruptObject,
+    DiskFull,
     FileTooLarge,
     InvalidInput,
     InvalidPath,
     Kind,
     MicelioError,
+    ReadOnly,
     StoreFailed,
 )
 
 __all__ = [
     "Conflict",
     "CorruptObject",
+    "DiskFull",
     "FileTooLarge",
     "Forbidden",
     "InternalError",
@@ -37,6 +43,7 @@ __all__ = [
     "MicelioError",
     "NotFound",
     "RateLimited",
+    "ReadOnly",
     "StoreFailed",
     "Unauthenticated",
     "Unavailable",

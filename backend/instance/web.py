@@ -1,5 +1,7 @@
 """What an instance says of itself: to balancers, scrapers, crawlers, clients and finders of holes."""
 
+import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from html import escape
@@ -19,12 +21,15 @@ from backend.core.errors import MicelioError, Unavailable
 from backend.organizations.models import Organization
 from backend.projects import access
 from backend.projects.models import Project
+from vcs.objects import new_id
 
 MINIMUM_CLIENT = "0.1.0"
 """The oldest `mic` that this instance understands."""
 
 SITEMAP_LIMIT = 50_000
 PING_SECONDS = 2
+WRITE_AGAIN_SECONDS = 60.0
+WRITING = "writing"
 
 Check = Callable[[], None]
 
@@ -37,10 +42,10 @@ def routes(forge: Forge) -> list[Route]:
 
     async def ready(request: Request) -> Response:
         found = await to_thread.run_sync(readiness, forge)
-        well = all(state == "ok" for state in found.values())
-        return JSONResponse(
-            {"status": "ok" if well else "unavailable", "checks": found}, 200 if well else 503, _FRESH
-        )
+        well = all(state == "ok" for name, state in found.items() if name != WRITING)
+        # Whoever can only read still answers most of what is asked, so a balancer must not drop it.
+        status = ("ok" if found[WRITING] == "ok" else "degraded") if well else "unavailable"
+        return JSONResponse({"status": status, "checks": found}, 200 if well else 503, _FRESH)
 
     async def metrics(request: Request) -> Response:
         body = await to_thread.run_sync(generate_latest)
@@ -79,11 +84,14 @@ _KEPT = {"Cache-Control": "public, max-age=300"}
 
 
 def readiness(forge: Forge) -> dict[str, str]:
-    """What this instance cannot work without, each "ok" or a sentence that names no secret."""
+    """What this instance cannot work without, each "ok" or a sentence that names no secret; and `writing`,
+    without which it takes no landings and still shows everything.
+    """
     checks: dict[str, Check] = {
         "database": forge.db.ping,
         "store": lambda: _list_nothing(forge),
         "bell": lambda: _ping_redis(forge),
+        WRITING: lambda: forge.part(_Writing, _Writing).check(forge),
     }
     return {name: _state(check) for name, check in checks.items()}
 
@@ -128,6 +136,35 @@ def _state(check: Check) -> str:
 def _list_nothing(forge: Forge) -> None:
     for _ in forge.store.list("health/"):
         pass
+
+
+class _Writing:
+    """Whether the store takes files, found out by writing one; asked again after a while only."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._asked: float | None = None
+        self._refusal: MicelioError | None = None
+
+    def check(self, forge: Forge) -> None:
+        """Raise what the store said when it was tried last."""
+        with self._lock:
+            again = WRITE_AGAIN_SECONDS if self._refusal is None else WRITE_AGAIN_SECONDS / 12
+            if self._asked is None or time.monotonic() - self._asked >= again:
+                self._refusal = _refusal_to_write(forge)
+                self._asked = time.monotonic()
+        if self._refusal is not None:
+            raise self._refusal.with_traceback(None)
+
+
+def _refusal_to_write(forge: Forge) -> MicelioError | None:
+    key = f"probes/{new_id()}"
+    try:
+        forge.store.put(key, [b"written to see whether that is possible"])
+        forge.store.delete(key)
+    except MicelioError as error:
+        return error
+    return None
 
 
 def _ping_redis(forge: Forge) -> None:

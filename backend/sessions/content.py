@@ -19,6 +19,7 @@ from backend.projects.models import Project
 from backend.sessions import access
 from backend.sessions.access import Deed
 from backend.sessions.models import StagedFile, WorkSession
+from vcs import disk
 from vcs.objects import Hasher, Kind, Object
 from vcs.reading import Reader
 from vcs.segments import LARGEST_BLOB
@@ -111,7 +112,10 @@ def staged_reader(ctx: Context, session: WorkSession, project: Project) -> Reade
 def _spool(forge: Forge) -> BinaryIO:  # type: ignore[type-arg,unused-ignore]
     # Beside the data: where temporary files are kept in memory, five gigabytes would not fit.
     folder = forge.settings.data / "uploads"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk.refusal(error, "uploads") from error
     return tempfile.SpooledTemporaryFile(max_size=IN_MEMORY, dir=folder)  # type: ignore[return-value]
 
 
@@ -121,7 +125,10 @@ def _spooled(spool: BinaryIO, chunks: Iterable[bytes]) -> int:  # type: ignore[t
         size += len(chunk)
         if size > LARGEST_BLOB:
             raise FileTooLarge(file="This file", limit=LARGEST_BLOB)
-        spool.write(chunk)
+        try:
+            spool.write(chunk)
+        except OSError as error:
+            raise disk.refusal(error, "uploads") from error
     return size
 
 

@@ -21,7 +21,7 @@ from sqlmodel import col, delete, select, update
 from backend.accounts.identity import still_good
 from backend.accounts.models import Account
 from backend.core.context import SYSTEM, Actor, Context, Forge
-from backend.core.errors import Conflict, MicelioError, NotFound
+from backend.core.errors import Conflict, MicelioError, NotFound, Unavailable
 from backend.core.events import fact
 from backend.core.operations import Mode, operation
 from backend.organizations.models import Organization
@@ -77,6 +77,16 @@ class NothingToLand(Conflict):
 
     code = "landing.empty"
     message = "Session {short} changes nothing yet, so there is nothing to land. Push something first."
+
+
+class LandedUnseen(Unavailable):
+    """It landed, and what this forge shows of it cannot be written yet."""
+
+    code = "landing.unseen"
+    message = (
+        "Landing {landing} happened and is safe, but the forge cannot show it yet ({problem}). "
+        "Ask again with the same id for the answer."
+    )
 
 
 @operation(
@@ -421,7 +431,11 @@ def _append(ctx: Context, draft: _Draft, proposal: Proposal) -> None:
             _withdraw(tx, proposal.landing, "")
         raise
     faults.reach("landing.before_catch_up")
-    projection.catch_up(ctx.forge, draft.project)
+    try:
+        projection.catch_up(ctx.forge, draft.project)
+    except MicelioError as error:
+        # It has happened. "Nothing was changed" is true of the rows alone, so it must not be said.
+        raise LandedUnseen(landing=proposal.landing, problem=error.sentence) from error
     faults.reach("landing.after_catch_up")
 
 

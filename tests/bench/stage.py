@@ -25,12 +25,20 @@ CHECKOUT = Path(__file__).parents[2]
 class Served:
     """A forge as `micelio serve` runs it, with an administrator and a finished session of the demo."""
 
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
+    def __init__(self, folder: Path, *, program: str = "micelio_app", **settings: str) -> None:
+        """`program` is the module that is run, `settings` go into its environment."""
+        self.port, self.grpc_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        ports = {"PORT": str(self.port), "GRPC_PORT": str(free_port())}
-        self._environment = os.environ | ports | {"MICELIO_DATA": str(folder)}
+        ports = {"PORT": str(self.port), "GRPC_PORT": str(self.grpc_port)}
+        self.environment = os.environ | ports | {"MICELIO_DATA": str(folder)} | settings
+        self._program = program
         self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The supervisor."""
+        assert self._process is not None
+        return self._process.pid
 
     def start(self) -> float:
         """Start it and return the seconds until it says that it runs."""
@@ -38,7 +46,7 @@ class Served:
         self._process = subprocess.Popen(
             self._command("serve"),
             cwd=CHECKOUT,
-            env=self._environment,
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -87,14 +95,14 @@ class Served:
         return subprocess.run(
             self._command(*words),
             cwd=CHECKOUT,
-            env=self._environment,
+            env=self.environment,
             capture_output=True,
             text=True,
             check=True,
         ).stdout
 
     def _command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "micelio_app", *words]
+        return [sys.executable, "-m", self._program, *words]
 
 
 class Stage:

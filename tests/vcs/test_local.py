@@ -1,5 +1,4 @@
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -8,8 +7,9 @@ import time
 
 import pytest
 
+from tests.disks import mounted
 from vcs import faults
-from vcs.errors import CorruptObject, StoreFailed
+from vcs.errors import CorruptObject, DiskFull, StoreFailed
 from vcs.local import LocalStore
 from vcs.store import ABSENT, Exists, Missing, Swapped, head_key
 
@@ -151,48 +151,33 @@ print(list((folder / "incoming").iterdir()))
     done = run_python(code, tmp_path / "store")
 
     failed, state, drafts = done.stdout.splitlines()
-    assert failed.endswith("Nothing was changed.")
+    assert failed.startswith("The disk that holds the store is full. Nothing was changed")
     assert state == "one ['pools/pool/heads/project']"
     assert drafts == "[]"
 
 
-def in_a_small_disk(folder, code):
-    """Run a story in a process whose store is on a disk of 3 MB."""
-    folder.mkdir()
-    mount = 'mount -t tmpfs -o size=3m none "$1" && shift && exec "$@"'
-    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh", folder]
-    return subprocess.run(
-        [*command, sys.executable, "-c", STORY + code, folder / "store"], capture_output=True, text=True
-    )
-
-
-def can_mount(tmp_path):
-    return shutil.which("unshare") and in_a_small_disk(tmp_path / "probe", "").returncode == 0
-
-
 def test_a_full_disk_refuses_and_keeps_what_was(tmp_path):
-    if not can_mount(tmp_path):
-        pytest.skip("this machine lets nobody mount a small disk")
-    code = """
-head, number = store.swap_head("pool", "project", None, b"0"), 0
-try:
-    while True:
-        files = {f"f/{number}": b"x" * 200_000}
-        head = store.swap_head("pool", "project", head.version, b"%d" % (number + 1), files)
-        number += 1
-except StoreFailed as error:
-    print(error)
-body, version = store.read_head("pool", "project")
-print(body == b"%d" % number, version == head.version, number > 2)
-print(sum(1 for _ in store.list("f/")) == number, len(store.get("f/0")))
-"""
-    done = in_a_small_disk(tmp_path / "small", code)
+    with mounted(tmp_path / "disk") as disk:
+        folder = disk.folder / "store"
+        store = LocalStore(folder)
+        first = store.swap_head(POOL, PROJECT, ABSENT, b"one", {"f/0": b"x" * 200_000})
+        with disk.full():
+            if not disk.whole:
+                store.close()
+            with pytest.raises(
+                DiskFull, match=r"The disk that holds the store is full\. Nothing was changed"
+            ):
+                store.swap_head(POOL, PROJECT, first.version, b"two", {"f/1": b"x" * 200_000})
+            with pytest.raises(DiskFull):
+                store.put("large", [LARGE])
+            assert store.read_head(POOL, PROJECT) == (b"one", first.version)
+            assert [listed.key for listed in store.list("")] == ["f/0", head_key(POOL, PROJECT)]
+            if not disk.whole:
+                store.close()
 
-    assert done.stdout.splitlines() == [
-        "The store could not be used: database or disk is full. Nothing was changed.",
-        "True True True",
-        "True 200000",
-    ], done.stderr
+        assert isinstance(store.swap_head(POOL, PROJECT, first.version, b"two", {"f/1": LARGE}), Swapped)
+        assert list((folder / "incoming").iterdir()) == []
+        store.close()
 
 
 def test_a_damaged_head_is_named_not_believed(tmp_path):

@@ -1,0 +1,21 @@
+"""`python -m tests.soak [MINUTES]`: soak a forge, print the table, and fail when something was lost."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.soak.soaking import Plan, soak
+
+
+def main(minutes: float) -> int:
+    """Run it; the exit code is 0 when nothing was lost, doubled or broken."""
+    with tempfile.TemporaryDirectory(prefix="micelio-soak-") as folder:
+        outcome = soak(Path(folder) / "data", Plan(seconds=60 * minutes))
+    print(outcome)
+    for sentence in outcome.wrong[:50]:
+        print(f"WRONG  {sentence}")
+    return 1 if outcome.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(float(sys.argv[1]) if len(sys.argv) > 1 else 10))
