@@ -6,16 +6,18 @@ walked from its tree, so the live set stays closed: what is in it reaches only w
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from vcs.conflicts import Conflict, merge
-from vcs.errors import Kind as ErrorKind
-from vcs.errors import MicelioError
+from vcs.errors import MalformedObject
 from vcs.git.translate import ids_in
+from vcs.index import Located
+from vcs.lists import encode_changes_list
 from vcs.live import fold, live_segments
-from vcs.log import TAIL_LIMIT, Head, Record, RecordKind, SegmentRef
+from vcs.log import INLINE_REFS, TAIL_LIMIT, Head, Record, RecordKind, RefChange, SegmentRef
 from vcs.objects import (
     EMPTY_TREE,
     Commit,
@@ -27,13 +29,27 @@ from vcs.objects import (
     parse_tree,
     signature,
 )
+from vcs.pushes import (
+    Incoming,
+    Live,
+    MissingObjects,
+    NotFastForward,
+    Push,
+    RefsMoved,
+    TrunkNameTaken,
+    WrongKind,
+    is_ancestor,
+    steps_between,
+)
 from vcs.reading import content_at
 from vcs.repository import Repository
 from vcs.segments import NO_SHA1, IndexEntry, name_hash, write_segment
+from vcs.sha1s import Sha1s, Sha1Taken, Written
 from vcs.staging import StagedFile, StagedReader, with_sha1s
 from vcs.store import Missing
 
 __all__ = [
+    "Asked",
     "Landed",
     "MissingObjects",
     "Overlapping",
@@ -46,34 +62,6 @@ __all__ = [
 
 # Staged files of up to so many plain bytes are copied into the batch's segment, others join the tail.
 SMALL_FILE = 1 << 20
-
-
-class MissingObjects(MicelioError):
-    """A landing names objects that nobody sent; `ids` are to be sent, then it may be tried again."""
-
-    kind = ErrorKind.INVALID
-    code = "objects.missing"
-    message = "{count} objects that this landing needs are not here, {first} first; send them and land again."
-
-    def __init__(self, ids: Iterable[str]) -> None:
-        missing = sorted(set(ids))
-        super().__init__(ids=missing, count=len(missing), first=missing[0])
-
-
-class WrongKind(MicelioError):
-    """A tree names an object as something that it is not."""
-
-    kind = ErrorKind.INVALID
-    code = "objects.wrong_kind"
-    message = "The object {id} stands where a {expected} belongs, but it is a {found}."
-
-
-class Sha1Taken(MicelioError):
-    """git would give this object the name of another one."""
-
-    kind = ErrorKind.INVALID
-    code = "object.sha1_collision"
-    message = "The object {id} has the SHA-1 {sha1}, which another object here has already."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,17 +92,25 @@ class Proposal:
     again: bool = False
 
 
+Asked = Proposal | Push
+"""What a batch decides on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """A landing that has happened: its position, its record in the log, its commit and tree."""
+    """A landing that has happened: the last of its positions, its record in the log, the trunk's commit
+    and tree. `first` is the first of its positions; one that only moves other refs has none, and
+    says where the trunk stood.
+    """
 
     landing: str
     position: int
     sequence: int
     record: str
-    commit: str
+    commit: str | None
     tree: str
     at: datetime
+    first: int | None
 
 
 class Overlapping(Exception):
@@ -141,6 +137,18 @@ class _Needs:
     hints: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Where one landing leaves trunk and refs, and what its record says of that."""
+
+    main: str | None
+    tree: str
+    trunk: tuple[str | None, str] | None = None
+    positions: tuple[int, int] | None = None
+    refs: tuple[RefChange, ...] = ()
+    trunk_name: tuple[str, str] | None = None
+
+
 class Plan:
     """The state a batch is decided against, beginning with HEAD, and what is to be written."""
 
@@ -154,26 +162,32 @@ class Plan:
         # A clock may run behind that of the node that landed last.
         self.at = max(at, last.at) if last else at
         self._main = head.main
+        self._trunk = head.trunk
         self._tree = repository.commit(head.main).tree if head.main else EMPTY_TREE
         self._position = head.position
         self._sequence = head.sequence
         self._record = head.record
         self._added: dict[str, Object] = {}
-        self._written: list[tuple[Object, bytes, int]] = []
+        self._written: list[Written] = []
         self._files: dict[str, StagedFile] = {}
         self._sha1s = known_sha1s
-        self._taken: dict[bytes, str] = {}
+        self._taken = Sha1s(repository.index)
+        self._refs: dict[str, str | None] = {}
         self._kinds = _Kinds(repository)
         self._condemned = frozenset(name.key for name in head.condemned)
         self.landed: list[Landed] = []
 
-    def decide(
-        self, proposal: Proposal, summary: Object, staged: Sequence[StagedFile], most_files: int
-    ) -> Landed:
+    def decide(self, asked: Asked, summary: Object, staged: Sequence[StagedFile], most_files: int) -> Landed:
         """Add one landing to the plan. When this raises, the plan is as it was before."""
         files = [file for file in staged if file[0].key not in self._condemned]
-        reader = _Reader(self._repository, self._added, self._kinds, proposal.objects, files)
-        base = self._base_tree(proposal.base)
+        joining = list(self._files.values())
+        reader = _Reader(self._repository, self._added, self._kinds, asked.objects, files, joining)
+        if isinstance(asked, Push):
+            return self._decide_push(asked, summary, reader, files, most_files)
+        return self._decide_tree(asked, summary, reader, most_files)
+
+    def _decide_tree(self, proposal: Proposal, summary: Object, reader: "_Reader", most_files: int) -> Landed:
+        base = self._base_tree(proposal.base, reader)
         # First what the proposal itself names, so that all that is missing is told at once.
         needs = self._needs(reader, proposal.tree, base)
         merged = merge(reader, base, self._tree, proposal.tree)
@@ -182,28 +196,170 @@ class Plan:
         if merged.tree != proposal.tree:
             reader.add(merged.objects)
             needs = self._needs(reader, merged.tree, self._tree)
+        self._check_room(needs, most_files)
+        commit = self._commit(proposal, merged.tree)
+        step = _Step(
+            main=commit.id,
+            tree=merged.tree,
+            trunk=(self._main, commit.id),
+            positions=(self._position + 1, self._position + 1),
+        )
+        # They were found from the top; the other way round each comes after what it names.
+        needs.objects = dict(reversed(needs.objects.items()))
+        needs.objects[commit.id] = commit
+        return self._take(proposal, summary, reader, needs, step)
+
+    def _decide_push(
+        self,
+        push: Push,
+        summary: Object,
+        reader: "_Reader",
+        files: Sequence[StagedFile],
+        most_files: int,
+    ) -> Landed:
+        self._check_refs(push)
+        needs, incoming = self._needs_of_push(push, reader, files)
+        moves = [push.trunk[1]] if push.trunk else []
+        moves += [change.new for change in push.refs if change.new]
+        self._check_targets(moves, push, incoming)
+        incoming.examine(self._live(), names=not push.accept_names)
+        self._check_room(needs, most_files)
+        reader.take(incoming)
+        step = self._step(push, reader)
+        return self._take(push, summary, reader, needs, step)
+
+    def _check_refs(self, push: Push) -> None:
+        """Every ref stands where whoever moves it believes, and the trunk is none of them."""
+        now = self._refs_now([change.name for change in push.refs])
+        moved = [change.name for change in push.refs if now.get(change.name) != change.old]
+        if push.trunk is not None and push.trunk[0] != self._main:
+            moved.insert(0, self._trunk)
+        name = push.trunk_name or self._trunk
+        if any(change.name == name and change.new for change in push.refs):
+            raise TrunkNameTaken(name=name)
+        if name != self._trunk and self._refs_now([name]):
+            raise TrunkNameTaken(name=name)
+        if moved:
+            raise RefsMoved(moved)
+
+    def _refs_now(self, names: Sequence[str]) -> dict[str, str]:
+        found = self._repository.index.refs_named([name for name in names if name not in self._refs])
+        found.update((name, id) for name in names if (id := self._refs.get(name)))
+        return found
+
+    def _needs_of_push(
+        self, push: Push, reader: "_Reader", files: Sequence[StagedFile]
+    ) -> tuple[_Needs, Incoming]:
+        """What a push adds: what came along, small files copied, long ones taken whole."""
+        needs = _Needs()
+        own: list[Object] = list(push.objects)
+        # What joined ahead of the rest is live by now.
+        live = self._repository.index.files_among([ref.key for ref, _ in files])
+        for ref, footer in files:
+            if ref.key in live:
+                continue
+            if sum(frame.plain for frame in footer.frames) <= SMALL_FILE:
+                own += [Object(entry.kind, entry.id, reader.content(entry.id)) for entry in footer.entries]
+            elif not self._repository.staged.exists(ref):
+                raise MissingObjects([footer.entries[0].id])
+            else:
+                needs.files[ref.key] = (ref, footer)
+        incoming = Incoming(self._repository.store, own, list(needs.files.values()))
+        self._kinds.learn(list(incoming.own))
+        for id, object in incoming.own.items():
+            if id not in self._added and self._kinds.of(id) is None:
+                needs.objects[id] = object
+        return needs, incoming
+
+    def _check_targets(self, ids: Sequence[str], push: Push, incoming: Incoming) -> None:
+        commits = {push.trunk[1]} if push.trunk else set()
+        commits |= {change.new for change in push.refs if change.new and change.name[:11] == "refs/heads/"}
+        missing = []
+        for id in ids:
+            kind = incoming.kind_of(id) or self._kind_here(id)
+            if kind is None:
+                missing.append(id)
+            elif id in commits and kind is not Kind.COMMIT:
+                raise WrongKind(id=id, expected=Kind.COMMIT.word, found=kind.word)
+        if missing:
+            raise MissingObjects(missing)
+
+    def _kind_here(self, id: str) -> Kind | None:
+        """What an object of the live set, or of the batch so far, is."""
+        if id == EMPTY_TREE:
+            return Kind.TREE
+        return self._kinds_here([id]).get(id)
+
+    def _kinds_here(self, ids: Sequence[str]) -> dict[str, Kind]:
+        self._kinds.learn(ids)
+        found: dict[str, Kind] = {}
+        for id in ids:
+            made = self._added.get(id)
+            kind = made.kind if made else self._kinds.of(id)
+            if kind is None:
+                entries = (footer.find(id) for _, footer in self._files.values())
+                kind = next((entry.kind for entry in entries if entry), None)
+            if kind is not None:
+                found[id] = kind
+        return found
+
+    def _live(self) -> Live:
+        def sha1s(asked: Sequence[bytes]) -> set[bytes]:
+            found = set(self._repository.index.ids_of(asked))
+            found |= {sha1 for _, sha1, _ in self._written}
+            for _, footer in self._files.values():
+                found |= {row[1] for row in footer.entries.rows()} & set(asked)
+            return found
+
+        def sha1s_of(objects: Iterable[Object]) -> set[bytes]:
+            return {sha1 for _, sha1 in with_sha1s(list(objects), self._repository.sha1_of)}
+
+        return Live(self._kinds_here, sha1s, sha1s_of)
+
+    def _step(self, push: Push, reader: "_Reader") -> "_Step":
+        """Where a push leaves trunk and refs."""
+        name = push.trunk_name if push.trunk_name != self._trunk else None
+        step = _Step(
+            main=self._main,
+            tree=self._tree,
+            refs=tuple(push.refs),
+            trunk_name=(self._trunk, name) if name else None,
+        )
+        if push.trunk is None:
+            return step
+        old, new = push.trunk
+        if old == new:
+            return step
+        if old is not None and not push.forced and not is_ancestor(old, new, reader.commit):
+            raise NotFastForward(name=self._trunk.removeprefix("refs/heads/"))
+        commit = reader.commit(new)
+        assert commit is not None, "its kind was looked at"
+        steps = steps_between(old, new, reader.commit)
+        positions = (self._position + 1, self._position + steps)
+        return replace(step, main=new, tree=commit.tree, trunk=push.trunk, positions=positions)
+
+    def _check_room(self, needs: _Needs, most_files: int) -> None:
         if len(self._files | needs.files) > most_files:
             raise TooManyFiles([ref for ref, _ in needs.files.values()])
-        commit = self._commit(proposal, merged.tree)
-        record = self._make_record(proposal, summary, commit)
-        # They were found from the top; the other way round each comes after what it names.
-        objects = [*reversed(needs.objects.values()), commit, summary, record]
-        written = self._with_sha1s(objects, reader, {**needs.hints, **proposal.hints})
-        self._check_sha1s(written, needs.files.values())
-        return self._accept(proposal, written, needs, commit, record, merged.tree)
 
-    def _base_tree(self, base: str | None) -> str:
+    def _take(self, asked: Asked, summary: Object, reader: "_Reader", needs: _Needs, step: "_Step") -> Landed:
+        record, listed = self._make_record(asked, summary, step)
+        objects = [*needs.objects.values(), summary, *listed, record]
+        written = self._with_sha1s(objects, reader, {**needs.hints, **asked.hints})
+        coming = self._taken.check(written, [footer for _, footer in needs.files.values()])
+        self._taken.take(coming)
+        return self._accept(asked, written, needs, step, record)
+
+    def _base_tree(self, base: str | None, reader: "_Reader") -> str:
         if base is None:
             return EMPTY_TREE
-        made = self._added.get(base)
-        if made is not None:
-            return parse_commit(made.content).tree
-        kind = self._kinds.of(base)
+        kind = self._kind_here(base)
         if kind is None:
             raise MissingObjects([base])
-        if kind is not Kind.COMMIT:
+        commit = reader.commit(base) if kind is Kind.COMMIT else None
+        if commit is None:
             raise WrongKind(id=base, expected=Kind.COMMIT.word, found=kind.word)
-        return self._repository.commit(base).tree
+        return commit.tree
 
     def _needs(self, reader: "_Reader", tree: str, known: str) -> _Needs:
         """All that a tree names and the live set lacks, `known` being a tree that is complete.
@@ -277,26 +433,34 @@ class Plan:
         )
         return Object.of(Kind.COMMIT, encode_commit(commit))
 
-    def _make_record(self, proposal: Proposal, summary: Object, commit: Object) -> Object:
-        position = self._position + 1
-        return Record(
-            kind=proposal.kind,
+    def _make_record(self, asked: Asked, summary: Object, step: "_Step") -> tuple[Object, list[Object]]:
+        """The record, and the list of refs it names when there are many of them."""
+        refs: tuple[RefChange, ...] | str = step.refs
+        listed: list[Object] = []
+        if len(step.refs) > INLINE_REFS:
+            listed.append(Object.of(Kind.LIST, encode_changes_list(step.refs)))
+            refs = listed[0].id
+        record = Record(
+            kind=asked.kind,
             project=self.head.project,
             sequence=self._sequence + 1,
             previous=self._record,
             at=self.at,
-            landing=proposal.landing,
-            session=proposal.session,
-            revision=proposal.revision,
-            actor=proposal.actor,
-            trunk=(self._main, commit.id),
-            positions=(position, position),
+            landing=asked.landing,
+            session=asked.session,
+            revision=asked.revision,
+            actor=asked.actor,
+            trunk=step.trunk,
+            positions=step.positions,
+            refs=refs,
             summary=summary.id,
-        ).to_object()
+            trunk_name=step.trunk_name,
+        )
+        return record.to_object(), listed
 
     def _with_sha1s(
         self, objects: Sequence[Object], reader: "_Reader", hints: Mapping[str, int]
-    ) -> list[tuple[Object, bytes, int]]:
+    ) -> list[Written]:
         def sha1_of(id: str) -> bytes:
             sha1 = self._sha1s.get(id)
             if sha1 is None:
@@ -305,38 +469,28 @@ class Plan:
 
         return [(object, sha1, hints.get(object.id, 0)) for object, sha1 in with_sha1s(objects, sha1_of)]
 
-    def _check_sha1s(self, written: Sequence[tuple[Object, bytes, int]], files: Iterable[StagedFile]) -> None:
-        new = list(self._new_sha1s(written, files))
-        live = self._repository.index.ids_of([sha1 for _, sha1 in new])
-        for id, sha1 in new:
-            if self._taken.get(sha1, id) != id or live.get(sha1, id) != id:
-                raise Sha1Taken(id=id, sha1=sha1.hex())
-
-    def _new_sha1s(
-        self, written: Sequence[tuple[Object, bytes, int]], files: Iterable[StagedFile]
-    ) -> Iterator[tuple[str, bytes]]:
-        yield from ((object.id, sha1) for object, sha1, _ in written if sha1 != NO_SHA1)
-        for _, footer in files:
-            yield from ((entry.id, entry.sha1) for entry in footer.entries if entry.sha1 != NO_SHA1)
-
     def _accept(
-        self,
-        proposal: Proposal,
-        written: list[tuple[Object, bytes, int]],
-        needs: _Needs,
-        commit: Object,
-        record: Object,
-        tree: str,
+        self, asked: Asked, written: list[Written], needs: _Needs, step: "_Step", record: Object
     ) -> Landed:
         self._written += written
         self._added.update((object.id, object) for object, _, _ in written)
         self._sha1s.update((object.id, sha1) for object, sha1, _ in written)
-        self._taken.update((sha1, id) for id, sha1 in self._new_sha1s(written, needs.files.values()))
         self._files |= needs.files
-        self._main, self._tree, self._record = commit.id, tree, record.id
-        self._position += 1
+        self._main, self._tree, self._record = step.main, step.tree, record.id
+        self._refs.update((change.name, change.new) for change in step.refs)
+        self._trunk = step.trunk_name[1] if step.trunk_name else self._trunk
+        first, self._position = step.positions or (None, self._position)
         self._sequence += 1
-        landed = Landed(proposal.landing, self._position, self._sequence, record.id, commit.id, tree, self.at)
+        landed = Landed(
+            asked.landing,
+            self._position,
+            self._sequence,
+            record.id,
+            self._main,
+            self._tree,
+            self.at,
+            first,
+        )
         self.landed.append(landed)
         return landed
 
@@ -351,6 +505,7 @@ class Plan:
             sequence=self._sequence,
             record=self._record,
             position=self._position,
+            trunk=self._trunk,
             main=self._main,
             tail=(*head.tail, *joining, SegmentRef.of(key, body)),
         )
@@ -416,12 +571,15 @@ class _Reader:
         kinds: _Kinds,
         own: Iterable[Object],
         files: Sequence[StagedFile],
+        joining: Sequence[StagedFile],
     ) -> None:
         self._repository = repository
         self._added = added
         self._kinds = kinds
         self.own = {object.id: object for object in own}
         self._staged = StagedReader(repository, files)
+        self._joining = StagedReader(repository, joining)
+        self._incoming: Incoming | None = None
         self._parsed: dict[str, tuple[Entry, ...]] = {}
 
     def add(self, objects: Iterable[Object]) -> None:
@@ -430,7 +588,19 @@ class _Reader:
 
     def is_new(self, id: str) -> bool:
         """Whether what this object names has to be looked at: live objects name live ones."""
-        return id not in self._added and self._kinds.of(id) is None
+        known = id in self._added or self._kinds.of(id) is not None
+        return not known and self._joining.locate_staged(id) is None
+
+    def take(self, incoming: Incoming) -> None:
+        """Know where each object of a push is."""
+        self._incoming = incoming
+        self.own = incoming.own
+
+    def commit(self, id: str) -> Commit | None:
+        """What a commit says; None for one that cannot be read, of which git's own bytes are kept."""
+        with suppress(MalformedObject):
+            return parse_commit(self.content(id))
+        return None
 
     def staged_file(self, id: str) -> tuple[StagedFile, IndexEntry] | None:
         """The staged file that has this object, and its entry there."""
@@ -456,7 +626,7 @@ class _Reader:
         made = self.own.get(id) or self._added.get(id)
         if made is not None:
             return made.content
-        located = self._repository.locate(id) or self._staged.locate_staged(id)
+        located = self._located(id)
         if located is None:
             raise MissingObjects([id])
         try:
@@ -464,12 +634,21 @@ class _Reader:
         except Missing as error:
             raise MissingObjects([id]) from error
 
+    def _located(self, id: str) -> Located | None:
+        file = self._incoming.file_of(id) if self._incoming else None
+        if file is not None:
+            entry = file[1].find(id)
+            return entry and Located(file[0].key, entry, file[1].frames[entry.frame :])
+        return (
+            self._repository.locate(id) or self._staged.locate_staged(id) or self._joining.locate_staged(id)
+        )
+
     def sha1_of(self, id: str) -> bytes:
         """git's SHA-1 of an object that is not among those to be written."""
         sha1 = self._repository.index.sha1_of(id)
         if sha1 is not None:
             return sha1
-        located = self._staged.locate_staged(id)
+        located = self._staged.locate_staged(id) or self._joining.locate_staged(id)
         if located is None:
             raise MissingObjects([id])
         return located.entry.sha1

@@ -14,7 +14,8 @@ from itertools import pairwise
 
 from vcs.collection import GRACE, YOUNG
 from vcs.errors import CorruptObject, MalformedObject, MicelioError
-from vcs.git.translate import git_sha1, ids_in
+from vcs.git.translate import git_sha1, ids_in, raw_ids
+from vcs.index import FIRST_TRUNK
 from vcs.lists import decode_changes_list, decode_erased_list, decode_moved_list, decode_refs_list
 from vcs.live import own_prefix, used_in_pool
 from vcs.log import Checkpoint, Head, HeadState, Record, RecordKind, SegmentRef, head_key
@@ -74,6 +75,7 @@ class _Examination:
         self.checkpoint: Checkpoint | None = None
         self.entries: dict[str, IndexEntry] = {}
         self.named: dict[str, tuple[str, ...]] = {}
+        self.named_by_sha1: dict[str, list[bytes]] = {}
         self.contents: dict[str, bytes] = {}
         self.records: list[tuple[str, Record]] = []
         self.erased: set[str] = set()
@@ -199,6 +201,8 @@ class _Examination:
         if entry.kind in (Kind.RECORD, Kind.LIST):
             return NO_SHA1
         self.named[entry.id] = tuple(ids_in(entry.kind, content))
+        if entry.kind is Kind.RAW:
+            self.named_by_sha1[entry.id] = raw_ids(content)
         return git_sha1(entry.kind, content, self._sha1_of)
 
     def _sha1_of(self, id: str) -> bytes:
@@ -232,6 +236,7 @@ class _Examination:
         self.records.reverse()
         yield from self._order()
         yield from self._trunk()
+        yield from self._trunk_name()
         yield from self._refs()
 
     def _order(self) -> Iterator[Fault]:
@@ -279,6 +284,22 @@ class _Examination:
             problem = f"it has {self.head.main} at {self.head.position}, the log {main} at {position}"
             yield Fault("head.main", self.head.key, problem)
 
+    def _trunk_name(self) -> Iterator[Fault]:
+        """Each renaming begins with the name the trunk had, and HEAD has the last."""
+        name = FIRST_TRUNK
+        for id, record in self.records:
+            if record.trunk_name is not None:
+                if record.trunk_name[0] != name:
+                    problem = f"it renames the trunk from {record.trunk_name[0]}, which was {name}"
+                    yield Fault("record.trunk_name", id, problem)
+                name = record.trunk_name[1]
+            refs = () if isinstance(record.refs, str) else record.refs
+            if name in {change.name for change in refs}:
+                yield Fault("record.refs", id, f"it moves {name} like another ref, which is the trunk")
+        if self.records and self.records[0][1].previous is None and self.head.trunk != name:
+            problem = f"its trunk is {self.head.trunk}, the log says {name}"
+            yield Fault("head.trunk", self.head.key, problem)
+
     def _refs(self) -> Iterator[Fault]:
         refs: dict[str, str] = {}
         for id, record in self.records:
@@ -324,6 +345,7 @@ class _Examination:
             pending.append((self.head.main, "HEAD"))
         pending += self._positions()
         pending += [(record.summary, f"record {id}") for id, record in self.records if record.summary]
+        yield from self._reached_by_sha1()
         seen: set[str] = set()
         while pending:
             id, by = pending.pop()
@@ -335,6 +357,18 @@ class _Examination:
             pending += [(named, id) for named in self.named.get(id, ())]
         if self.head.position and self.commits.get(self.head.position, self.head.main) != self.head.main:
             yield Fault("head.main", self.head.key, "its last position has another commit")
+
+    def _reached_by_sha1(self) -> Iterator[Fault]:
+        """What objects name that are kept in git's own bytes: unless something was erased, it is there."""
+        if not self.named_by_sha1 or self.erased:
+            return
+        there = {entry.sha1 for entry in self.entries.values()} | {EMPTY_TREE_SHA1}
+        for id, sha1s in self.named_by_sha1.items():
+            for sha1 in sha1s:
+                if sha1 not in there:
+                    yield Fault(
+                        "object.missing", sha1.hex(), f"no live object has this SHA-1, and {id} names it"
+                    )
 
     def _positions(self) -> Iterator[tuple[str, str]]:
         """The commit of each position as it is now, as far as they can be followed, and its record."""

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from vcs import disk
 from vcs.errors import CorruptObject
@@ -25,9 +25,9 @@ from vcs.log import Checkpoint, Head, HeadState, Record, RecordKind, SegmentRef
 from vcs.objects import Kind, format_time, parse_commit, parse_time
 from vcs.segments import NO_SHA1, Frame, IndexEntry, read_footer
 
-__all__ = ["Erased", "Index", "Located", "Position", "RecordRow", "Source"]
+__all__ = ["FIRST_TRUNK", "Erased", "Index", "Located", "Position", "RecordRow", "Source"]
 
-_FORMAT = 1
+_FORMAT = 2
 _SCHEMA = """
 create table state (one integer primary key check (one = 1), version text not null, head blob not null,
     sequence integer not null, checkpoint text);
@@ -43,12 +43,15 @@ create index records_by_session on records (session, revision) where session is 
 create table positions (position integer primary key, id blob not null, sequence integer not null);
 create index positions_by_id on positions (id);
 create table refs (name text primary key, id blob not null) without rowid;
+create table trunk_names (sequence integer primary key, name text not null);
 create table erased (id blob primary key, sequence integer not null) without rowid;
 """
-_TABLES = ("state", "segments", "objects", "records", "positions", "refs", "erased")
+_TABLES = ("state", "segments", "objects", "records", "positions", "refs", "trunk_names", "erased")
 _FRAME = struct.Struct(">QII")
 _PATIENCE = 30.0
 _WHAT = "the index"
+FIRST_TRUNK = "refs/heads/main"
+"""What a trunk is called until a record gives it another name."""
 
 
 class Located(NamedTuple):
@@ -272,6 +275,15 @@ class Index:
             rows = db.execute("select id from objects where kind = ?", (kind,))
             return [id.hex() for (id,) in rows]
 
+    def files_among(self, keys: Sequence[str]) -> set[str]:
+        """Those of these files that are live."""
+        found: set[str] = set()
+        with self._reading() as db:
+            for some in _hundreds(keys):
+                query = f"select key from segments where key in ({_marks(some)})"
+                found.update(key for (key,) in db.execute(query, some))
+        return found
+
     def commits_beginning(self, prefix: str) -> list[str]:
         """Ids of up to three live commits whose id or SHA-1 begins with these hex digits."""
         first, last = bytes.fromhex(prefix.ljust(64, "0")), bytes.fromhex(prefix.ljust(64, "f"))
@@ -319,6 +331,12 @@ class Index:
         with self._reading() as db:
             return [(position, sha1) for position, sha1 in db.execute(query, (after,))]
 
+    def position_at(self, sequence: int) -> int:
+        """The trunk's last position after the record of a sequence."""
+        with self._reading() as db:
+            row = db.execute("select max(last) from records where sequence <= ?", (sequence,)).fetchone()
+        return row[0] or 0
+
     def position_of(self, commit: str) -> int | None:
         """The last position that has this commit."""
         with self._reading() as db:
@@ -331,7 +349,23 @@ class Index:
         """The current refs by name, the trunk's not among them."""
         with self._reading() as db:
             rows = db.execute("select name, id from refs order by name").fetchall()
-        return {name.encode("latin-1").decode("utf-8", "surrogateescape"): id.hex() for name, id in rows}
+        return {_ref_name(stored): id.hex() for stored, id in rows}
+
+    def refs_named(self, names: Sequence[str]) -> dict[str, str]:
+        """Those of these refs that exist, the trunk's not among them."""
+        found: dict[str, str] = {}
+        with self._reading() as db:
+            for some in _hundreds([_stored_ref(name) for name in names]):
+                query = f"select name, id from refs where name in ({_marks(some)})"
+                found.update((_ref_name(stored), id.hex()) for stored, id in db.execute(query, some))
+        return found
+
+    def trunk_at(self, sequence: int) -> str:
+        """What the trunk was called after the record of a sequence."""
+        query = "select name from trunk_names where sequence <= ? order by sequence desc limit 1"
+        with self._reading() as db:
+            row = db.execute(query, (sequence,)).fetchone()
+        return _ref_name(row[0]) if row else FIRST_TRUNK
 
     def erased(self, id: str) -> Erased | None:
         """Whether and by which record an id was erased."""
@@ -476,16 +510,8 @@ class _Update:
             "insert into segments (key, in_tail, frames) values (?, 1, ?)", (ref.key, _packed(footer.frames))
         ).lastrowid
         rows = (
-            (
-                bytes.fromhex(entry.id),
-                None if entry.sha1 == NO_SHA1 else entry.sha1,
-                int(entry.kind),
-                number,
-                entry.frame,
-                entry.offset,
-                entry.length,
-            )
-            for entry in footer.entries
+            (id, None if sha1 == NO_SHA1 else sha1, kind, number, frame, offset, length)
+            for id, sha1, kind, _, frame, offset, length in footer.entries.rows()
         )
         try:
             self.db.executemany(_INSERT_OBJECT, rows)
@@ -540,6 +566,9 @@ class _Update:
                 format_time(record.at),
             ),
         )
+        if record.trunk_name is not None:
+            row = (record.sequence, _stored_ref(record.trunk_name[1]))
+            self.db.execute("insert into trunk_names (sequence, name) values (?, ?)", row)
         changes = record.refs
         if isinstance(changes, str):
             changes = decode_changes_list(self._content(changes), changes)
@@ -576,7 +605,7 @@ class _Update:
 
     def _settle_refs(self, refs: Mapping[str, str | None]) -> None:
         for name, id in refs.items():
-            stored = name.encode("utf-8", "surrogateescape").decode("latin-1")
+            stored = _stored_ref(name)
             if id is None:
                 self.db.execute("delete from refs where name = ?", (stored,))
             else:
@@ -597,11 +626,20 @@ _INSERT_OBJECT = (
 )
 
 
-def _hundreds(values: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+def _stored_ref(name: str) -> str:
+    # SQLite takes no lone surrogates, which stand for what is not UTF-8 in a name.
+    return name.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def _ref_name(stored: str) -> str:
+    return stored.encode("latin-1").decode("utf-8", "surrogateescape")
+
+
+def _hundreds(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
     return (values[at : at + 500] for at in range(0, len(values), 500))
 
 
-def _marks(values: Sequence[bytes]) -> str:
+def _marks(values: Sequence[Any]) -> str:
     return ",".join("?" * len(values))
 
 

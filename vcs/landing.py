@@ -18,14 +18,15 @@ from datetime import datetime
 from enum import Enum
 
 from vcs import faults
-from vcs.deciding import Landed, MissingObjects, Overlapping, Plan, Proposal, TooManyFiles, folded
+from vcs.deciding import Asked, Landed, MissingObjects, Overlapping, Plan, Proposal, TooManyFiles, folded
 from vcs.errors import InvalidInput, MicelioError
 from vcs.errors import Kind as ErrorKind
 from vcs.index import RecordRow
 from vcs.live import with_lists
 from vcs.log import Head, HeadState, Record, SegmentRef, segment_key
-from vcs.objects import Entry, Kind, Object
+from vcs.objects import EMPTY_TREE, Entry, Kind, Object
 from vcs.paths import quote
+from vcs.pushes import Push
 from vcs.repository import Repository, fence, summary_object
 from vcs.segments import BIG_BLOB
 from vcs.staging import StagedFile
@@ -44,6 +45,7 @@ __all__ = [
     "PermitGone",
     "ProjectNotOpen",
     "Proposal",
+    "Push",
     "fence",
 ]
 
@@ -142,7 +144,7 @@ _MOST_LOOKED_UP = 50
 class _Ticket:
     """One landing waiting in line, and what became of it."""
 
-    proposal: Proposal
+    proposal: Asked
     summary: Object
     size: int
     staged: Sequence[StagedFile]
@@ -194,13 +196,13 @@ class Batcher:
         self._sha1s: dict[str, bytes] = {}
         self._doubted: set[str] = set()
 
-    def land(self, proposal: Proposal) -> Landed:
+    def land(self, proposal: Asked) -> Landed:
         """Wait in line and land. The same landing id, or the same revision of a session, met again
         gets the answer it had.
 
-        Raises PathConflict, MissingObjects, ProjectNotOpen, PermitGone or LandingTaken when it did not
-        land, LandingUnknown when nobody can tell yet; StoreFailed means that nothing happened, so a
-        landing that was asked for before has to say so (`Proposal.again`).
+        Raises PathConflict, RefsMoved, NotFastForward, MissingObjects, ProjectNotOpen, PermitGone or
+        LandingTaken when it did not land, LandingUnknown when nobody can tell yet; StoreFailed means
+        that nothing happened, so a landing that was asked for before has to say so (`Proposal.again`).
         """
         ticket = self._ticket(proposal)
         with self._turn:
@@ -212,7 +214,7 @@ class Batcher:
                 self._step_down(ticket)
         return self._outcome(ticket)
 
-    def _ticket(self, proposal: Proposal) -> _Ticket:
+    def _ticket(self, proposal: Asked) -> _Ticket:
         try:
             summary = summary_object(proposal.summary)
         except ValueError as error:
@@ -374,17 +376,19 @@ class Batcher:
                 ticket.settle(self._answer(proposal, row))
         return pending
 
-    def _answer(self, proposal: Proposal, row: RecordRow) -> Landed | BaseException:
-        record = Record.decode(self._repository.read(row.id, Kind.RECORD), row.id)
+    def _answer(self, proposal: Asked, row: RecordRow) -> Landed | BaseException:
+        repository = self._repository
+        record = Record.decode(repository.read(row.id, Kind.RECORD), row.id)
         theirs = (record.session, record.actor)
-        commit = record.trunk[1] if record.trunk else None
         if row.landing == proposal.landing and theirs != (proposal.session, proposal.actor):
             return LandingTaken(landing=proposal.landing)
-        if commit is None or row.last is None:
-            return LandingTaken(landing=proposal.landing)
-        tree = self._repository.commit(commit).tree
         landing = record.landing or proposal.landing
-        return Landed(landing, row.last, row.sequence, row.id, commit, tree, row.at)
+        first, position = record.positions or (None, repository.index.position_at(row.sequence))
+        commit = repository.commit_at(position)
+        if commit is None:
+            return Landed(landing, position, row.sequence, row.id, None, EMPTY_TREE, row.at, first)
+        tree = repository.commit(commit).tree
+        return Landed(landing, position, row.sequence, row.id, commit, tree, row.at, first)
 
     def _plan(self, head: Head) -> Plan:
         if len(self._sha1s) > _MOST_SHA1S:
@@ -469,7 +473,7 @@ def _not_open(head: Head) -> ProjectNotOpen:
     return ProjectNotOpen(state=head.state.value)
 
 
-def _same(first: Proposal, second: Proposal) -> bool:
+def _same(first: Asked, second: Asked) -> bool:
     """Whether two landings are the same one, sent twice."""
     if first.landing == second.landing:
         return True

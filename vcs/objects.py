@@ -47,6 +47,7 @@ __all__ = [
     "parse_time",
     "parse_tree",
     "signature",
+    "tree_rows",
 ]
 
 
@@ -200,10 +201,15 @@ def parse_tree(content: bytes) -> tuple[Entry, ...]:
 
     Order and doubles are not judged: imported trees keep what history holds.
     """
-    found = _TREE_ENTRY.findall(content)
+    return tuple([Entry(mode, name, id.hex()) for mode, name, id in tree_rows(content)])
+
+
+def tree_rows(content: bytes) -> list[tuple[bytes, bytes, bytes]]:
+    """Mode, name and raw id of each entry in the order they are stored."""
+    found: list[tuple[bytes, bytes, bytes]] = _TREE_ENTRY.findall(content)
     if sum([len(mode) + len(name) + 34 for mode, name, _ in found]) != len(content):
         raise _malformed(Kind.TREE, content, f"the entry at byte {_first_gap(content)} is none, or cut off")
-    return tuple([Entry(mode, name, id.hex()) for mode, name, id in found])
+    return found
 
 
 _TREE_ENTRY = re.compile(rb"([0-7]{1,7}) ([^\0]+)\0(.{32})", re.DOTALL)

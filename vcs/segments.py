@@ -10,11 +10,10 @@ but what vouches for an object is only ever its id, checked on each read.
 
 import hashlib
 import struct
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
-from typing import NamedTuple, Self
+from itertools import accumulate
+from typing import NamedTuple, Self, overload
 
 import zstandard
 
@@ -28,6 +27,7 @@ __all__ = [
     "LARGEST_BLOB",
     "NO_SHA1",
     "BlobSegment",
+    "Entries",
     "Footer",
     "Frame",
     "IndexEntry",
@@ -61,6 +61,7 @@ _LEVEL = 3
 # Enough for the footer of most segments, so that one read finds trailer and footer.
 _TAIL_GUESS = 64 << 10
 _WITHOUT_SHA1 = frozenset({Kind.RECORD, Kind.LIST})
+_KINDS = frozenset(map(int, Kind))
 
 Read = Callable[[int, int], bytes]
 
@@ -85,17 +86,71 @@ class Frame(NamedTuple):
     plain: int
 
 
+class Entries(Sequence[IndexEntry]):
+    """The entries of a footer, sorted by id: kept as they are stored, and made when asked for.
+
+    A large import has hundreds of thousands of them, so what is remembered of each is its 73 bytes.
+    """
+
+    __slots__ = ("_packed",)
+
+    def __init__(self, packed: bytes) -> None:
+        self._packed = packed
+
+    @overload
+    def __getitem__(self, at: int) -> IndexEntry: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[IndexEntry]: ...
+
+    def __getitem__(self, at: int | slice) -> IndexEntry | Sequence[IndexEntry]:
+        if isinstance(at, slice):
+            return tuple(self)[at]
+        number = at + len(self) if at < 0 else at
+        if not 0 <= number < len(self):
+            raise IndexError(at)
+        return _entry(_ENTRY.unpack_from(self._packed, number * _ENTRY.size))
+
+    def __len__(self) -> int:
+        return len(self._packed) // _ENTRY.size
+
+    def __iter__(self) -> Iterator[IndexEntry]:
+        return map(_entry, _ENTRY.iter_unpack(self._packed))
+
+    def __eq__(self, other: object) -> bool:
+        return self._packed == other._packed if isinstance(other, Entries) else tuple(self) == other
+
+    def __hash__(self) -> int:
+        return hash(self._packed)
+
+    def rows(self) -> Iterator[tuple[bytes, bytes, int, int, int, int, int]]:
+        """The same entries with their ids as bytes and their kinds as numbers, for whoever needs all."""
+        return _ENTRY.iter_unpack(self._packed)
+
+    def find(self, id: bytes) -> IndexEntry | None:
+        """The entry of an id, None when there is none."""
+        low, high = 0, len(self)
+        while low < high:
+            middle = (low + high) // 2
+            at = middle * _ENTRY.size
+            if self._packed[at : at + 32] < id:
+                low = middle + 1
+            else:
+                high = middle
+        at = low * _ENTRY.size
+        return self[low] if self._packed[at : at + 32] == id else None
+
+
 @dataclass(frozen=True, slots=True)
 class Footer:
     """A segment's index: frames in file order, entries sorted by id."""
 
     frames: tuple[Frame, ...]
-    entries: tuple[IndexEntry, ...]
+    entries: Entries
 
     def find(self, id: str) -> IndexEntry | None:
         """The entry of an object, None when the segment does not hold it."""
-        at = bisect_left(self.entries, id, key=lambda entry: entry.id)
-        return self.entries[at] if at < len(self.entries) and self.entries[at].id == id else None
+        return self.entries.find(bytes.fromhex(id))
 
 
 def name_hash(path: bytes) -> int:
@@ -302,13 +357,16 @@ def _parse_footer(content: bytes) -> Footer:
         raise ValueError("its length does not fit its counts")
     return Footer(
         tuple(map(Frame._make, _FRAME.iter_unpack(content[_COUNT.size : middle]))),
-        tuple(
-            IndexEntry(id.hex(), sha1, Kind(kind), hint, frame, offset, length)
-            for id, sha1, kind, hint, frame, offset, length in _ENTRY.iter_unpack(
-                content[middle + _COUNT.size :]
-            )
-        ),
+        Entries(content[middle + _COUNT.size :]),
     )
+
+
+_Row = tuple[bytes, bytes, int, int, int, int, int]
+
+
+def _entry(row: _Row) -> IndexEntry:
+    id, sha1, kind, hint, frame, offset, length = row
+    return IndexEntry(id.hex(), sha1, Kind(kind), hint, frame, offset, length)
 
 
 def _check_footer(footer: Footer, end: int, name: str) -> None:
@@ -320,14 +378,17 @@ def _check_footer(footer: Footer, end: int, name: str) -> None:
     if at != end:
         raise _malformed(name, "its frames do not end where its footer begins")
     starts = list(accumulate((frame.plain for frame in footer.frames), initial=0))
-    for entry in footer.entries:
-        if entry.length == 0:
-            continue
-        fits = entry.frame < len(footer.frames) and entry.offset < footer.frames[entry.frame].plain
-        if not fits or starts[entry.frame] + entry.offset + entry.length > starts[-1]:
-            raise _malformed(name, f"its object {entry.id} lies outside of its frames")
-    if any(first.id >= second.id for first, second in pairwise(footer.entries)):
-        raise _malformed(name, "its entries are not sorted")
+    before = b""
+    for id, _, kind, _, number, offset, length in footer.entries.rows():
+        if kind not in _KINDS:
+            raise _malformed(name, f"its footer cannot be read (no kind has the number {kind})")
+        if length:
+            fits = number < len(footer.frames) and offset < footer.frames[number].plain
+            if not fits or starts[number] + offset + length > starts[-1]:
+                raise _malformed(name, f"its object {id.hex()} lies outside of its frames")
+        if id <= before:
+            raise _malformed(name, "its entries are not sorted")
+        before = id
 
 
 def _malformed(name: str, problem: str) -> MalformedObject:

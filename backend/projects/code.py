@@ -7,6 +7,7 @@ catches up first; a process that is ahead shows the older head, as every other d
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from sqlmodel import col, select
 
 from backend.core.context import Context, Forge
 from backend.core.errors import NotFound
-from backend.projects.models import Cursor, Landing, Project
+from backend.projects.models import Cursor, Landing, Project, Ref
+from vcs.index import FIRST_TRUNK
 from vcs.log import Record
 from vcs.objects import EMPTY_TREE
 from vcs.objects import Kind as ObjectKind
@@ -23,7 +25,7 @@ from vcs.reading import ErasedObject
 from vcs.repository import Repository, UnknownRef
 from vcs.store import Copies
 
-TRUNK = "refs/heads/main"
+MAIN = FIRST_TRUNK.removeprefix("refs/heads/")
 PURGED = "purged"
 """Name of the cursor that stands on the last purge whose rows are written."""
 MOST = 1 << 31
@@ -126,10 +128,12 @@ def last_landing(ctx: Context, project: str) -> Landing | None:
 
 def resolve(ctx: Context, project: Project, ref: str) -> Target:
     """What a ref means: @N, @-N, HEAD, a session, branch, tag or commit. NotFound, AmbiguousRef."""
-    if ref in ("", "HEAD", "main", TRUNK):
-        return _target(ref or "HEAD", last_landing(ctx, project.id))
+    if ref in ("", "HEAD"):
+        return _target("HEAD", last_landing(ctx, project.id))
     if match := _POSITION.fullmatch(ref):
         return _at_position(ctx, project, ref, int(match[2]), back=bool(match[1]))
+    if ref.removeprefix("refs/heads/") == trunk(ctx, project.id):
+        return _target(ref, last_landing(ctx, project.id))
     if _SESSION.fullmatch(ref) and (landing := _of_session(ctx, project.id, ref)):
         return _target(ref, landing)
     try:
@@ -139,6 +143,17 @@ def resolve(ctx: Context, project: Project, ref: str) -> Target:
             raise reader(ctx, project).missing(ref) from None
         raise NotFound(what=f"ref {ref!r} in this project") from None
     return Target(ref, found.commit, found.tree, found.position)
+
+
+def trunk(ctx: Context, project: str) -> str:
+    """The short name of the default branch, as far as the rows have followed the log."""
+    return trunks(ctx, [project]).get(project, MAIN)
+
+
+def trunks(ctx: Context, projects: Iterable[str]) -> dict[str, str]:
+    """The short names of the default branches that are not called `main`, by project."""
+    query = select(Ref).where(col(Ref.project).in_(list(projects)), Ref.name == "HEAD")
+    return {row.project: row.target.removeprefix("ref: refs/heads/") for row in ctx.db.exec(query)}
 
 
 def _at_position(ctx: Context, project: Project, ref: str, number: int, *, back: bool) -> Target:

@@ -122,7 +122,6 @@ def _begin(ctx: Context, row: Project, about: dict[str, Any]) -> None:
             actor=row.created_by,
             summary=about,
             at=row.created_at,
-            trunk=code.TRUNK,
         ).close()
 
 

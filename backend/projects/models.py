@@ -125,7 +125,9 @@ class PathLatest(SQLModel, table=True):
 
 
 class Ref(SQLModel, table=True):
-    """A branch or tag and the object it points at."""
+    """A branch or tag and the object it points at. A row `HEAD` with the target `ref: NAME` says what
+    the trunk is called where that is not `refs/heads/main`.
+    """
 
     __tablename__: ClassVar[str] = "refs"
     __table_args__ = PROJECTION

@@ -190,7 +190,9 @@ def _read(repository: Repository, project: str, after: int, last: int) -> list[_
         first, final = record.positions or (1, 0)
         rows = [_position(repository, project, record, told, n) for n in range(first, final + 1)]
         rewritten = _rewritten(repository, project, record) if record.kind is RecordKind.PURGE else None
-        steps.append(_Step(sequence, id, record, told, _moved_refs(repository, record), rows, rewritten))
+        steps.append(
+            _Step(sequence, id, record, told, _moved_refs(repository, sequence, record), rows, rewritten)
+        )
         positions += max(1, len(rows))
         if positions >= PER_TRANSACTION or sequence >= last:
             break
@@ -253,13 +255,23 @@ def _position(
         actor=record.actor,
         author=told.get("author", ""),
         agent=told.get("agent", ""),
-        goal=told.get("goal", ""),
+        goal=_goal(repository, record, told, position, commit),
         summary=told.get("summary", ""),
         files=len(changes),
         additions=sum(count.additions for count in counts),
         deletions=sum(count.deletions for count in counts),
     )
     return _Position(landing, [change.path for change in changes])
+
+
+def _goal(repository: Repository, record: Record, told: dict[str, Any], position: int, commit: str) -> str:
+    """What a position is for: the session's goal at the end of what it did, a commit's subject before."""
+    goal: str = told.get("goal", "")
+    ends = record.kind is RecordKind.PUSH and record.positions and record.positions[1] == position
+    if ends or record.kind not in (RecordKind.PUSH, RecordKind.IMPORT):
+        return goal
+    subject = repository.commit(commit).message.strip().partition(b"\n")[0].decode("utf-8", "replace")
+    return subject.replace("\0", "").strip() or goal
 
 
 def _rewritten(repository: Repository, project: str, purge: Record) -> _Rewritten:
@@ -337,20 +349,32 @@ def _upsert(ctx: Context, model: Any, key: tuple[str, ...], rows: Sequence[dict[
     ctx.db.connection().execute(statement, list(rows))
 
 
-def _moved_refs(repository: Repository, record: Record) -> list[tuple[str, str | None]]:
+def _moved_refs(repository: Repository, sequence: int, record: Record) -> list[tuple[str, str | None]]:
     changes = record.refs
     if isinstance(changes, str):
         changes = decode_changes_list(repository.read(changes, ObjectKind.LIST), changes)
-    moved: list[tuple[str, str | None]] = [(change.name, change.new) for change in changes]
+    moved: list[tuple[str, str | None]] = []
+    if record.trunk_name is not None:
+        moved += [(record.trunk_name[0], None), ("HEAD", f"ref: {record.trunk_name[1]}")]
+    moved += [(change.name, change.new) for change in changes]
+    trunk = repository.index.trunk_at(sequence)
     if record.trunk is not None:
-        moved.append((code.TRUNK, record.trunk[1]))
+        moved.append((trunk, record.trunk[1]))
+    elif record.trunk_name is not None:
+        moved.append((trunk, repository.commit_at(repository.index.position_at(sequence))))
     return moved
 
 
 def _write_refs(ctx: Context, project: str, moved: Sequence[tuple[str, str | None]]) -> None:
+    # A name that is no UTF-8 is a name all the same; a column holds text only.
+    moved = [(_as_text(name), target) for name, target in moved]
     gone = [name for name, target in moved if target is None]
     if gone:
         ctx.db.exec(delete(Ref).where(col(Ref.project) == project, col(Ref.name).in_(gone)))
     rows = [{"project": project, "name": name, "target": target} for name, target in moved if target]
     if rows:
         _upsert(ctx, Ref, ("project", "name"), rows)
+
+
+def _as_text(name: str) -> str:
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -181,6 +181,7 @@ class _Around:
     running: Mapping[str, int]
     forks: Mapping[str, int]
     origins: Mapping[str, str]
+    trunks: Mapping[str, str]
 
 
 def _around(ctx: Context, projects: Sequence[Project]) -> _Around:
@@ -201,6 +202,7 @@ def _around(ctx: Context, projects: Sequence[Project]) -> _Around:
         running=_running(ctx, ids),
         forks={parent: count for parent, count in ctx.db.exec(forks) if parent},
         origins={p.id: addresses[p.forked_from] for p in projects if p.forked_from in addresses},
+        trunks=code.trunks(ctx, ids),
     )
 
 
@@ -255,7 +257,7 @@ def _summary(
         protect_main_branch=found.protect_main_branch,
         who_may_propose=found.who_may_propose,
         session_visibility=found.session_visibility,
-        default_branch=code.TRUNK.removeprefix("refs/heads/"),
+        default_branch=around.trunks.get(found.id, code.MAIN),
         position=newest.position if newest else 0,
         commit=newest.commit if newest else None,
         tree=newest.tree if newest else EMPTY_TREE,

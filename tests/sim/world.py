@@ -20,10 +20,11 @@ from greenlet import getcurrent, greenlet
 
 from tests.sim.nodes import START, FlakyStore, Node, SimIndex, SimRepository
 from tests.sim.scheduler import Crash, Scheduler
-from tests.vcs.logs import proposal
+from tests.vcs.logs import proposal, push
 from vcs import deciding, segments
 from vcs.collection import Collected, collect
 from vcs.compaction import compact
+from vcs.deciding import Asked
 from vcs.doctor import verify
 from vcs.errors import CorruptObject, MicelioError, StoreFailed
 from vcs.forks import ParentGone, delete_project, fork_project
@@ -38,9 +39,20 @@ from vcs.landing import (
     fence,
 )
 from vcs.live import HeadNeverRests
-from vcs.log import Checkpoint, Head, HeadState, Record, RecordKind, SegmentRef, head_key, segment_key
-from vcs.objects import Kind, Object, new_id
+from vcs.log import (
+    Checkpoint,
+    Head,
+    HeadState,
+    Record,
+    RecordKind,
+    RefChange,
+    SegmentRef,
+    head_key,
+    segment_key,
+)
+from vcs.objects import Commit, Kind, Object, encode_commit, new_id
 from vcs.purge import purge
+from vcs.pushes import Push, RefsMoved
 from vcs.reading import ErasedObject
 from vcs.repository import ProjectExists, summary_object
 from vcs.segments import NO_SHA1, read_footer, write_segment
@@ -273,13 +285,15 @@ class World:
                 asked, node = replace(asked, again=True), self.node()
         # The permit stays; the sweeper will see.
 
-    def _asked(self, repository: SimRepository, head: Head) -> Proposal:
+    def _asked(self, repository: SimRepository, head: Head) -> Asked:
         rng = self.rng
         self.count += 1
         path = b"shared" if rng.random() < 0.3 else b"own/%d" % self.count
         content = b"%d of a file that is longer than a line" % self.count
         asked = proposal(repository, head.main, {path: content})
         made = Object.of(Kind.BLOB, content)
+        if self.count % 4 == 0 and head.main is not None:
+            asked = self._pushed(asked, head.main, f"refs/heads/{self.count % 8}")
         if rng.random() < (0.7 if "collect" in self.kinds else 0.2):
             keys = repository.stage([made])
             rest = [each for each in asked.objects if each.id != made.id]
@@ -290,7 +304,21 @@ class World:
         self._sent = getattr(self, "_sent", {}) | {asked.landing: made}
         return asked
 
-    def _try(self, asked: Proposal, node: Node, project: str) -> str | int | None:
+    def _pushed(self, asked: Proposal, main: str, name: str) -> Push:
+        """The same change as a commit that was made elsewhere, and a branch with it."""
+        who = b"Grace <grace@example.org> 1700000000 +0000"
+        commit = Commit(asked.tree, (main,), who, who, b"pushed\n")
+        made = Object.of(Kind.COMMIT, encode_commit(commit))
+        return push(
+            [*asked.objects, made],
+            landing=asked.landing,
+            session=asked.session,
+            revision=1,
+            trunk=(main, made.id),
+            refs=[RefChange(name, None, made.id)],
+        )
+
+    def _try(self, asked: Asked, node: Node, project: str) -> str | int | None:
         try:
             try:
                 return node.batcher(project).land(asked).position
@@ -306,7 +334,7 @@ class World:
         except PermitGone:
             # The sweeper's affair.
             return None
-        except (PathConflict, ProjectNotOpen, MissingObjects) as error:
+        except (PathConflict, RefsMoved, ProjectNotOpen, MissingObjects) as error:
             return f"refused: {error.code}"
         except ErasedObject:
             return "refused: erased"

@@ -1,18 +1,29 @@
 """Small worlds for tests of version control: trees in memory, and projects on a store."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from vcs import overlay
 from vcs.doctor import Fault, verify
-from vcs.landing import Batcher, Proposal
-from vcs.objects import EMPTY_TREE, Entry, Kind, Object, encode_tree, new_id, object_id, parse_tree
+from vcs.landing import Batcher, Proposal, Push
+from vcs.objects import (
+    EMPTY_TREE,
+    Commit,
+    Entry,
+    Kind,
+    Object,
+    encode_commit,
+    encode_tree,
+    new_id,
+    object_id,
+    parse_tree,
+)
 from vcs.repository import Repository
 from vcs.store import Store
 
-__all__ = ["AT", "Trees", "World", "blob", "proposal"]
+__all__ = ["AT", "Trees", "World", "blob", "commit", "proposal", "push"]
 
 
 def blob(text: bytes) -> str:
@@ -125,3 +136,25 @@ def proposal(
         "objects": [*objects, *folders],
     }
     return Proposal(**{**values, **options})
+
+
+def commit(
+    files: Mapping[bytes, bytes],
+    *parents: str,
+    message: bytes = b"as it was written\n",
+    at: int = 1_700_000_000,
+) -> tuple[str, list[Object]]:
+    """A commit of a tree with these files, made elsewhere, and all objects it needs, itself the last."""
+    trees = Trees()
+    blobs = {path: Object.of(Kind.BLOB, content) for path, content in files.items()}
+    tree = trees.build({path: (b"100644", made.id) for path, made in blobs.items()})
+    who = b"Grace <grace@example.org> %d -0330" % at
+    made = Object.of(Kind.COMMIT, encode_commit(Commit(tree, parents, who, who, message)))
+    folders = [Object(Kind.TREE, id, content) for id, content in trees.contents.items() if content]
+    return made.id, [*blobs.values(), *folders, made]
+
+
+def push(objects: Iterable[Object] = (), **options: Any) -> Push:
+    """A push that brings these objects, by somebody of its own."""
+    values = {"landing": new_id(), "actor": new_id(), "summary": {"goal": "pushed"}, "objects": [*objects]}
+    return Push(**{**values, **options})
