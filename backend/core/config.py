@@ -87,6 +87,7 @@ class Settings:
     storage_backend: StorageBackend = StorageBackend.LOCAL
     s3: S3Settings = field(default_factory=S3Settings)
     cdn_base_url: str = ""
+    git_cache_mb: int = 2048
     encryption_keys: tuple[bytes, ...] = field(default=(), repr=False)
     signup: Signup = Signup.INVITE
     log_format: LogFormat = LogFormat.TEXT
@@ -115,6 +116,7 @@ class Settings:
             storage_backend=backend,
             s3=_s3(env, backend),
             cdn_base_url=_cdn(env, backend),
+            git_cache_mb=_number(env, "GIT_CACHE_MB", 2048),
             encryption_keys=_encryption_keys(env),
             signup=_choice(env, "MICELIO_SIGNUP", Signup, Signup.INVITE),
             log_format=_choice(env, "LOG_FORMAT", LogFormat, LogFormat.TEXT),

@@ -5,6 +5,8 @@ things included: a program must learn that its token ended. A stale cookie is on
 since a browser sends it along without anybody meaning to.
 """
 
+import base64
+
 from backend.accounts import identity
 from backend.accounts.browsers import COOKIE, cookie_of
 from backend.accounts.identity import still_good
@@ -20,9 +22,13 @@ __all__ = [
     "from_authorization",
     "from_browser_id",
     "from_cookie",
+    "from_git_authorization",
     "own_origin",
     "still_good",
 ]
+
+ANY_USER = "x-token"
+"""The user that git may give beside a token, whoever's that is."""
 
 
 def from_authorization(forge: Forge, header: str | None, address: str = "", user_agent: str = "") -> Actor:
@@ -34,6 +40,25 @@ def from_authorization(forge: Forge, header: str | None, address: str = "", user
     if scheme.lower() != "bearer":
         raise WrongCredentials
     return identity.of_token(forge, token.strip(), caller)
+
+
+def from_git_authorization(
+    forge: Forge, header: str | None, address: str = "", user_agent: str = ""
+) -> Actor:
+    """The same for git, which sends Basic credentials (RFC 7617): a handle or `x-token`, and an access
+    token as the password. A token alone, in either place, is enough too.
+    """
+    if header is None or header.strip().partition(" ")[0].lower() != "basic":
+        return from_authorization(forge, header, address, user_agent)
+    try:
+        plain = base64.b64decode(header.strip().partition(" ")[2].strip(), validate=True).decode()
+    except ValueError:
+        raise WrongCredentials from None
+    user, _, password = plain.partition(":")
+    actor = identity.of_token(forge, password or user, Actor(address=address, user_agent=user_agent))
+    if password and user.lower() not in (actor.handle, ANY_USER, ""):
+        raise WrongCredentials
+    return actor
 
 
 def from_cookie(forge: Forge, value: str | None, address: str = "", user_agent: str = "") -> Actor:

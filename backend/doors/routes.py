@@ -17,6 +17,7 @@ from backend.accounts import web as accounts
 from backend.core.context import Forge
 from backend.core.errors import MicelioError
 from backend.doors import openapi, problems, reference, skill
+from backend.doors.git import git_routes
 from backend.doors.problems import MethodNotAllowed, NoSuchAddress, RequestRefused
 from backend.doors.requests import EveryRequest, Identified
 from backend.doors.rest import UnknownAddress, rest_routes
@@ -35,6 +36,7 @@ def own_app(forge: Forge) -> Starlette:
         return problems.answer(refusal, forge.settings, request.scope["micelio.asked"].id)
 
     routes: list[BaseRoute] = [*accounts.routes(forge, refuse), *_of_slices(forge), *_about_the_api(forge)]
+    routes += git_routes(forge)
     app = Starlette(
         routes=[*routes, *rest_routes(forge), UnknownAddress()],
         middleware=[Middleware(EveryRequest, forge=forge)],

@@ -12,7 +12,7 @@ from sqlmodel import col, select
 
 from backend.core.context import SYSTEM, Context, Forge
 from backend.core.errors import MicelioError
-from backend.projects import code
+from backend.projects import code, git
 from backend.projects.models import Cursor, Project
 
 BEAT_SECONDS = 30.0
@@ -38,6 +38,7 @@ def _forget(forge: Forge, project: str, pool: str, purged: int) -> bool:
         held = code.repository(forge, project, pool)
         held.catch_up()
         code.forget_erased(forge, held, purged)
+        git.forget_erased(forge, project, pool, purged)
     except MicelioError as error:
         logger.warning("copies of project %s are dropped later: %s", project, error.sentence)
         return False

@@ -4,12 +4,22 @@ Each is a projection of the log in a folder under the data folder. It follows th
 index follows the SQL cursor: what one door has announced, git shows.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from backend.core.context import Context, Forge
+from backend.core.context import Actor, Context, Forge
 from backend.projects import code
 from backend.projects.models import Project
 from vcs.git.projection import GitProjection
+from vcs.git.serve import GitServer, Stamp
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A repository that is up to date, and what answers out of it depend on."""
+
+    path: Path
+    stamp: Stamp
 
 
 def projection(forge: Forge, project: Project) -> GitProjection:
@@ -23,9 +33,37 @@ def git_path(forge: Forge, project: str) -> Path:
     return forge.settings.data / "git" / project
 
 
+def server(forge: Forge) -> GitServer:
+    """The git children of this process and what they answered."""
+    folder = forge.settings.data / "git/answers"
+    return forge.part(GitServer, lambda: GitServer(folder, cache=forge.settings.git_cache_mb << 20))
+
+
 def follow(ctx: Context, project: Project) -> GitProjection:
     """Bring this node's index to what SQL has announced; whoever serves then catches the repository up,
     with no transaction open.
     """
     code.reader(ctx, project)
     return projection(ctx.forge, project)
+
+
+def show(forge: Forge, actor: Actor, project: Project) -> Shown:
+    """A project's repository with all that any door has announced in it."""
+    with Context(forge, actor).transaction(write=False) as tx:
+        found = follow(tx, project)
+    found.catch_up()
+    stamp = found.stamp()
+    seen = forge.part(("git purged", project.id), lambda: [stamp.purged])
+    if seen[0] < stamp.purged:
+        server(forge).answers.drop(project.id)
+        seen[0] = stamp.purged
+    return Shown(found.path, stamp)
+
+
+def forget_erased(forge: Forge, project: str, pool: str, purged: int) -> None:
+    """Take a repository and answers that may hold what was erased off this node's disk."""
+    held = GitProjection(git_path(forge, project), code.repository(forge, project, pool))
+    known = held.noted("purged")
+    if known is not None and known < purged:
+        held.drop()
+        server(forge).answers.drop(project)

@@ -8,6 +8,7 @@ from typing import Any
 from vcs import overlay
 from vcs.doctor import Fault, verify
 from vcs.landing import Batcher, Proposal, Push
+from vcs.lists import RefChange
 from vcs.objects import (
     EMPTY_TREE,
     Commit,
@@ -23,7 +24,7 @@ from vcs.objects import (
 from vcs.repository import Repository
 from vcs.store import Store
 
-__all__ = ["AT", "Trees", "World", "blob", "commit", "proposal", "push"]
+__all__ = ["AT", "Trees", "World", "blob", "commit", "move_refs", "proposal", "push"]
 
 
 def blob(text: bytes) -> str:
@@ -158,3 +159,15 @@ def push(objects: Iterable[Object] = (), **options: Any) -> Push:
     """A push that brings these objects, by somebody of its own."""
     values = {"landing": new_id(), "actor": new_id(), "summary": {"goal": "pushed"}, "objects": [*objects]}
     return Push(**{**values, **options})
+
+
+def move_refs(
+    repository: Repository, changes: Mapping[str, str | None], objects: Iterable[Object] = ()
+) -> None:
+    """Branches, tags and notes moved, created and deleted (None) by a push, with what it brings."""
+    repository.catch_up()
+    before = repository.refs()
+    refs = [RefChange(name, before.get(name), id) for name, id in changes.items()]
+    batcher = Batcher(repository, still_wanted=set, clock=lambda: AT, host="micelio.test")
+    batcher.land(push(objects, refs=refs))
+    repository.catch_up()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vcs.errors import Kind, MicelioError
 
-__all__ = ["GitFailed", "GitMissing", "environment", "run_git"]
+__all__ = ["GitFailed", "GitMissing", "GitRefused", "environment", "git_command", "run_git"]
 
 _SAFE = ("-c", "safe.directory=*", "-c", "gc.auto=0", "-c", "maintenance.auto=false")
 
@@ -31,6 +31,12 @@ class GitFailed(MicelioError):
     kind = Kind.UNAVAILABLE
     code = "git.failed"
     message = "git {command} failed: {problem}"
+
+
+class GitRefused(GitFailed):
+    """git told the other side itself why it did not do what was asked."""
+
+    code = "git.refused"
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -36,7 +36,7 @@ from vcs.reading import EMPTY_TREE_SHA1
 from vcs.repository import Repository
 from vcs.store import Missing
 
-__all__ = ["GitProjection", "ProjectGone"]
+__all__ = ["GitProjection", "ProjectGone", "Stamp"]
 
 LOOSE_LIMIT = 1000
 _FORMAT = 1
@@ -75,6 +75,29 @@ class _State:
     whole: bool = False
     boot: str = ""
     format: int = _FORMAT
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What answers out of a repository depend on: a project, up to which record it is shown, and its
+    last purge. `variant` is what one group of readers sees and others do not.
+    """
+
+    project: str
+    sequence: int
+    record: str
+    purged: int
+    variant: str = ""
+
+    @property
+    def now(self) -> tuple[str, ...]:
+        """For what changes with every record."""
+        return (*self.lasting, str(self.sequence), self.record)
+
+    @property
+    def lasting(self) -> tuple[str, ...]:
+        """For what follows from objects alone."""
+        return (self.project, str(self.purged), self.variant)
 
 
 @dataclass
@@ -166,6 +189,13 @@ class GitProjection:
             return False
         self._keep(replace(state, **changes))
         return True
+
+    def stamp(self) -> Stamp:
+        """What the repository shows; ProjectGone when somebody has just taken it away."""
+        state = self._state()
+        if state is None:
+            raise ProjectGone
+        return Stamp(self.repository.project, state.sequence, state.record, state.purged)
 
     def noted(self, name: str) -> Any:
         """One field of what the repository holds; None when there is none."""

@@ -9,19 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.vcs import logs
 from tests.vcs.logs import AT, World, proposal
 from vcs import faults
 from vcs.compaction import compact
 from vcs.git.process import environment, run_git
 from vcs.git.projection import GitProjection
 from vcs.git.refs import is_ref_name
-from vcs.log import Record, RecordKind, RefChange, SegmentRef, segment_key
 from vcs.objects import Commit as CommitObject
 from vcs.objects import Kind, Object, encode_commit, signature
 from vcs.purge import purge
-from vcs.segments import BIG_BLOB, NO_SHA1, write_segment
-from vcs.staging import with_sha1s
-from vcs.store import MemoryStore, Swapped
+from vcs.segments import BIG_BLOB
+from vcs.store import MemoryStore
 
 
 @pytest.fixture
@@ -72,28 +71,8 @@ def is_right(world, shown) -> None:
     assert run_git(shown.path, "symbolic-ref", "HEAD").stdout.decode().strip() == world.main.head().trunk
 
 
-def move_refs(world, changes: dict[str, str | None], objects=()) -> None:
-    """A record that moves refs, as a push makes one."""
-    head, version = world.main.current()
-    before = world.main.refs()
-    record = Record(
-        kind=RecordKind.REFS,
-        project=world.project,
-        sequence=head.sequence + 1,
-        previous=head.record,
-        at=AT,
-        refs=tuple(RefChange(name, before.get(name), id) for name, id in changes.items()),
-    )
-    made = record.to_object()
-    plain = [(each, sha1, 0) for each, sha1 in with_sha1s(list(objects), world.main.sha1_of)]
-    body = write_segment([*plain, (made, NO_SHA1, 0)])
-    key = segment_key(world.project, world.project)
-    moved = head.renewed(
-        sequence=record.sequence, record=made.id, tail=(*head.tail, SegmentRef.of(key, body))
-    )
-    result = world.store.swap_head(world.project, world.project, version, moved.encode(), {key: body})
-    assert isinstance(result, Swapped)
-    world.main.catch_up()
+def move_refs(world, changes, objects=()):
+    logs.move_refs(world.main, changes, objects)
 
 
 def test_an_empty_project_is_an_empty_repository_with_an_unborn_branch(world, shown):
