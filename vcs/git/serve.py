@@ -87,7 +87,8 @@ class GitServer:
             running = tuple(self._running)
         for child in running:
             _kill(child)
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        # What still waits is told so when its turn comes, which is now.
+        self._pool.shutdown(wait=True)
 
     def _answer(
         self,
