@@ -70,9 +70,10 @@ class S3Settings:
 class Settings:
     """What an operator chose, checked.
 
-    `url` is the public address without a trailing slash, or empty when it follows the
-    request's Host. `database_url` is an SQLAlchemy URL. Of `encryption_keys`, 32 bytes each, the
-    first seals what is stored and the others still open it; none means that nothing is sealed.
+    `url` is the public address without a trailing slash, or empty when it follows the request's
+    Host; `grpc_url` that of gRPC, or empty when it is the same host with `grpc_port`. `database_url`
+    is an SQLAlchemy URL. Of `encryption_keys`, 32 bytes each, the first seals what is stored and the
+    others still open it; none means that nothing is sealed.
     """
 
     data: Path
@@ -83,6 +84,7 @@ class Settings:
     bind: str = "127.0.0.1"
     port: int = 4000
     grpc_port: int = 4001
+    grpc_url: str = ""
     redis_url: str = ""
     storage_backend: StorageBackend = StorageBackend.LOCAL
     s3: S3Settings = field(default_factory=S3Settings)
@@ -112,6 +114,7 @@ class Settings:
             bind=bind,
             port=port,
             grpc_port=_number(env, "GRPC_PORT", 4001),
+            grpc_url=_grpc_url(env),
             redis_url=env.get("REDIS_URL") or "",
             storage_backend=backend,
             s3=_s3(env, backend),
@@ -185,6 +188,15 @@ def _public_url(env: Mapping[str, str], port: int) -> str:
         return ""
     local = host in ("localhost", "127.0.0.1")
     return f"http://{host}:{port}" if local else f"https://{host}"
+
+
+def _grpc_url(env: Mapping[str, str]) -> str:
+    given = (env.get("MICELIO_GRPC_URL") or "").rstrip("/")
+    if given and not re.fullmatch(r"https?://(\[[0-9A-Fa-f:.]+\]|[^/:@\s]+):\d{1,5}", given):
+        raise InvalidInput(
+            problem=f"MICELIO_GRPC_URL={given} must be like https://grpc.example.org:443, with its port."
+        )
+    return given
 
 
 def _number(env: Mapping[str, str], name: str, default: int) -> int:

@@ -258,7 +258,7 @@ def _create_admin(args: argparse.Namespace, settings: Settings, face: Face) -> i
 
 
 def _prepare(args: argparse.Namespace, settings: Settings, face: Face) -> int:
-    """What `serve` has done before it starts anything: prints the first administrator's link, if any."""
+    """What `serve` does first: several nodes have one of them do it. Prints the link, if any."""
     from backend.accounts.links import first_admin_link
     from backend.core import migrate
     from backend.instance.first_start import host_checkout
@@ -323,6 +323,7 @@ def shown(settings: Settings) -> dict[str, str]:
         "BIND": settings.bind,
         "PORT": settings.port,
         "GRPC_PORT": settings.grpc_port,
+        "MICELIO_GRPC_URL": settings.grpc_url,
         "MICELIO_DATA": settings.data,
         "DATABASE_URL": _without_password(settings.database_url),
         "REDIS_URL": _without_password(settings.redis_url),
@@ -358,6 +359,7 @@ COMMANDS = {
     "grpc": Command(_grpc, "run the gRPC process alone"),
     "worker": Command(_worker, "run the worker alone"),
     "migrate": Command(_migrate, "bring the database to this version's schema", _migrate_arguments),
+    "prepare": Command(_prepare, "migrate, bring back what an old store holds, print the first sign-in link"),
     "create-admin": Command(
         _create_admin, "make an administrator and a sign-in link", _create_admin_arguments
     ),
@@ -365,8 +367,7 @@ COMMANDS = {
     "purge": Command(_purge, "erase a secret from a project, its history and its forks", _purge_arguments),
     "demo": Command(_demo, "play a scripted agent session on micelio/micelio", _demo_arguments),
     "config": Command(_config, "show the settings in force, secrets hidden"),
-    "prepare": Command(_prepare),
-    "build": Command(_build),
+    "build": Command(_build, "build the web pages, if their sources changed"),
 }
 
 

@@ -167,7 +167,7 @@ def screen(settings: Settings, first_link: str) -> str:
     if first_link:
         lines.append(("Sign in", f"{first_link}  (once, as the first administrator)"))
     lines += [
-        ("gRPC", f"{settings.host}:{settings.grpc_port}"),
+        ("gRPC", settings.grpc_url or f"{settings.host}:{settings.grpc_port}"),
         ("Data", f"{settings.data} · {database}"),
         ("Stop", "Ctrl-C"),
     ]

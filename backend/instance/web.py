@@ -114,7 +114,7 @@ def discovery(forge: Forge, origin: str) -> dict[str, Any]:
         "projects_endpoint": "/api/v1/projects",
         "events_endpoint": None,
         "api_url": f"{origin}/api/v1",
-        "grpc_url": f"{scheme}://{name}:{forge.settings.grpc_port}",
+        "grpc_url": forge.settings.grpc_url or f"{scheme}://{name}:{forge.settings.grpc_port}",
         "minimum_client": MINIMUM_CLIENT,
     }
 

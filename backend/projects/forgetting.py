@@ -26,21 +26,22 @@ def forget_erased(forge: Forge) -> int:
     Returns for how many projects that was due; a project whose store does not answer stays due.
     """
     with Context(forge, SYSTEM).transaction(write=False) as tx:
-        query = select(Project.id, Project.pool, Cursor.sequence).join(Cursor, Cursor.project == Project.id)
+        query = select(Project, Cursor.sequence).join(Cursor, col(Cursor.project) == col(Project.id))
         purges = tx.db.exec(query.where(col(Cursor.name) == code.PURGED)).all()
     return sum(_forget(forge, *purge) for purge in purges)
 
 
-def _forget(forge: Forge, project: str, pool: str, purged: int) -> bool:
-    if not code.keeps_from_before(forge, project, purged):
+def _forget(forge: Forge, project: Project, purged: int) -> bool:
+    if not code.keeps_from_before(forge, project.id, purged):
         return False
     try:
-        held = code.repository(forge, project, pool)
+        held = code.repository(forge, project.id, project.pool)
         held.catch_up()
+        # The mark comes last, so that a failure is met again.
+        git.forget_erased(forge, project.id, project.pool, purged)
         code.forget_erased(forge, held, purged)
-        git.forget_erased(forge, project, pool, purged)
     except MicelioError as error:
-        logger.warning("copies of project %s are dropped later: %s", project, error.sentence)
+        logger.warning("copies of project %s are dropped later: %s", project.id, error.sentence)
         return False
     return True
 

@@ -8,7 +8,8 @@ from xml.etree import ElementTree
 import pytest
 
 from backend.core import observe
-from backend.core.config import LogFormat
+from backend.core.config import LogFormat, Settings
+from backend.core.errors import InvalidInput
 from tests.backend.doors.faces import Rest
 
 
@@ -64,6 +65,19 @@ def test_a_public_address_beats_the_host_that_was_asked(world, portal):
 
     assert told["instance_url"] == "https://forge.example.org"
     assert told["grpc_url"] == "https://forge.example.org:4001"
+
+
+def test_grpc_may_have_an_address_of_its_own(world, portal, tmp_path):
+    environ = {"MICELIO_DATA": str(tmp_path), "SECRET_KEY_BASE": "not a secret"}
+    named = Settings.from_environ({**environ, "MICELIO_GRPC_URL": "https://grpc.example.org:443/"})
+    world.forge.settings = replace(world.forge.settings, grpc_url=named.grpc_url)
+
+    told = Rest(world, portal).send("GET", "/.well-known/micelio").json()
+
+    assert told["grpc_url"] == "https://grpc.example.org:443"
+    for wrong in ("grpc.example.org:443", "https://grpc.example.org", "https://grpc.example.org:port"):
+        with pytest.raises(InvalidInput, match="with its port"):
+            Settings.from_environ({**environ, "MICELIO_GRPC_URL": wrong})
 
 
 def test_the_sitemap_names_public_projects_only(door):

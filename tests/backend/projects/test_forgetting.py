@@ -1,6 +1,8 @@
 """Two nodes on one bucket with disks of their own: what one erases, the other's disk does not keep."""
 
+import hashlib
 import shutil
+import subprocess
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
@@ -8,6 +10,7 @@ import pytest
 
 from backend.core.config import Settings
 from backend.core.context import SYSTEM, Context, Forge
+from backend.projects import access, git
 from backend.projects.erasing import erase_from_project
 from backend.projects.forgetting import Forgetter, forget_erased
 from tests.backend.workbench import Workbench
@@ -62,6 +65,18 @@ def copies(bench):
     return {str(path.relative_to(folder)).partition("@")[0] for path in folder.rglob("*@*")}
 
 
+def git_has(bench, ada, content):
+    """Whether the repository that git clients get on this node has a blob; it is made when there is none."""
+    with Context(bench.forge, ada).transaction(write=False) as tx:
+        row, _ = access.project(tx, *bench.where.values())
+    folder = git.git_path(bench.forge, row.id)
+    if not folder.exists():
+        git.projection(bench.forge, row).catch_up()
+    sha1 = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    asked = ["git", f"--git-dir={folder / 'main.git'}", "cat-file", "-e", sha1]
+    return subprocess.run(asked, capture_output=True).returncode == 0
+
+
 def leaked(bench, ada):
     bench.landed(ada, {"README": b"hello\n"})
     bench.landed(ada, {"env": LEAKED})
@@ -76,6 +91,7 @@ def test_a_node_that_nobody_asks_drops_its_copies_and_its_index_follows(bench, a
     leaked(bench, ada)
     with node(bench, tmp_path / "other") as other:
         assert other.tree(ada)[b"env"] == LEAKED
+        assert git_has(other, ada, LEAKED)
         before = copies(other)
         assert before
 
@@ -85,6 +101,7 @@ def test_a_node_that_nobody_asks_drops_its_copies_and_its_index_follows(bench, a
 
         assert forget_erased(other.forge) == 1
         assert not gone & copies(other)
+        assert not git_has(other, ada, LEAKED), "the repository that git clients get was made again"
         repository = next(part for key, part in other.forge._parts.items() if "repository" in key)
         assert repository.remembered()[0].sequence == repository.current()[0].sequence
         assert not any(LEAKED in plain for plain in repository.frames._frames.values())
