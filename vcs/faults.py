@@ -34,6 +34,9 @@ POINTS = (
     "projection.packed",
     "projection.referred",
     "projection.made",
+    "upkeep.begun",
+    "upkeep.repacked",
+    "upkeep.swept",
     "import.segment_written",
 )
 

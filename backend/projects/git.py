@@ -5,13 +5,17 @@ index follows the SQL cursor: what one door has announced, git shows.
 """
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from backend.core.context import Actor, Context, Forge
+from backend.core.context import SYSTEM, Actor, Context, Forge
 from backend.projects import code
 from backend.projects.models import Project
 from vcs.git.projection import GitProjection
 from vcs.git.serve import GitServer, Stamp
+from vcs.git.upkeep import is_due
+
+ASK_AGAIN = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,22 @@ def show(forge: Forge, actor: Actor, project: Project) -> Shown:
         server(forge).answers.drop(project.id)
         seen[0] = stamp.purged
     return Shown(found.path, stamp)
+
+
+def due_for_upkeep(forge: Forge) -> list[str]:
+    """Projects whose repository on this node upkeep would improve, each named once in ten minutes."""
+    asked = forge.part("git upkeep asked", dict[str, datetime])
+    due = []
+    for path in sorted((forge.settings.data / "git").glob("*/sequence")):
+        project = path.parent.name
+        if project in asked and forge.clock() < asked[project]:
+            continue
+        with Context(forge, SYSTEM).transaction(write=False) as tx:
+            row = tx.db.get(Project, project)
+        if row is not None and is_due(projection(forge, row)):
+            asked[project] = forge.clock() + ASK_AGAIN
+            due.append(project)
+    return due
 
 
 def forget_erased(forge: Forge, project: str, pool: str, purged: int) -> None:

@@ -12,7 +12,7 @@ from backend.core.operations import Mode
 from backend.projects import about, maintenance
 from backend.projects.about import ProjectChanged
 from backend.projects.creating import finish_creating
-from backend.projects.maintenance import CollectionDue, CompactionDue
+from backend.projects.maintenance import CollectionDue, CompactionDue, GitUpkeepDue
 from backend.projects.models import Project, ProjectState
 
 PATIENCE = timedelta(seconds=60)
@@ -55,6 +55,18 @@ def compact_segments(ctx: Context, fact: CompactionDue) -> None:
 def collect_unused_files(ctx: Context, fact: CollectionDue) -> None:
     """Take files that nobody uses out of the store."""
     maintenance.collect_project(ctx, fact.project)
+
+
+@every(seconds=60)
+def look_for_git_upkeep(ctx: Context) -> None:
+    """State which git repositories of this node are due for a repack."""
+    maintenance.state_what_git_is_due(ctx)
+
+
+@on(GitUpkeepDue, queue="maintenance", attempts=3, mode=Mode.STEPS)
+def keep_git_repository(ctx: Context, fact: GitUpkeepDue) -> None:
+    """Repack a project's git repository."""
+    maintenance.keep_git(ctx, fact.project)
 
 
 @on(ProjectChanged, queue="maintenance", attempts=8, mode=Mode.STEPS)

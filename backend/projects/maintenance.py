@@ -15,11 +15,12 @@ from sqlmodel import col, or_, select
 
 from backend.core.context import Context, Forge
 from backend.core.events import fact
-from backend.projects import code
+from backend.projects import code, git
 from backend.projects.models import Cursor, Project, ProjectState, Upkeep
 from backend.sessions.models import StagedFile
 from vcs.collection import GRACE, YOUNG, Collected, collect
 from vcs.compaction import LEAST, compact
+from vcs.git.upkeep import Kept, maintain
 
 COLLECT_EVERY = timedelta(hours=6)
 SOON = GRACE + timedelta(minutes=5)
@@ -45,6 +46,20 @@ class CollectionDue:
     """It is time to look for files of a project that nobody uses."""
 
     project: str
+
+
+@fact
+@dataclass(frozen=True)
+class GitUpkeepDue:
+    """A project's git repository has many packs, or something in it that nothing reaches."""
+
+    project: str
+
+
+def state_what_git_is_due(ctx: Context) -> None:
+    """Emit a fact for each repository on this node that upkeep would improve."""
+    for project in git.due_for_upkeep(ctx.forge):
+        ctx.emit(GitUpkeepDue(project))
 
 
 def state_what_is_due(ctx: Context) -> None:
@@ -103,6 +118,16 @@ def collect_project(ctx: Context, project: str) -> Collected:
             upkeep.collect_at = tx.now() + SOON
             tx.db.add(upkeep)
     return done
+
+
+def keep_git(ctx: Context, project: str) -> Kept | None:
+    """Repack a project's git repository on this node; None when there is nothing to do any more."""
+    with ctx.transaction(write=False) as tx:
+        row = tx.db.get(Project, project)
+    if row is None or row.state is not ProjectState.READY:
+        return None
+    with _seconds.labels("git").time():
+        return maintain(git.projection(ctx.forge, row))
 
 
 @contextmanager

@@ -41,6 +41,7 @@ __all__ = ["GitProjection", "ProjectGone", "Stamp"]
 LOOSE_LIMIT = 1000
 _FORMAT = 1
 _TRIES = 4
+_LANDINGS = "refs/landings/"
 _CONFIG = """[core]
 \trepositoryformatversion = 0
 \tfilemode = true
@@ -58,7 +59,12 @@ class ProjectGone(MicelioError):
 
 @dataclass(frozen=True)
 class _State:
-    """What `main.git` holds. `main` and refs are git's SHA-1s in hex; `packs` are sizes by name."""
+    """What `main.git` holds: up to which record, from which files, in which packs (sizes by name).
+
+    `adopted`: packs came whole from elsewhere. What upkeep has to know: `whole`, it was repacked since
+    it was made; `left`, a ref left something behind; `pruned`, that may be gone; `mending`, upkeep
+    works on it and packs come and go.
+    """
 
     sequence: int
     record: str
@@ -73,6 +79,8 @@ class _State:
     adopted: bool = False
     pruned: bool = False
     whole: bool = False
+    left: bool = False
+    mending: bool = False
     boot: str = ""
     format: int = _FORMAT
 
@@ -197,6 +205,10 @@ class GitProjection:
             raise ProjectGone
         return Stamp(self.repository.project, state.sequence, state.record, state.purged)
 
+    def forget(self) -> None:
+        """As `drop`, for who is `alone` already."""
+        self._drop()
+
     def noted(self, name: str) -> Any:
         """One field of what the repository holds; None when there is none."""
         state = self._state()
@@ -228,7 +240,12 @@ class GitProjection:
 
     def _intact(self, state: _State) -> bool:
         """Whether the files that `sequence` speaks of are there, whole ones after a power cut."""
-        if not state.packs.keys() <= PackFolder(self._packs).names() or not (self.path / "HEAD").is_file():
+        names = PackFolder(self._packs).names()
+        if not (self.path / "HEAD").is_file() or not names:
+            return False
+        if state.mending:
+            return True
+        if not state.packs.keys() <= names:
             return False
         if state.boot == _boot():
             return True
@@ -262,12 +279,18 @@ class GitProjection:
         if loose > LOOSE_LIMIT:
             pack_refs(self.path)
             loose = 0
+        # What other refs than the trunk's pointed at before may be reached by nothing now.
+        left = state.left or any(
+            name != change.trunk and not name.startswith(_LANDINGS) for name in change.refs
+        )
         self._keep(
             replace(
                 self._state_of(head, live),
                 loose=loose,
+                left=left,
                 pruned=state.pruned,
                 whole=state.whole,
+                mending=state.mending,
             )
         )
 
@@ -351,11 +374,16 @@ class GitProjection:
         wanted = {sha1.hex() for sha1 in change.refs.values() if sha1 is not None}
         return not wanted or self.reaches_all(wanted)
 
-    def reaches_all(self, sha1s: Iterable[str], known: Iterable[str] = ("--all",)) -> bool:
-        """Whether everything is there that these reach and `known` (all refs) do not reach yet."""
-        told = "".join(f"{each}\n" for each in (*sha1s, "--not", *known)).encode()
+    def reaches_all(self, wanted: Iterable[str] = (), known: Iterable[str] = ()) -> bool:
+        """Whether everything is there that `wanted` commits (or all refs) reach beyond what `known` ones
+        (or all refs) do.
+        """
+        some, others = list(wanted), [f"^{each}" for each in known]
+        told = "".join(f"{each}\n" for each in some + others).encode()
+        rest = () if others else ("--not", "--all")
+        command = ("rev-list", "--objects", "--quiet", *(() if some else ("--all",)), "--stdin", *rest)
         try:
-            run_git(self.path, "rev-list", "--objects", "--quiet", "--stdin", input=told)
+            run_git(self.path, *command, input=told)
         except GitFailed:
             return False
         return True
@@ -412,7 +440,7 @@ class GitProjection:
 
 
 def _landing(position: int) -> str:
-    return f"refs/landings/{position}"
+    return f"{_LANDINGS}{position}"
 
 
 def _lay_out(path: Path, trunk: str) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from backend.core.jobs import drain, run_timer, timers
 from backend.projects import git as projects
 from tests.backend.doors.git.conftest import until
 
@@ -225,3 +226,23 @@ def test_what_a_session_has_not_landed_cannot_be_had_by_its_name(own, git):
     for person in ("", "mallory", "grace"):
         ran = git("fetch", "-q", own.of("open", person), sha, at="a")
         assert ran.code != 0 and "not our ref" in ran.err
+
+
+def test_the_worker_repacks_what_is_due_and_clones_stay_the_same(own, git, monkeypatch):
+    monkeypatch.setattr("vcs.git.upkeep.PACKS", 5)
+    git.ok("clone", "-q", own.of("open"), "a")
+    run_timer(own.forge, timers()["projects.jobs.look_for_git_upkeep"])
+    drain(own.forge)
+    path = projects.git_path(own.forge, own.row("open").id) / "main.git/objects"
+    assert list(path.glob("pack/*.bitmap"))
+    for number in range(7):
+        own.land("open", {f"n{number}": b"x"})
+        git.ok("pull", "-q", at="a")
+    assert len(list(path.glob("pack/*.pack"))) == 8
+    own.forge.forget("git upkeep asked")
+    run_timer(own.forge, timers()["projects.jobs.look_for_git_upkeep"])
+    drain(own.forge)
+
+    assert len(list(path.glob("pack/*.pack"))) <= 3
+    git.ok("clone", "-q", own.of("open"), "b")
+    assert git.ok("rev-list", "HEAD", at="a") == git.ok("rev-list", "HEAD", at="b")
