@@ -38,6 +38,13 @@ POINTS = (
     "upkeep.repacked",
     "upkeep.swept",
     "import.segment_written",
+    "import.metadata",
+    "import.git_data_clone",
+    "import.validation",
+    "import.landing",
+    "import.permitted",
+    "import.landed",
+    "import.finalization",
 )
 
 _actions: dict[str, Callable[[], None] | None] = dict.fromkeys(POINTS)

@@ -95,6 +95,8 @@ class Settings:
     log_format: LogFormat = LogFormat.TEXT
     trusted_proxies: tuple[str, ...] = ()
     rates: RateLimits = field(default_factory=RateLimits)
+    import_private: bool = False
+    import_limit: int = 20_000 << 20
     faults: str = ""
 
     @classmethod
@@ -129,6 +131,8 @@ class Settings:
                 account=_number(env, "RATE_LIMIT_ACCOUNT", 6000),
                 sign_in=_number(env, "RATE_LIMIT_SIGN_IN", 10),
             ),
+            import_private=_yes(env, "IMPORT_PRIVATE"),
+            import_limit=_number(env, "IMPORT_LIMIT_MB", 20_000) << 20,
             faults=env.get("MICELIO_FAULTS") or "",
         )
 
@@ -206,6 +210,13 @@ def _number(env: Mapping[str, str], name: str, default: int) -> int:
     if not given.isdigit() or int(given) > 65535:
         raise InvalidInput(problem=f"{name}={given} must be a whole number from 0 to 65535.")
     return int(given)
+
+
+def _yes(env: Mapping[str, str], name: str) -> bool:
+    given = (env.get(name) or "no").lower()
+    if given not in ("yes", "no", "true", "false", "1", "0"):
+        raise InvalidInput(problem=f"{name}={given} must be yes or no.")
+    return given in ("yes", "true", "1")
 
 
 def _choice(env: Mapping[str, str], name: str, choices: type[Chosen], default: Chosen) -> Chosen:

@@ -7,6 +7,8 @@ from backend.accounts import service as accounts
 from backend.core.operations import Operation, operations
 from backend.instance import service as instance
 from backend.organizations import service as organizations
+from backend.portability import jobs as portability_jobs
+from backend.portability import service as portability
 from backend.projects import forks, landings, tree
 from backend.projects import jobs as project_jobs
 from backend.projects import service as projects
@@ -25,9 +27,10 @@ SERVICES = (
     live,
     files,
     landing,
+    portability,
     instance,
 )
-JOBS = (project_jobs, session_jobs, erasure)
+JOBS = (project_jobs, session_jobs, erasure, portability_jobs)
 
 
 def offered(door: str) -> list[Operation]:

@@ -344,6 +344,8 @@ def shown(settings: Settings) -> dict[str, str]:
         "RATE_LIMIT_ACCOUNT": settings.rates.account,
         "RATE_LIMIT_SIGN_IN": settings.rates.sign_in,
         "TRUSTED_PROXIES": ",".join(settings.trusted_proxies),
+        "IMPORT_PRIVATE": "yes" if settings.import_private else "no",
+        "IMPORT_LIMIT_MB": settings.import_limit >> 20,
         "LOG_FORMAT": settings.log_format.value,
     }
     return {name: str(value) for name, value in values.items()}

@@ -22,10 +22,11 @@ from backend.doors.problems import MethodNotAllowed, NoSuchAddress, RequestRefus
 from backend.doors.requests import EveryRequest, Identified
 from backend.doors.rest import UnknownAddress, rest_routes
 from backend.instance import web as instance
+from backend.portability import web as portability
 from backend.projects import web as projects
 from backend.sessions import web as sessions
 
-SLICES = (instance, projects, sessions)
+SLICES = (instance, portability, projects, sessions)
 
 
 def own_app(forge: Forge) -> Starlette:

@@ -4,6 +4,7 @@ import backend.accounts.models
 import backend.core.audit
 import backend.core.events
 import backend.organizations.models
+import backend.portability.models
 import backend.projects.models
 import backend.sessions.models
 

@@ -9,13 +9,13 @@ from contextlib import suppress
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import select
+from sqlmodel import col, delete, select
 
 from backend.core.context import Context
 from backend.core.errors import Conflict
 from backend.organizations.models import Organization
 from backend.projects import code, projection
-from backend.projects.models import Project, ProjectState, Visibility
+from backend.projects.models import Cursor, Project, ProjectState, Upkeep, Visibility
 from vcs.forks import ParentGone, fork_project
 from vcs.landing import ProjectNotOpen
 from vcs.log import Head, HeadState
@@ -87,6 +87,34 @@ def finish_creating(ctx: Context, id: str) -> None:
         if ready is not None:
             ready.state = ProjectState.READY
             tx.db.add(ready)
+
+
+def begin_log(ctx: Context, id: str) -> None:
+    """Begin the log of a project that is shown later: its history has to land first. Safe to repeat."""
+    with ctx.transaction(write=False) as tx:
+        row = tx.db.get(Project, id)
+        owner = tx.db.get(Organization, row.organization_id) if row else None
+        assert row is not None and owner is not None
+        about = about_of(row, owner)
+    _begin(ctx, row, about)
+
+
+def show(ctx: Context, id: str) -> None:
+    """Let everybody see a project whose first history has landed."""
+    row = ctx.db.exec(select(Project).where(Project.id == id).with_for_update()).one()
+    if row.state is ProjectState.IMPORTING:
+        row.state = ProjectState.READY
+        ctx.db.add(row)
+
+
+def take_away(ctx: Context, id: str) -> None:
+    """Delete the rows of a project that nobody but an import has touched; its log has ended before."""
+    projection.drop(ctx, id)
+    ctx.db.exec(delete(Cursor).where(col(Cursor.project) == id))
+    ctx.db.exec(delete(Upkeep).where(col(Upkeep.project) == id))
+    row = ctx.db.get(Project, id)
+    if row is not None:
+        ctx.db.delete(row)
 
 
 def about_of(row: Project, owner: Organization) -> dict[str, Any]:

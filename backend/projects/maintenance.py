@@ -15,6 +15,7 @@ from sqlmodel import col, or_, select
 
 from backend.core.context import Context, Forge
 from backend.core.events import fact
+from backend.portability.models import ImportFile
 from backend.projects import code, git
 from backend.projects.models import Cursor, Project, ProjectState, Upkeep
 from backend.sessions.models import StagedFile
@@ -143,6 +144,8 @@ def _alone(forge: Forge, project: str) -> Iterator[Project | None]:
 
 
 def _named(ctx: Context, project: str) -> set[str]:
-    """Keys of files that sessions staged and did not land (yet)."""
+    """Keys of files that sessions and imports staged and did not land (yet)."""
     with ctx.transaction(write=False) as tx:
-        return set(tx.db.exec(select(StagedFile.key).where(StagedFile.project_id == project)).all())
+        staged = tx.db.exec(select(StagedFile.key).where(StagedFile.project_id == project)).all()
+        importing = tx.db.exec(select(ImportFile.key).where(ImportFile.project_id == project)).all()
+        return {*staged, *importing}

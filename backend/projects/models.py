@@ -26,9 +26,12 @@ class Proposers(StrEnum):
 
 
 class ProjectState(StrEnum):
-    """`creating` until record 0 is in the log; doors show ready ones only."""
+    """`creating` until record 0 is in the log, `importing` until the history it begins with has landed;
+    doors show ready ones only.
+    """
 
     CREATING = "creating"
+    IMPORTING = "importing"
     READY = "ready"
 
 

@@ -33,8 +33,8 @@ TOLERATED = (
     "gitmodulesBlob", "gitmodulesLarge", "gitmodulesName", "gitmodulesParse", "gitmodulesPath",
     "gitmodulesSymlink", "gitmodulesUpdate", "gitmodulesUrl", "hasDot", "hasDotdot", "hasDotgit",
     "missingAuthor", "missingCommitter", "missingEmail", "missingNameBeforeEmail", "missingSpaceBeforeDate",
-    "missingSpaceBeforeEmail", "missingTaggerEntry", "multipleAuthors", "nulInCommit", "nulInHeader",
-    "nullSha1", "treeNotSorted", "unterminatedHeader", "zeroPaddedDate", "zeroPaddedFilemode",
+    "missingSpaceBeforeEmail", "missingTaggerEntry", "multipleAuthors", "nulInCommit",
+    "nullSha1", "treeNotSorted", "zeroPaddedDate", "zeroPaddedFilemode",
 )  # fmt: skip
 
 
@@ -171,10 +171,21 @@ class Source:
             raise
         child.finish()
 
-    def check(self, *, timeout: float | None = None) -> None:
-        """`git fsck` of everything, tolerant of what old histories are known to hold; SourceRefused."""
+    def has_ancestor(self, old: bytes, new: bytes) -> bool:
+        """Whether commit `new` goes on from commit `old`."""
+        try:
+            self.run("merge-base", "--is-ancestor", old.hex(), new.hex())
+        except SourceRefused:
+            return False
+        return True
+
+    def check(self, *, borrows: bool = False, timeout: float | None = None) -> None:
+        """`git fsck` of everything, but what it `borrows` from another repository; tolerant of what old
+        histories are known to hold. SourceRefused.
+        """
         tolerated = {f"fsck.{name}": "ignore" for name in TOLERATED}
-        fsck = ("fsck", "--full", "--no-dangling", "--no-progress", "--no-reflogs")
+        whole = "--no-full" if borrows else "--full"
+        fsck = ("fsck", whole, "--no-dangling", "--no-progress", "--no-reflogs")
         run_source_git(self.folder, *fsck, config=tolerated, timeout=timeout)
 
 

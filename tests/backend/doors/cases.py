@@ -73,6 +73,18 @@ def about_session(who: tuple[str, str, str, str], **parts: Any) -> Case:
     return Case(who, ok, missing={"session": NOBODY}, private={"session": "$secret.draft"}, **parts)
 
 
+def about_import(who: tuple[str, str, str, str], **parts: Any) -> Case:
+    """A case about an import into acme/open that grace asked for."""
+    ok = {"import_id": "$open.import", **parts.pop("ok", {})}
+    return Case(
+        who,
+        ok,
+        invalid={"import_id": "1"},
+        missing={"import_id": NOBODY},
+        private={"import_id": "$secret.import"},
+    )
+
+
 CASES: dict[str, Case] = {
     # accounts
     "get_current_user": about_me(),
@@ -133,6 +145,16 @@ CASES: dict[str, Case] = {
     "get_landing": about_project(ANYONE, ok={"position": 1}),
     "get_landing_diff": about_project(ANYONE, ok={"position": 1}),
     "compare_refs": about_project(ANYONE, ok={"old": "@1", "new": "@2"}, invalid={"old": LONG}),
+    # imports
+    "import_project": about_organization(
+        INSIDERS_WRITE,
+        ok={"project": "fresh", "source_url": "https://example.org/a.git"},
+        invalid={"visibility": "loud"},
+    ),
+    "get_import": about_import(INSIDERS_WRITE),
+    "list_imports": about_me(ok={"organization": "acme", "project": "open"}),
+    "cancel_import": about_import(INSIDERS_WRITE),
+    "rollback_import": about_import(INSIDERS_WRITE, ok={"import_id": "$open.imported"}),
     # sessions
     "start_session": about_project(SIGNED_IN, ok={"goal": "Try"}, invalid={"goal": " "}),
     "get_session": about_session(INSIDERS_READ),

@@ -21,8 +21,11 @@ from backend.core.operations import SCOPES, invoke, operations
 from backend.doors import catalogue
 from backend.organizations.models import Membership, Role
 from backend.organizations.service import found_organization
+from backend.portability.models import Import, ImportState, Origin
+from backend.projects import access
 from backend.sessions import content
 from tests.forges import PASSWORD
+from vcs.objects import new_id
 
 PEOPLE = {"stranger": "", "outsider": "mallory", "member": "grace", "owner": "ada"}
 README = b"# Open\n\nA project for tests.\n"
@@ -154,9 +157,33 @@ def _project(
         _put(forge, actors["grace"], session, "src/main.py", b"print(%d)\n" % number)
         run("land_session", session=session, summary="Written.")
         names[f"{project}.landed"] = session
+    names[f"{project}.import"] = _import(forge, actors["grace"], where, project, done=False)
+    names[f"{project}.imported"] = _import(forge, actors["grace"], where, project, done=True)
     draft = run("start_session", **where, goal="Work on it")["id"]
     names[f"{project}.blob"] = _put(forge, actors["grace"], draft, "draft.txt", b"not yet\n")
     names[f"{project}.draft"] = draft
+
+
+def _import(forge: Forge, actor: Actor, where: dict[str, str], project: str, *, done: bool) -> str:
+    """An import that waits in a project, or one that is over."""
+    with Context(forge, actor).transaction() as tx:
+        found, owner = access.project(tx, where["organization"], project)
+        row = Import(
+            id=new_id(),
+            project_id=found.id,
+            organization=owner.handle,
+            project=found.handle,
+            begins=False,
+            origin=Origin.URL,
+            source="https://example.org/history.git",
+            requested_by=actor.id,
+            landing=new_id(),
+            state=ImportState.DONE if done else ImportState.WAITING,
+            requested_at=tx.now(),
+            updated_at=tx.now(),
+        )
+        tx.db.add(row)
+    return row.id
 
 
 def _put(forge: Forge, actor: Actor, session: str, path: str, text: bytes) -> str:

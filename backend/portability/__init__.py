@@ -1,0 +1,1 @@
+"""Portability: whole repositories come in, go out, and stay the same on the way."""

@@ -1,0 +1,88 @@
+"""Names: what becomes of each ref of a source in the project it comes into.
+
+In a project that has nothing they all keep their names. Where something stands already, nothing
+of it moves: a name that is taken comes in below `imported/`. Only what an earlier import of the
+same source left, and nobody has moved since, follows the source.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from vcs.lists import is_derived_ref
+
+FAMILIES = ("refs/heads/", "refs/tags/", "refs/notes/")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One ref: its name there and here, what stands here now and what will."""
+
+    there: str
+    here: str
+    old: str | None
+    new: str
+
+
+def planned(
+    wanted: Mapping[str, str],
+    here: Mapping[str, str],
+    *,
+    source_trunk: str | None,
+    trunk: str | None,
+    followed: Mapping[str, tuple[str, str]],
+    forward: Callable[[str, str], bool],
+) -> list[Planned]:
+    """What to do with each ref of the source, in order of their names.
+
+    `wanted` are the source's refs, `here` the project's; `trunk` is the project's default branch once it
+    has a commit. `followed` says where the last import of this source left a ref: name and id.
+    `forward(name, old)` tells whether the source's ref goes on from a commit; the trunk moves only then.
+    """
+    taken = dict(here)
+    plan: list[Planned] = []
+    for name in sorted(wanted, key=lambda each: (each != source_trunk, each)):
+        if not name.startswith(FAMILIES) or is_derived_ref(name):
+            continue
+        new = wanted[name]
+        target, old = _place(name, new, taken, trunk, followed, forward)
+        taken[target] = new
+        plan.append(Planned(name, target, old, new))
+    return plan
+
+
+def _place(
+    name: str,
+    new: str,
+    taken: Mapping[str, str],
+    trunk: str | None,
+    followed: Mapping[str, tuple[str, str]],
+    forward: Callable[[str, str], bool],
+) -> tuple[str, str | None]:
+    left = followed.get(name)
+    if left is not None and taken.get(left[0]) == left[1] and (left[0] != trunk or forward(name, left[1])):
+        return left[0], left[1]
+    for candidate in _candidates(name):
+        if taken.get(candidate) == new:
+            return candidate, new
+        if not _is_taken(candidate, taken):
+            return candidate, None
+    raise AssertionError("unreachable")
+
+
+def _candidates(name: str):  # type: ignore[no-untyped-def]
+    yield name
+    family = next(each for each in FAMILIES if name.startswith(each))
+    rest = name.removeprefix(family)
+    yield f"{family}imported/{rest}"
+    number = 2
+    while True:
+        yield f"{family}imported-{number}/{rest}"
+        number += 1
+
+
+def _is_taken(name: str, taken: Mapping[str, str]) -> bool:
+    """Whether git could not have this ref beside those: the name, a folder of it, or a ref that is one."""
+    if name in taken or any(other.startswith(f"{name}/") for other in taken):
+        return True
+    parts = name.split("/")
+    return any("/".join(parts[:end]) in taken for end in range(3, len(parts)))
