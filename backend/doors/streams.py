@@ -103,26 +103,29 @@ class _Packed(_Plain):
 def stage_blobs(forge: Forge, actor: Actor, parts: Iterator[StageBlobsRequest]) -> StageBlobsResponse:
     """Store each blob of the stream for its session; InvalidInput when one is not what its header says.
 
-    Small ones are stored many at a time, large ones as they come.
+    Small ones are stored many at a time, large ones as they come. What came before the stream broke
+    off is stored too, so that it need not come again.
     """
     permit(actor, operation_of(push_session))
     stored: list[str] = []
     group: list[Object] = []
     session = ""
-    for header, pieces in _incoming(parts):
-        if group and (header.session_id != session or _full(group)):
+    try:
+        for header, pieces in _incoming(parts):
+            if group and (header.session_id != session or _full(group)):
+                full, group = group, []
+                stored += _stored(forge, actor, session, full)
+            session = header.session_id
+            if header.size < BIG_BLOB:
+                group.append(_checked(header, pieces))
+            else:
+                blob = content.store_content(
+                    forge, actor, session, pieces, expected=header.id, announced=header.size
+                )
+                stored.append(blob.id)
+    finally:
+        if group:
             stored += _stored(forge, actor, session, group)
-            group = []
-        session = header.session_id
-        if header.size < BIG_BLOB:
-            group.append(_checked(header, pieces))
-        else:
-            blob = content.store_content(
-                forge, actor, session, pieces, expected=header.id, announced=header.size
-            )
-            stored.append(blob.id)
-    if group:
-        stored += _stored(forge, actor, session, group)
     return StageBlobsResponse(blobs=stored)
 
 

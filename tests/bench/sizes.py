@@ -59,6 +59,8 @@ def _history(stage: Stage, word: str, source: Path) -> Iterator[Figure]:
             landed += world.main.head().tail[-1].size
             if number % LEAST == 0:
                 seconds += spent(partial(_compact, world))
+                late[0] += timedelta(days=1)
+                collect(store, world.project, world.project, named=tuple)
         seconds += spent(partial(_compact, world))
         for _ in range(3):
             late[0] += timedelta(days=1)

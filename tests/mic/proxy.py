@@ -6,13 +6,17 @@ from contextlib import suppress
 
 
 class Proxy:
-    """A TCP proxy that counts what it passes on from the forge, and hangs up once when it is told to."""
+    """A TCP proxy that counts what it passes on from the forge, and hangs up once when it is told to.
+
+    Beyond `hold_at` bytes it passes nothing on, either way, until that is None.
+    """
 
     def __init__(self, port: int) -> None:
         self.target = port
         self.received = 0
         self.passed = 0
         self.hang_up_at: int | None = None
+        self.hold_at: int | None = None
         self._listening = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
         self._thread.start()
@@ -43,8 +47,15 @@ class Proxy:
                 if self.hang_up_at is not None and self.passed >= self.hang_up_at:
                     self.hang_up_at = None
                     return
+                while self.held and not self._closing.is_set():
+                    await asyncio.sleep(0.01)
                 sink.write(data)
                 await sink.drain()
+
+    @property
+    def held(self) -> bool:
+        """Whether so much has come that nothing is passed on."""
+        return self.hold_at is not None and self.passed >= self.hold_at
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._closing.set)

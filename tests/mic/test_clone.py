@@ -10,7 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlmodel import select
 
+from backend.sessions.models import StagedFile
 from mic import files
 from mic.contents import Contents
 from tests.mic.proxy import Proxy
@@ -123,6 +125,43 @@ def test_a_push_whose_connection_is_lost_sends_what_is_missing(notes, proxy):
 
     assert proxy.hang_up_at is None and 8_000_000 < proxy.passed < 14_000_000
     assert notes.ok("status").out.endswith("No changes.\n")
+
+
+def test_a_push_that_is_killed_at_half_sends_the_other_half_when_run_again(notes, forge, proxy):
+    chance = random.Random(5)
+    contents = {f"{number}.bin": chance.randbytes(MEGABYTE // 4) for number in range(160)}
+    for path, content in contents.items():
+        notes.write(path, content)
+    total = sum(map(len, contents.values()))
+    notes.ok("session", "start", "Push")
+    proxy.hold_at = proxy.passed + total // 2
+    command = [sys.executable, "-m", "mic", "session", "push"]
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    with subprocess.Popen(command, cwd=notes.folder, env=environment, stderr=subprocess.DEVNULL) as process:
+        until(lambda: proxy.held)
+        process.kill()
+    proxy.hold_at = None
+    # What had come is stored once the forge sees that the connection is gone.
+    until(lambda: staged(forge) > 0.45 * total)
+    proxy.passed = 0
+
+    notes.ok("session", "push")
+
+    assert proxy.passed < 0.55 * total
+    notes.ok("session", "land")
+    assert same(notes.folder, contents) and notes.ok("status").out.endswith("No changes.\n")
+
+
+def staged(forge):
+    with forge.db.transaction(write=False) as db:
+        return sum(db.exec(select(StagedFile.size)))
+
+
+def until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.01)
 
 
 def test_text_crosses_the_wire_compressed(as_ada, notes, proxy):
