@@ -1,7 +1,8 @@
 """Compaction: many small segments become one, grouped by path, with landings going on meanwhile.
 
-It merges and never drops: every object of its inputs is in its output. Only segments of one
-size class are merged, so an object is written again a few times in its life and no more.
+It merges and never drops: every object of its inputs is in its output. The smallest segments
+are merged, and a larger one joins them once they are as much as it is (or a part of it that
+the caller says), so an object is written again a few times in its life and no more.
 The swap replaces the inputs if all of them are still live, and condemns them in the same
 step; a fork that was reading them notices that its parent moved. Whoever is killed here
 leaves a file in no live set, which the collector finds.
@@ -26,15 +27,21 @@ from vcs.segments import BIG_BLOB, COMPACTED_FRAME, Footer, IndexEntry, read_foo
 from vcs.store import Missing, from_origin
 from vcs.swap import Pause, swap_patiently
 
-__all__ = ["CLASSES", "LEAST", "Compacted", "compact"]
+__all__ = ["LEAST", "Compacted", "compact", "settle"]
 
-# The upper ends of the size classes; what is longer stays as it is.
-CLASSES = (1 << 20, 8 << 20, 64 << 20, 512 << 20)
 LEAST = 16
 
+# What is longer stays as it is.
+_LONG = 512 << 20
 _MOST = 512
 _LONGEST = 1 << 30
 _LEVEL = 12
+# A project that rests is worth more: what is new in it joins eight times as much, pressed harder as
+# long as that takes seconds.
+_SETTLED_LEAST = 2
+_SETTLED_SHARE = 8
+_SETTLED_LEVEL = 19
+_SETTLED_HARD = 64 << 20
 _FRAMES_IN_MEMORY = 128 << 20
 _ROUNDS = 64
 
@@ -52,11 +59,23 @@ class Compacted:
     after: int
 
 
+def settle(repository: Repository) -> Compacted | None:
+    """As `compact`, for a time when little happens: few segments are enough, and larger ones join."""
+    return compact(repository, least=_SETTLED_LEAST, share=_SETTLED_SHARE, hard=_SETTLED_HARD)
+
+
 def compact(
-    repository: Repository, *, least: int = LEAST, level: int = _LEVEL, pause: Pause = sleep
+    repository: Repository,
+    *,
+    least: int = LEAST,
+    share: int = 1,
+    level: int = _LEVEL,
+    hard: int = 0,
+    pause: Pause = sleep,
 ) -> Compacted | None:
-    """Merge the segments of the smallest class that has at least so many; None when no class has, or
-    when another compaction was faster. Call it until it gives None.
+    """Merge the smallest segments, at least so many; one that is longer than all before it together
+    joins up to `share` times their length. None when there are too few, or when another compaction
+    was faster. Call it until it gives None. Up to `hard` bytes are pressed as hard as can be.
 
     Raises CorruptObject for an object that is not what its id says; then nothing was changed.
     """
@@ -64,10 +83,11 @@ def compact(
     if head.state is not HeadState.OPEN:
         return None
     try:
-        inputs = _due(repository, live_segments(repository.store, head), least)
+        inputs = _due(repository, live_segments(repository.store, head), least, share)
         if not inputs:
             return None
-        output = _merged(repository, inputs, level)
+        size = sum(ref.size for ref, _ in inputs)
+        output = _merged(repository, inputs, _SETTLED_LEVEL if size <= hard else level)
     except Missing:
         # An input, or the checkpoint, was replaced meanwhile and collected.
         return None
@@ -81,28 +101,38 @@ def compact(
     return Compacted(len(inputs), output.key, sum(ref.size for ref in replaced), output.size)
 
 
-def _due(repository: Repository, live: Sequence[SegmentRef], least: int) -> list[_Input]:
-    """The oldest own segments of the first class that has enough of them."""
+def _due(repository: Repository, live: Sequence[SegmentRef], least: int, share: int) -> list[_Input]:
+    """The own segments to merge, oldest first, each with its footer; none when there are too few."""
     prefix = own_prefix(repository.pool, repository.project)
-    low = 0
-    for high in CLASSES:
-        found = [ref for ref in live if ref.key.startswith(prefix) and low <= ref.size < high]
-        low = high
-        if len(found) < least:
-            continue
-        inputs: list[_Input] = []
-        size = 0
-        for ref in found:
-            footer = read_footer(partial(from_origin(repository.store), ref.key), ref.size, ref.key)
-            if _is_one_blob(footer):
-                continue
-            size += ref.size
-            inputs.append((ref, footer))
-            if len(inputs) >= least and (len(inputs) == _MOST or size > _LONGEST):
-                break
-        if len(inputs) >= least:
-            return inputs
-    return []
+    left = sorted((ref for ref in live if ref.key.startswith(prefix) and ref.size < _LONG), key=_size)
+    footers: dict[str, Footer] = {}
+    while True:
+        chosen = _smallest(left, least, share)
+        for ref in chosen:
+            if ref.key not in footers:
+                read = partial(from_origin(repository.store), ref.key)
+                footers[ref.key] = read_footer(read, ref.size, ref.key)
+        big = {ref.key for ref in chosen if _is_one_blob(footers[ref.key])}
+        if not big:
+            keys = {ref.key for ref in chosen}
+            return [(ref, footers[ref.key]) for ref in live if ref.key in keys]
+        left = [ref for ref in left if ref.key not in big]
+
+
+def _smallest(refs: Sequence[SegmentRef], least: int, share: int) -> Sequence[SegmentRef]:
+    """As many of these, which are sorted by size, as are worth merging."""
+    total = count = 0
+    for number, ref in enumerate(refs[:_MOST]):
+        if total + ref.size > _LONGEST:
+            break
+        if ref.size <= share * total:
+            count = number + 1
+        total += ref.size
+    return refs[:count] if count >= least else ()
+
+
+def _size(ref: SegmentRef) -> int:
+    return ref.size
 
 
 def _is_one_blob(footer: Footer) -> bool:

@@ -3,9 +3,12 @@
 A timer sees in SQL alone what is due and states it as a fact; the work is a durable job. It may
 be killed at any time, since nothing happens before HEAD moves, and landings go on meanwhile.
 One process at a time looks after a project: whoever finds another at it leaves it to that one.
+Each sixteen records bring a compaction of what is small; what comes with a collection, every six
+hours, makes the whole as small as a pack of git.
 """
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,8 +23,12 @@ from backend.projects import code, git
 from backend.projects.models import Cursor, Project, ProjectState, Upkeep
 from backend.sessions.models import StagedFile
 from vcs.collection import GRACE, YOUNG, Collected, collect
-from vcs.compaction import LEAST, compact
+from vcs.compaction import LEAST, Compacted, compact, settle
+from vcs.errors import CorruptObject
 from vcs.git.upkeep import Kept, maintain
+from vcs.repository import Repository
+
+log = logging.getLogger(__name__)
 
 COLLECT_EVERY = timedelta(hours=6)
 SOON = GRACE + timedelta(minutes=5)
@@ -91,13 +98,16 @@ def state_what_is_due(ctx: Context) -> None:
 
 
 def compact_project(ctx: Context, project: str) -> int:
-    """Merge segments until no size class has enough of them; how many were merged."""
+    """Merge segments until there are few; how many were merged."""
+    with _alone(ctx.forge, project) as row:
+        return _merge(ctx.forge, row, compact) if row is not None else 0
+
+
+def _merge(forge: Forge, row: Project, merge: Callable[[Repository], Compacted | None]) -> int:
     total = 0
-    with _alone(ctx.forge, project) as row, _seconds.labels("compaction").time():
-        if row is None:
-            return 0
-        repository = code.repository(ctx.forge, row.id, row.pool)
-        while done := compact(repository):
+    repository = code.repository(forge, row.id, row.pool)
+    with _seconds.labels("compaction").time():
+        while done := merge(repository):
             total += done.inputs
             _merged.inc(done.inputs)
             _bytes.labels("read").inc(done.before)
@@ -106,10 +116,15 @@ def compact_project(ctx: Context, project: str) -> int:
 
 
 def collect_project(ctx: Context, project: str) -> Collected:
-    """Condemn and delete what no log of the pool and no session uses."""
+    """Condemn and delete what no log of the pool and no session uses, and settle what is left."""
     with _alone(ctx.forge, project) as row, _seconds.labels("collection").time():
         if row is None:
             return Collected()
+        try:
+            _merge(ctx.forge, row, settle)
+        except CorruptObject:
+            # Collecting does not read it, and whoever does is told.
+            log.exception("project %s cannot be compacted", row.id)
         done = collect(ctx.forge.store, row.pool, row.id, named=lambda: _named(ctx, row.id))
     for outcome in ("condemned", "spared", "deleted"):
         _files.labels(outcome).inc(getattr(done, outcome))

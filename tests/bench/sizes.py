@@ -1,7 +1,7 @@
 """What real histories weigh in the store, landed and compacted, beside git's pack of them; and a fork.
 
 Each first-parent commit of a repository lands as a session would, compaction comes every sixteen
-landings as its job does, and all that landed is given to git, which packs it.
+landings and settles every 256 as its jobs do, and all that landed is given to git, which packs it.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import os
 import struct
 import subprocess
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
 from functools import partial
@@ -22,7 +22,7 @@ from tests.bench.writing import tree_of
 from tests.vcs.gits import Git
 from tests.vcs.logs import AT, World, proposal
 from vcs.collection import collect
-from vcs.compaction import LEAST, compact
+from vcs.compaction import LEAST, Compacted, compact, settle
 from vcs.forks import fork_project
 from vcs.git.translate import from_git, raw_parts, to_git
 from vcs.live import live_segments
@@ -33,6 +33,7 @@ from vcs.segments import read_footer
 
 MEGABYTE = 1 << 20
 FILES = 10_000
+SETTLED_AFTER = 256
 _PACKED = {Kind.COMMIT: 1, Kind.TREE: 2, Kind.BLOB: 3, Kind.TAG: 4}
 
 
@@ -53,18 +54,25 @@ def _history(stage: Stage, word: str, source: Path) -> Iterator[Figure]:
         world = World(store, folder)
         batcher = world.batcher()
         landed = seconds = 0.0
+
+        def rest() -> None:
+            """Hours in which nobody lands."""
+            _until_none(partial(settle, world.main))
+            for _ in range(4):
+                late[0] += timedelta(days=1)
+                collect(store, world.project, world.project, named=tuple)
+
         for number, (tree, objects) in enumerate(_commits(source), 1):
-            asked = proposal(world.main, world.main.head().main, {}, tree=tree, objects=objects)
+            asked = proposal(
+                world.main, world.main.head().main, {}, tree=tree, objects=objects, actor=world.project
+            )
             batcher.land(asked)
             landed += world.main.head().tail[-1].size
             if number % LEAST == 0:
-                seconds += spent(partial(_compact, world))
-                late[0] += timedelta(days=1)
-                collect(store, world.project, world.project, named=tuple)
-        seconds += spent(partial(_compact, world))
-        for _ in range(3):
-            late[0] += timedelta(days=1)
-            collect(store, world.project, world.project, named=tuple)
+                seconds += spent(partial(_until_none, partial(compact, world.main)))
+            if number % SETTLED_AFTER == 0:
+                seconds += spent(rest)
+        seconds += spent(rest)
         stored = _stored(store)
         pack = _packed_by_git(world, folder / "git")
         world.main.close()
@@ -75,8 +83,8 @@ def _history(stage: Stage, word: str, source: Path) -> Iterator[Figure]:
     yield Figure(f"{name}.compacting", seconds, "s")
 
 
-def _compact(world: World) -> None:
-    while compact(world.main):
+def _until_none(merge: Callable[[], Compacted | None]) -> None:
+    while merge():
         pass
 
 

@@ -54,6 +54,7 @@ class FlakyStore(MemoryStore):
     def delete(self, key: str) -> None:
         self._reached()
         self._scheduler.note(f"deletes {key[-12:]}")
+        self._scheduler.meet("deletes")
         super().delete(key)
 
     def list(self, prefix: str) -> Iterator[Any]:
@@ -74,6 +75,7 @@ class FlakyStore(MemoryStore):
         fate = 1.0 if self._scheduler.calm else self._rng.random() / (self._trouble or 1e-9)
         if fate < 0.15:
             self._scheduler.note("swap is lost on its way")
+            self._scheduler.meet("loses a swap")
             return Unknown("no answer")
         if fate < 0.4:
             self._scheduler.note("swap is held up")
@@ -81,12 +83,17 @@ class FlakyStore(MemoryStore):
             return Unknown("no answer")
         result = super().swap_head(*request)
         self._scheduler.note(f"swap {type(result).__name__}")
+        if isinstance(result, Swapped):
+            self._scheduler.meet("swaps")
+            getcurrent().swapped = True
         if fate < 0.5:
             # A proxy sends it a second time.
             self.late.append(request)
+            self._scheduler.seen.add("a swap comes twice")
         self._scheduler.pause()
         if fate < 0.8:
             self._scheduler.note("answer is lost")
+            self._scheduler.meet("hears no answer")
             return Unknown("no answer")
         return result
 
@@ -95,6 +102,7 @@ class FlakyStore(MemoryStore):
         request = self.late.pop(self._rng.randrange(len(self.late)))
         result = super().swap_head(*request)
         self._scheduler.trace.append(f"world: a swap arrives late: {type(result).__name__}")
+        self._scheduler.seen.add(f"a swap comes late: {type(result).__name__}")
         assert isinstance(result, Swapped | Lost)
 
 
@@ -162,6 +170,7 @@ class SimIndex(Index):
         try:
             yield self._db
             self._db.execute("commit")
+            self._writer.swapped = False
         except BaseException:
             self._db.execute("rollback")
             raise

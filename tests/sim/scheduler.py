@@ -22,6 +22,9 @@ class Actor(greenlet):
     def __init__(self, run: Callable[[], None], name: str, process: object) -> None:
         super().__init__(run)
         self.name = name
+        self.kind = name.rstrip("0123456789@")
+        # Whether it moved HEAD and its index does not stand there yet.
+        self.swapped = False
         self.process = process
         self.crashed = False
         self.priority = 0.0
@@ -39,6 +42,8 @@ class Scheduler:
         self._turns = {rng.randrange(300) for _ in range(rng.randrange(1, 6))}
         self.actors: list[Actor] = []
         self.trace: list[str] = []
+        # What happened at the same time as what, and what was lost: the coincidences worth a schedule.
+        self.seen: set[str] = set()
         self.calm = False
         self.steps = 0
 
@@ -59,6 +64,14 @@ class Scheduler:
         """Write down what the current actor does."""
         current = getcurrent()
         self.trace.append(f"{current.name if isinstance(current, Actor) else 'world'}: {what}")
+
+    def meet(self, what: str) -> None:
+        """Note who was under way when the current actor did this."""
+        current = getcurrent()
+        if isinstance(current, Actor):
+            self.seen.add(f"{current.kind} {what}")
+            others = {actor.kind for actor in self.actors if actor and actor is not current}
+            self.seen.update(f"{current.kind} {what} during {kind}" for kind in others)
 
     def pause(self, seconds: float = 0.0) -> None:
         """Let others go on; raises Crash when this actor was killed meanwhile."""
@@ -87,6 +100,10 @@ class Scheduler:
         for actor in self.actors:
             if actor.process is process:
                 actor.crashed = True
+                if actor:
+                    self.seen.add(f"{actor.kind} crashes")
+                    if actor.swapped and actor.kind == "land":
+                        self.seen.add("land crashes between swap and catch-up")
 
     def run(self, between: Callable[[], None], most: int = 20_000) -> None:
         """Let everybody finish; `between` is what else may happen at each step."""

@@ -14,11 +14,46 @@ SCHEDULES = 10_000
 ENOUGH = 2_000
 
 
-def test_whatever_happens_nothing_is_lost_doubled_or_broken():
-    failing = many(0, SCHEDULES)
+# What the schedules are for; each has to be seen in some of them.
+COINCIDENCES = (
+    "land loses a swap",
+    "land hears no answer",
+    "a swap comes late: Swapped",
+    "a swap comes late: Lost",
+    "a swap comes twice",
+    "land crashes between swap and catch-up",
+    "collect crashes",
+    "compact crashes",
+    "fork crashes",
+    "purge crashes",
+    "sweep crashes",
+    "sweep swaps during land",
+    "land swaps during land",
+    "land swaps during compact",
+    "compact swaps during land",
+    "compact swaps during collect",
+    "compact swaps during fork",
+    "collect deletes during land",
+    "collect deletes during compact",
+    "collect deletes during fork",
+    "collect deletes during read",
+    "fork swaps during collect",
+    "purge swaps during compact",
+    "purge swaps during fork",
+    "purge swaps during land",
+    "delete swaps during fork",
+)
 
+
+def test_whatever_happens_nothing_is_lost_doubled_or_broken(capsys):
+    failing, seen = many(0, SCHEDULES)
+
+    with capsys.disabled():
+        print(f"\n  of {SCHEDULES} schedules:")
+        print(*(f"  {seen[what]:>6} {what}" for what in COINCIDENCES), sep="\n")
     told = [f"make sim SEED={outcome.seed}: {outcome.problems[0]}" for outcome in failing]
     assert not told, "\n".join(told[:10])
+    assert all(seen[what] for what in COINCIDENCES)
 
 
 @pytest.mark.parametrize("name", SHORTCUTS)

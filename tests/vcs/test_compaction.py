@@ -1,6 +1,7 @@
 """Compaction: many segments become one, nothing is lost, landings and readers go on."""
 
 from datetime import timedelta
+from random import Random
 
 import pytest
 
@@ -9,7 +10,7 @@ from tests.vcs.histories import history
 from tests.vcs.logs import AT, World, proposal
 from vcs import faults
 from vcs.collection import collect
-from vcs.compaction import compact
+from vcs.compaction import compact, settle
 from vcs.errors import CorruptObject
 from vcs.live import live_segments
 from vcs.objects import Kind, Object
@@ -97,6 +98,25 @@ def test_few_segments_and_single_big_blobs_are_left_alone(world):
     assert compact(world.main).inputs == 21
     kept = big & {ref.key for ref in live(world)}
     assert len(kept) == 17
+    assert world.faults() == []
+
+
+def test_a_long_segment_is_written_again_when_what_is_new_is_worth_it(world):
+    rng = Random(1)
+    land(world, {b"long": rng.randbytes(2_000_000)})
+    long = max(live(world), key=lambda ref: ref.size).key
+
+    land(world, {b"new": rng.randbytes(100_000)})
+    while compact(world.main, least=2) or settle(world.main):
+        pass
+    assert long in {ref.key for ref in live(world)}
+
+    land(world, {b"newer": rng.randbytes(300_000)})
+    while compact(world.main, least=2):
+        pass
+    assert long in {ref.key for ref in live(world)}
+    assert settle(world.main) is not None
+    assert len(live(world)) == 1 and settle(world.main) is None
     assert world.faults() == []
 
 
@@ -245,7 +265,7 @@ def test_a_compacted_history_is_as_small_as_a_pack_of_git(tmp_path, capsys):
     (pack,) = (git.folder / ".git/objects/pack").glob("*.pack")
     before = stored(world)
 
-    while compact(world.main):
+    while compact(world.main) or settle(world.main):
         pass
     for _ in range(3):
         now[0] += timedelta(days=1)
