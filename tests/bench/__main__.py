@@ -16,6 +16,7 @@ GROUPS = (
     "status",
     "transfer",
     "sizes",
+    "blobs",
 )
 
 

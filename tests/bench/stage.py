@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -101,6 +101,17 @@ class Served:
             check=True,
         ).stdout
 
+    def growth(self, work: Callable[[], object]) -> int:
+        """Bytes that the one of its processes that grew most had more at some moment of this work."""
+        assert self._process is not None
+        processes = list(_tree(self._process.pid))
+        before = {process: _resident(process, "VmRSS") for process in processes}
+        for process in processes:
+            # Sets VmHWM back to what is resident now (proc(5)).
+            Path(f"/proc/{process}/clear_refs").write_text("5")
+        work()
+        return max(_resident(process, "VmHWM") - before[process] for process in processes)
+
     def _command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", self._program, *words]
 
@@ -151,6 +162,11 @@ def _tree(process: int) -> Iterator[int]:
     for task in Path(f"/proc/{process}/task").iterdir():
         for child in (task / "children").read_text().split():
             yield from _tree(int(child))
+
+
+def _resident(process: int, name: str) -> int:
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
 def _proportional(process: int) -> int:

@@ -1,0 +1,167 @@
+"""One large file through every door, both ways, and the memory it takes; BENCH_BLOB_MB=5120 is the largest.
+
+The doors are those of a served forge on the local store. S3 is rclone's server: it keeps files on
+disk, and ignores conditions, so the store is used without the forge.
+"""
+
+import http.client
+import os
+import random
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+from tests.bench.figures import Figure, spent
+from tests.bench.stage import CHECKOUT, Served, Stage
+from tests.vcs.buckets import new_bucket, rclone_server
+from vcs.objects import new_id
+from vcs.repository import Repository
+from vcs.s3 import Bucket, S3Store
+from vcs.store import utc_now
+
+MEGABYTE = 1 << 20
+PIECE = 1 << 18
+# What each door may need beyond what it had, and `mic` in all.
+ROOM, MIC_ROOM = 40, 160
+
+
+def measure(stage: Stage) -> Iterator[Figure]:
+    """Seconds, and megabytes of memory at the most."""
+    size = int(os.environ.get("BENCH_BLOB_MB", "300")) * MEGABYTE
+    yield Figure("blobs.size", size / MEGABYTE, "MB")
+    yield from _doors(stage, size)
+    yield from _s3(stage, size)
+
+
+def pieces(size: int, seed: int) -> Iterator[bytes]:
+    """Bytes that do not compress, made as they are read."""
+    piece = random.Random(seed).randbytes(PIECE - 8)
+    for number in range(size // PIECE):
+        yield piece + number.to_bytes(8, "big")
+
+
+def _doors(stage: Stage, size: int) -> Iterator[Figure]:
+    served = stage.served
+    # The first of each kind brings what is loaded once.
+    for part, room in ((PIECE * 24, None), (size, ROOM)):
+        doors = _Doors(served, stage.folder(), part)
+        for word in ("push", "clone", "put", "raw"):
+            work = getattr(doors, word)
+            took: list[float] = []
+            grown = served.growth(lambda work=work, took=took: took.append(spent(work)))
+            if room is not None:
+                yield Figure(f"blobs.{word}", took[0], "s")
+                yield Figure(f"blobs.{word}.memory", grown / MEGABYTE, "MB", at_most=room)
+        if room is not None:
+            yield Figure("blobs.mic.memory", doors.mic_memory / MEGABYTE, "MB", at_most=MIC_ROOM)
+            yield Figure("blobs.range", spent(partial(doors.get, f"bytes={size - 10}-")) * 1000, "ms")
+
+
+class _Doors:
+    """Somebody who brings a large file to the forge and takes it back again."""
+
+    def __init__(self, served: Served, folder: Path, size: int) -> None:
+        self.served = served
+        self.folder = folder
+        self.size = size
+        self.name = f"blob{size}"
+        self.mic_memory = 0
+        where = {"MICELIO_INSTANCE": served.url, "MICELIO_TOKEN": served.token, "MIC_HOME": str(folder)}
+        self._environment = {**os.environ, **where, "PYTHONPATH": str(CHECKOUT)}
+        (folder / "work").mkdir()
+        (folder / "work" / "README.md").write_text("# Large\n")
+        self._mic("project", "create", f"ada/{self.name}", "--init", at="work")
+        self._mic("session", "start", "Large", at="work")
+        with (folder / "work" / "large.bin").open("wb") as file:
+            file.writelines(pieces(size, 1))
+
+    def push(self) -> None:
+        """gRPC, there."""
+        self._mic("session", "push", at="work")
+        self._mic("session", "land", at="work")
+
+    def clone(self) -> None:
+        """gRPC, back; the file is the same."""
+        self._mic("clone", f"ada/{self.name}", "again")
+        command = ["cmp", "work/large.bin", "again/large.bin"]
+        subprocess.run(command, cwd=self.folder, check=True)
+
+    def put(self) -> None:
+        """REST, there."""
+        body = {"project": f"ada/{self.name}", "goal": "Large too"}
+        session = self.served.api("POST", "/api/v1/sessions", body)["id"]
+        with closing(http.client.HTTPConnection("127.0.0.1", self.served.port, timeout=3600)) as connection:
+            headers = {"Authorization": f"Bearer {self.served.token}", "Content-Length": str(self.size)}
+            address = f"/api/v1/sessions/{session}/files/other.bin"
+            connection.request("PUT", address, pieces(self.size, 2), headers)
+            answer = connection.getresponse()
+            if answer.status != 200:
+                raise SystemExit(f"bench: the PUT was answered with {answer.status}: {answer.read()!r}")
+
+    def raw(self) -> None:
+        """HTTP, back."""
+        if self.get() != self.size:
+            raise SystemExit("bench: the raw file has another length")
+
+    def get(self, wanted: str = "") -> int:
+        """The bytes that came of the raw file, or of a part."""
+        with closing(http.client.HTTPConnection("127.0.0.1", self.served.port, timeout=3600)) as connection:
+            headers = {"Authorization": f"Bearer {self.served.token}"} | ({"Range": wanted} if wanted else {})
+            connection.request("GET", f"/ada/{self.name}/raw/HEAD/large.bin", headers=headers)
+            response, size = connection.getresponse(), 0
+            while piece := response.read(PIECE):
+                size += len(piece)
+        return size
+
+    def _mic(self, *words: str, at: str = "") -> None:
+        command = [sys.executable, "-m", "mic", *words]
+        process = subprocess.Popen(
+            command, cwd=self.folder / at, env=self._environment, stdout=subprocess.DEVNULL
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise SystemExit(f"bench: mic {words[0]} ended with {process.returncode}")
+        self.mic_memory = max(self.mic_memory, used.ru_maxrss * 1024)
+
+
+def _s3(stage: Stage, size: int) -> Iterator[Figure]:
+    folder = stage.folder()
+    with rclone_server(folder) as address:
+        bucket = new_bucket(address)
+        with get_context("spawn").Pool(1) as pool:
+            stored, read, grown = pool.apply(_through, (bucket, size, stage.folder()))
+    yield Figure("blobs.s3.put", stored, "s")
+    yield Figure("blobs.s3.get", read, "s")
+    yield Figure("blobs.s3.memory", grown / MEGABYTE, "MB", at_most=2 * ROOM)
+
+
+def _through(bucket: Bucket, size: int, folder: Path) -> tuple[float, float, int]:
+    """In a process of its own: seconds there, seconds back, bytes of memory on top of a small one's."""
+    with closing(S3Store(bucket)) as store:
+        repository = Repository.create(
+            store, new_id(), folder / "index.db", actor=None, summary={"name": "s3"}, at=utc_now()
+        )
+
+        def both(size: int) -> tuple[float, float]:
+            stored, read = [], []
+            keys: list[tuple[str, str]] = []
+            stored.append(spent(lambda: keys.append(repository.stage_blob(pieces(size, 1), size))))
+            ((key, id),) = keys
+            reader = repository.with_staged([key])
+            counted: list[int] = []
+            read.append(spent(lambda: counted.append(sum(map(len, reader.chunks(id))))))
+            assert counted == [size]
+            return stored[0], read[0]
+
+        both(PIECE * 128)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        times = both(size)
+        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        repository.close()
+    return *times, (after - before) * 1024
