@@ -28,7 +28,8 @@ def archive_session_events(ctx: Context, fact: SessionLanded) -> None:
         if found is None or project is None:
             return
         rows = live.events_after(tx, found.id, 0, found.events)
-        lines = [json.dumps(live.shown(row).model_dump(mode="json"), sort_keys=True) for row in rows]
+        # In the order people wrote it: a forge that comes back from its store says it so again.
+        lines = [json.dumps(live.shown(row).model_dump(mode="json")) for row in rows]
     body = zstandard.compress("".join(line + "\n" for line in lines).encode())
     # One archive per landed session: the same fact met again finds it there.
     if not any(ctx.forge.store.list(f"archives/{fact.project}/{fact.session}/")):
