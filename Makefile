@@ -19,8 +19,8 @@ serve: $(VENV)/serve ## install, build the UI, migrate and run the forge on this
 
 install: $(VENV)/serve ## link micelio and mic into ~/.local/bin
 	@mkdir -p $(LINKS)
-	@ln -sf $(CURDIR)/$(BIN)/micelio $(CURDIR)/$(BIN)/mic $(LINKS)/
-	@echo "micelio and mic are in $(LINKS)."
+	@ln -sf $(CURDIR)/$(BIN)/micelio $(CURDIR)/$(BIN)/mic $(CURDIR)/$(BIN)/git-credential-mic $(LINKS)/
+	@echo "micelio, mic and git-credential-mic are in $(LINKS)."
 
 test: $(VENV)/test packages ## run every test (ARGS="-k word" for some)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)

@@ -1,5 +1,6 @@
 """`mic auth`: tokens of instances."""
 
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 
@@ -22,6 +23,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     how.add_argument("--token-stdin", action="store_true", help="read the token from standard input")
     parsing.verb(verbs, "status", run_status, "mic auth status")
     parsing.verb(verbs, "logout", run_logout, "mic auth logout --instance https://forge.example.org")
+    parsing.verb(verbs, "setup-git", run_setup_git, "mic auth setup-git")
 
 
 def run_login(here: Here, args: Namespace) -> None:
@@ -75,3 +77,49 @@ def run_logout(here: Here, args: Namespace) -> None:
     if here.json:
         return render.as_json({"instance": instance})
     render.line(f"Signed out of {instance}. The token stays valid; revoke it at {instance}/settings/tokens.")
+
+
+def run_setup_git(here: Here, args: Namespace) -> None:
+    """Let git use the kept token, so that clone, fetch and push need no typing"""
+    instance = here.instance()
+    if not (credentials.token_for(instance) or config.token_from_environment()):
+        raise NotSignedIn(
+            f"You are not signed in to {instance}, so git would have nothing to send. "
+            f"First: mic auth login --instance {instance}"
+        )
+    helper = _helper() + (" --insecure" if args.insecure else "")
+    key = f"credential.{instance}.helper"
+    # An empty one first: helpers set for every address must neither answer for this one nor keep its token.
+    _git_config("--replace-all", key, "")
+    _git_config("--add", key, helper)
+    if here.json:
+        return render.as_json({"instance": instance, "key": key, "helper": helper})
+    render.line(
+        f"git asks mic for your token of {instance} from now on. Try: git clone {instance}/ORG/PROJECT"
+    )
+
+
+def _helper() -> str:
+    """How git calls us: by name where it finds us, else by our whole path."""
+    import shlex
+    from shutil import which
+
+    beside = os.path.join(os.path.dirname(sys.executable), "git-credential-mic")
+    if which("git-credential-mic"):
+        return "mic"
+    if os.access(beside, os.X_OK):
+        return shlex.quote(beside)
+    return f"!{shlex.quote(sys.executable)} -m mic.git_credential"
+
+
+def _git_config(*words: str) -> None:
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            ["git", "config", "--global", *words], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        raise Usage(problem="There is no git on this machine. Install it first.") from None
+    if done.returncode:
+        raise Usage(problem=f"git would not take it: {done.stderr.strip()}")

@@ -120,6 +120,7 @@ class Shell:
 def home(tmp_path, monkeypatch):
     """`$MIC_HOME` of this test alone."""
     monkeypatch.setenv("MIC_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
     for name in ("MICELIO_INSTANCE", "MICELIO_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path / "home"

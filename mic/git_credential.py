@@ -1,0 +1,76 @@
+"""`git-credential-mic`: git asks it for the token that `mic auth login` keeps.
+
+git's protocol (git-credential(1)): a word, `get`, `store` or `erase`, and lines `key=value` on standard
+input. It never fails loudly: where it knows nothing it says nothing, and git asks elsewhere.
+"""
+
+import sys
+
+from mic import config, credentials
+from mic.address import instance as instance_of
+from mic.address import is_loopback
+
+ANY_USER = "x-token"
+_PREFIX = "mic_"
+
+
+def main(words: list[str] | None = None) -> int:
+    """Answer git; returns the exit code."""
+    given = sys.argv[1:] if words is None else words
+    insecure = "--insecure" in given
+    actions = [word for word in given if word != "--insecure"]
+    if len(actions) != 1:
+        print("usage: git-credential-mic [--insecure] get|store|erase", file=sys.stderr)
+        return 2
+    asked = dict(line.rstrip("\n").partition("=")[::2] for line in sys.stdin if "=" in line)
+    instance = _instance(asked)
+    if instance is None:
+        return 0
+    if actions[0] == "get":
+        sys.stdout.write(_get(instance, asked.get("username", ""), insecure=insecure))
+    elif actions[0] == "store":
+        _store(instance, asked)
+    elif actions[0] == "erase":
+        _erase(instance, asked.get("password", ""))
+    return 0
+
+
+def _instance(asked: dict[str, str]) -> str | None:
+    if asked.get("protocol") not in ("http", "https") or not asked.get("host"):
+        return None
+    from mic.errors import Usage
+
+    try:
+        return instance_of(f"{asked['protocol']}://{asked['host']}")
+    except Usage:
+        return None
+
+
+def _get(instance: str, user: str, *, insecure: bool) -> str:
+    token, handle = credentials.token_for(instance), credentials.handle_for(instance)
+    elsewhere = config.instance_from_environment()
+    if config.token_from_environment() and elsewhere and instance_of(elsewhere) == instance:
+        token, handle = config.token_from_environment(), ANY_USER
+    scheme, _, host = instance.partition("://")
+    # A token travels encrypted, or to this machine.
+    private = scheme == "https" or is_loopback(host.rpartition(":")[0] or host)
+    if not token or not (private or insecure) or user not in ("", handle, ANY_USER):
+        return ""
+    return f"username={user or handle}\npassword={token}\n"
+
+
+def _store(instance: str, told: dict[str, str]) -> None:
+    """Keep what somebody typed once it was good; what `mic auth login` verified stays."""
+    user, token = told.get("username", ""), told.get("password", "")
+    if token.startswith(_PREFIX) and user != ANY_USER and not credentials.token_for(instance):
+        credentials.store(instance, token, user)
+
+
+def _erase(instance: str, password: str) -> None:
+    """Forget a token that was refused, unless another one is kept by now."""
+    if password and credentials.token_for(instance) == password:
+        credentials.forget(instance)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
