@@ -12,6 +12,7 @@ MicelioError                 `vcs.errors`
 ├── NoSession, SessionOpen   1
 ├── KeepsChanging            1
 ├── OffTheTrunk              1
+├── ImportFailed             1
 ├── NoSuchPath               5
 └── Usage                    2
 """
@@ -151,6 +152,13 @@ class NoSuchPath(MicelioError):
     kind = Kind.NOT_FOUND
     code = "mic.no_such_path"
     message = "There is no {path} in {where}. List what there is: mic ls"
+
+
+class ImportFailed(MicelioError):
+    """An import ended without having landed."""
+
+    code = "mic.import_failed"
+    message = "{problem}"
 
 
 class Usage(MicelioError):

@@ -20,6 +20,8 @@ COMMANDS = {
     "session": "start, push, note, land and list sessions",
     "clone": "get a project as a workspace",
     "project": "create, list and show projects",
+    "import": "import a git repository with its whole history",
+    "export": "export a project as a git repository or bundle",
     "log": "show landings, newest first",
     "show": "show a landing, a file at a ref, or the session",
     "cat": "print a file of the base",
@@ -99,7 +101,9 @@ def _run(words: list[str]) -> int:
 
 
 def _module(word: str) -> "ModuleType":
-    return __import__(f"mic.commands.{word}", fromlist=["run"])
+    # `import` is no name that a module can have.
+    name = "importing" if word == "import" else word
+    return __import__(f"mic.commands.{name}", fromlist=["run"])
 
 
 def _parsed(word: str, module: "ModuleType", words: list[str]) -> "Any":

@@ -24,7 +24,7 @@ from vcs.log import Measured, segment_key
 from vcs.segments import write_blob_segment
 
 PIECE = 256 << 10
-EXPORTED = ("HEAD", "--branches", "--tags", "--glob=refs/notes")
+EXPORTED = ("--branches", "--tags", "--glob=refs/notes")
 
 
 class BundleTooLarge(MicelioError):
@@ -90,9 +90,11 @@ def take(
         return status(tx, asked)
 
 
-async def written(repository: Path) -> AsyncIterator[bytes]:
+async def written(repository: Path, *, with_head: bool) -> AsyncIterator[bytes]:
     """A bundle of branches, tags and notes as git writes it; the child ends when the reader goes."""
-    command = git_command(repository, "bundle", "create", "--quiet", "-", *EXPORTED)
+    command = git_command(
+        repository, "bundle", "create", "--quiet", "-", *(("HEAD",) if with_head else ()), *EXPORTED
+    )
     child = await anyio.open_process(
         command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment()
     )

@@ -71,9 +71,20 @@ def fetch(
     told = _run(source, ["ls-remote", *served, "--symref", "--", url, "HEAD"], env, lambda *_: None, limit)
     options = ["--progress", "--prune", "--no-tags", "--no-write-fetch-head", *served]
     _run(source, ["fetch", *options, "--", url, *REFSPECS], env, progress, limit)
+    if head := _head(source, told):
+        source.run("symbolic-ref", "HEAD", head)
+
+
+def _head(source: Source, told: bytes) -> str | None:
+    """The branch that HEAD is there. Bundles and old servers tell its commit only: then one that has it."""
     named = re.search(rb"^ref: (refs/heads/\S+)\tHEAD$", told, re.MULTILINE)
     if named:
-        source.run("symbolic-ref", "HEAD", os.fsdecode(named[1]))
+        return os.fsdecode(named[1])
+    commit = re.search(rb"^([0-9a-f]{40})\tHEAD$", told, re.MULTILINE)
+    sha1 = bytes.fromhex(commit[1].decode()) if commit else None
+    there = [name for name, held in source.refs().items() if held == sha1 and name.startswith("refs/heads/")]
+    likely = [name for name in ("refs/heads/main", "refs/heads/master") if name in there]
+    return next(iter([*likely, *there]), None)
 
 
 def _run(

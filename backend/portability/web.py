@@ -41,11 +41,13 @@ def routes(forge: Forge) -> list[Route]:
     async def export(request: Request) -> Response:
         actor: Actor = request.state.actor
         path = request.path_params
-        folder = await to_thread.run_sync(_exportable, forge, actor, path["organization"], path["project"])
+        folder, born = await to_thread.run_sync(
+            _exportable, forge, actor, path["organization"], path["project"]
+        )
         name = f"{path['project']}.bundle"
         headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}"'}
         return StreamingResponse(
-            bundles.written(folder), media_type="application/octet-stream", headers=headers
+            bundles.written(folder, with_head=born), media_type="application/octet-stream", headers=headers
         )
 
     return [
@@ -145,5 +147,4 @@ def _exportable(forge: Forge, actor: Actor, organization: str, project: str):  #
         repository = code.repository(forge, found.id, found.pool)
     if not repository.refs():
         raise bundles.NothingToExport(address=f"{organization}/{project}")
-    shown.catch_up()
-    return shown.path
+    return shown.path, shown.catch_up().main is not None
