@@ -182,6 +182,20 @@ def test_a_file_is_put_whatever_answer_is_lost(store, far, line, fate, method, p
         far.put("a", [body])
 
 
+def test_a_put_that_met_another_writer_of_its_name_is_sent_again_or_refused_whole(store, far, line, bucket):
+    line.fate = once(409, lambda request: request.command == "PUT")
+    far.put("small", [b"small"])
+    assert store.get("small") == b"small"
+
+    # The parts were a stream and are gone: so nothing is there, and nothing is left over.
+    line.fate = once(409, lambda request: request.command == "POST" and "uploadId" in request.path)
+    with pytest.raises(StoreFailed, match="refused large as taken, but it is not there"):
+        far.put("large", [LARGE * 6])
+    with pytest.raises(Missing):
+        store.get("large")
+    assert "Uploads" not in client(bucket).list_multipart_uploads(Bucket=bucket.name)
+
+
 def test_a_read_that_breaks_off_is_repeated(store, far, line):
     store.put("a", [LARGE])
     line.fate = once("drop", lambda request: request.command == "GET")

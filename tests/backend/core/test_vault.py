@@ -13,8 +13,10 @@ from backend.doors.manage import shown
 from backend.instance.web import readiness
 from tests.backend.workbench import Workbench
 from tests.vcs.buckets import KEY, SECRET, Line, moto_server, new_bucket, rclone_server
+from tests.vcs.test_tiered import Edge
 from vcs.s3 import ConditionsIgnored, S3Store
 from vcs.sealed import SealedStore
+from vcs.store import MemoryStore
 from vcs.tiered import TieredStore
 
 HEX = "0f" * 32
@@ -146,6 +148,28 @@ def test_readiness_covers_the_bucket(environ, moto):
             assert readiness(forge)["store"] == "ok"
             line.fate = lambda request: 403
             assert "does not let these credentials use bucket" in readiness(forge)["store"]
+
+
+@pytest.mark.parametrize("key", [{}, {"ENCRYPTION_KEY": HEX}])
+def test_a_cdn_with_wrong_bytes_is_told_in_the_metrics_and_not_asked_again(environ, moto, key):
+    def counted():
+        return REGISTRY.get_sample_value("micelio_store_blocks_total", {"met": "wrong_cdn"}) or 0
+
+    file, behind = "pools/pool/files/project/one.seg", MemoryStore()
+    with closing(Edge(behind)) as edge:
+        cdn = {"STORAGE_BACKEND": "tiered", "STORAGE_CDN_BASE_URL": edge.url, **key}
+        before = counted()
+        with closing(
+            open_store(Settings.from_environ(environ | in_bucket(new_bucket(moto), **cdn)))
+        ) as store:
+            store.put(file, [b"as it is"])
+            behind.put(file, [b"as it should never be"])
+
+            # What is sealed says so itself; of plain files it is their reader who knows.
+            found = store.get(file) if key else (store.get(file), store.get_from_origin(file))[1]
+
+            assert (found, store.get(file), counted()) == (b"as it is", b"as it is", before + 1)
+            assert edge.asked == 1
 
 
 class TestOnTiers:
