@@ -176,6 +176,8 @@ class Plan:
         self._kinds = _Kinds(repository)
         self._condemned = frozenset(name.key for name in head.condemned)
         self.landed: list[Landed] = []
+        self.trees: dict[str, tuple[Entry, ...]] = {}
+        """The entries of trees that this batch adds, as far as deciding has read them."""
 
     def decide(self, asked: Asked, summary: Object, staged: Sequence[StagedFile], most_files: int) -> Landed:
         """Add one landing to the plan. When this raises, the plan is as it was before."""
@@ -207,7 +209,9 @@ class Plan:
         # They were found from the top; the other way round each comes after what it names.
         needs.objects = dict(reversed(needs.objects.items()))
         needs.objects[commit.id] = commit
-        return self._take(proposal, summary, reader, needs, step)
+        landed = self._take(proposal, summary, reader, needs, step)
+        self.trees.update((id, reader.parsed[id]) for id in needs.objects.keys() & reader.parsed.keys())
+        return landed
 
     def _decide_push(
         self,
@@ -580,7 +584,7 @@ class _Reader:
         self._staged = StagedReader(repository, files)
         self._joining = StagedReader(repository, joining)
         self._incoming: Incoming | None = None
-        self._parsed: dict[str, tuple[Entry, ...]] = {}
+        self.parsed: dict[str, tuple[Entry, ...]] = {}
 
     def add(self, objects: Iterable[Object]) -> None:
         """Take objects that deciding itself made for the landing's own."""
@@ -617,9 +621,9 @@ class _Reader:
         made = self.own.get(id) or self._added.get(id)
         if made is None and self._kinds.of(id) is Kind.TREE:
             return self._repository.tree(id)
-        if id not in self._parsed:
-            self._parsed[id] = parse_tree(self.content(id))
-        return self._parsed[id]
+        if id not in self.parsed:
+            self.parsed[id] = parse_tree(self.content(id))
+        return self.parsed[id]
 
     def content(self, id: str) -> bytes:
         """An object's bytes; MissingObjects when it is nowhere."""

@@ -416,7 +416,11 @@ class Batcher:
         repository = self._repository
         key = segment_key(repository.pool, repository.project)
         head, files = plan.next_head(key)
-        return self._swap(head, version, files)
+        if not self._swap(head, version, files):
+            return False
+        # Whoever asks next what this batch changed need not read it back.
+        repository.keep_trees(plan.trees)
+        return True
 
     def _swap(self, head: Head, version: str, files: dict[str, bytes]) -> bool:
         repository = self._repository

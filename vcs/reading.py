@@ -11,7 +11,7 @@ never changes, so nothing in there can be stale.
 import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -251,6 +251,11 @@ class Reader(ABC):
             entries = parse_tree(self.read(id, Kind.TREE))
             self._trees.keep(id, entries)
         return entries
+
+    def keep_trees(self, trees: Mapping[str, tuple[Entry, ...]]) -> None:
+        """Remember the entries of trees that are in the live set now."""
+        for id, entries in trees.items():
+            self._trees.keep(id, entries)
 
     def commit(self, id: str) -> Commit:
         """What a commit says."""

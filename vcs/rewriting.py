@@ -165,7 +165,7 @@ class Rewriting:
             return entry
         if entry.is_tree:
             tree = self._tree(entry.id, below, path)
-            return replace(entry, id=tree) if tree != EMPTY_TREE or entry.id == EMPTY_TREE else None
+            return entry._replace(id=tree) if tree != EMPTY_TREE or entry.id == EMPTY_TREE else None
         if entry.id in self.blobs:
             # No longer a link, and nothing to be run.
             return Entry(b"100644", entry.name, self._note())

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage, RedisStorage, Storage
 from limits.strategies import FixedWindowRateLimiter
+from sqlalchemy import insert
 from sqlmodel import Session
 
 from backend.core import faults
@@ -24,7 +25,7 @@ from backend.core.bell import Bell
 from backend.core.config import Settings
 from backend.core.db import Database
 from backend.core.errors import RateLimited
-from backend.core.events import fact_row
+from backend.core.events import FactRow, fact_values
 from backend.core.vault import open_store
 from vcs.objects import new_id
 from vcs.store import Store
@@ -143,6 +144,10 @@ def _limit_storage(settings: Settings) -> Storage:
     return RedisStorage(settings.redis_url) if settings.redis_url else MemoryStorage()
 
 
+_STATE = insert(FactRow)
+_WRITE_DOWN = insert(AuditRow)
+
+
 @dataclass
 class Context:
     """What a service function works with."""
@@ -165,7 +170,7 @@ class Context:
 
     def emit(self, fact: Any) -> None:
         """State a fact in this transaction; durable jobs react after the commit."""
-        self.db.add(fact_row(fact, id=new_id(), at=self.now()))
+        self.db.connection().execute(_STATE, fact_values(fact, id=new_id(), at=self.now()))
         self.ring("facts")
 
     def ring(self, topic: str) -> None:
@@ -174,19 +179,18 @@ class Context:
 
     def audit(self, action: str, subject: str, **details: Any) -> None:
         """Write down who did something that matters, in this transaction."""
-        self.db.add(
-            AuditRow(
-                id=new_id(),
-                at=self.now(),
-                actor_id=self.actor.id,
-                actor=self.actor.handle,
-                via=self.actor.via.value,
-                address=self.actor.address,
-                action=action,
-                subject=subject,
-                details=details,
-            )
-        )
+        row = {
+            "id": new_id(),
+            "at": self.now(),
+            "actor_id": self.actor.id,
+            "actor": self.actor.handle,
+            "via": self.actor.via.value,
+            "address": self.actor.address,
+            "action": action,
+            "subject": subject,
+            "details": details,
+        }
+        self.db.connection().execute(_WRITE_DOWN, row)
 
     @contextmanager
     def transaction(self, *, write: bool = True) -> Iterator["Context"]:

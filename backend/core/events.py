@@ -43,9 +43,9 @@ def fact(cls: FactClass) -> FactClass:
     return cls
 
 
-def fact_row(value: Any, *, id: str, at: datetime) -> FactRow:
-    """The row that keeps a fact."""
-    return FactRow(id=id, kind=type(value).__name__, body=asdict(value), at=at)
+def fact_values(value: Any, *, id: str, at: datetime) -> dict[str, Any]:
+    """The row that keeps a fact, as values of its columns."""
+    return {"id": id, "kind": type(value).__name__, "body": asdict(value), "at": at}
 
 
 def fact_of(row: FactRow) -> Any:

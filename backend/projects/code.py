@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import bindparam
 from sqlmodel import col, select
 
 from backend.core.context import Context, Forge
@@ -73,13 +74,18 @@ def forget(forge: Forge, project: str) -> None:
 def reader(ctx: Context, project: Project) -> Repository:
     """The repository, caught up to what SQL has announced, with nothing kept from before a purge."""
     found = repository(ctx.forge, project.id, project.pool)
-    query = select(Cursor.name, Cursor.sequence).where(Cursor.project == project.id)
-    announced = dict(ctx.db.exec(query.where(col(Cursor.name).in_(["landings", PURGED]))).all())
+    rows = ctx.db.connection().execute(_ANNOUNCED, {"of_project": project.id})
+    announced = {name: sequence for name, sequence in rows}
     if PURGED in announced:
         forget_erased(ctx.forge, found, announced[PURGED])
     if found.remembered()[0].sequence < announced.get("landings", 0):
         found.catch_up()
     return found
+
+
+_ANNOUNCED = select(Cursor.name, Cursor.sequence).where(
+    col(Cursor.project) == bindparam("of_project"), col(Cursor.name).in_(["landings", PURGED])
+)
 
 
 def forget_erased(forge: Forge, found: Repository, purged: int) -> None:

@@ -28,6 +28,8 @@ class Contents(overlay.TreeReader, Protocol):
 LARGEST_FILE = 1 << 20
 LINES_PER_FILE = 5_000
 LINES_PER_PAGE = 50_000
+MOST_COUNTS = 20_000
+"""Pairs of contents whose changed lines are kept counted in a process."""
 
 
 def file_changes(reader: Contents, old: str, new: str) -> list[FileChange]:
@@ -61,18 +63,40 @@ def page(reader: Contents, old: str, new: str, *, paths: Iterable[bytes] = (), c
 
 
 def counts_of(reader: Contents, change: diff.TreeChange) -> FileChange:
-    """One change with its counts, where nobody wants to see the lines."""
+    """One change with its counts, where nobody wants to see the lines.
+
+    A change is counted when it is pushed, when it lands and on pages; its two contents never change.
+    """
+    key = (_content_of(change.old), _content_of(change.new))
+    counts = _counts.get(key)
+    if counts is None:
+        counts = _counts[key] = _counted_anew(reader, change)
+        if len(_counts) > MOST_COUNTS:
+            _counts.clear()
+    additions, deletions, binary = counts
+    return _shape(change, additions, deletions, binary=binary)
+
+
+_counts: dict[tuple[str, str], tuple[int, int, bool]] = {}
+
+
+def _content_of(entry: Entry | None) -> str:
+    return "" if entry is None else "gitlink " + entry.id if entry.is_gitlink else entry.id
+
+
+def _counted_anew(reader: Contents, change: diff.TreeChange) -> tuple[int, int, bool]:
     entry = change.new or change.old
     if (change.old and change.new) or entry is None or entry.is_gitlink:
-        return counted(reader, change)[0]
+        compared = _compared(reader, change.old, change.new, 0)
+        return (compared.additions, compared.deletions, compared.binary) if compared else (0, 0, False)
     # All of its lines came or went, so there is nothing to compare.
     if reader.size(entry.id) > LARGEST_FILE:
-        return _shape(change, 0, 0, binary=False)
+        return 0, 0, False
     content = reader.read(entry.id, Kind.BLOB)
     if diff.is_binary(content):
-        return _shape(change, 0, 0, binary=True)
+        return 0, 0, True
     lines = content.count(b"\n") + (bool(content) and not content.endswith(b"\n"))
-    return _shape(change, lines if change.new else 0, lines if change.old else 0, binary=False)
+    return (lines, 0, False) if change.new else (0, lines, False)
 
 
 def counted(

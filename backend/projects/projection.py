@@ -5,13 +5,17 @@ projected row comes from a clock or from chance, so dropping the rows and applyi
 again gives the same bytes. Facts have a cursor of their own: a rebuild does not repeat them.
 """
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import literal
+from sqlalchemy import bindparam, literal
+from sqlalchemy import insert as sql_insert
 from sqlalchemy import select as sql_select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlmodel import col, delete, select
 
 from backend.core.context import SYSTEM, Context, Forge
@@ -64,43 +68,77 @@ def follows_log(applier: Applier) -> Applier:
     return applier
 
 
+class _Reached:
+    """How far this process has seen the rows of a project follow, and whose turn it is to move them on."""
+
+    def __init__(self) -> None:
+        self.turn = threading.Lock()
+        self.sequence = -1
+
+
 def catch_up(forge: Forge, project: str) -> int:
     """Apply what the log has beyond the cursor; returns the sequence now projected."""
+    ctx = Context(forge, SYSTEM)
+    with ctx.transaction(write=False) as tx:
+        row = tx.db.get(Project, project)
+        assert row is not None
+    repository = code.repository(forge, project, row.pool)
+    last = repository.catch_up().sequence
+    reached = forge.part(("followed", project), _Reached)
+    with reached.turn:
+        reached.sequence = _follow(ctx, repository, None, last)
+        return reached.sequence
+
+
+def follow(forge: Forge, repository: Repository, sequence: int) -> int:
+    """As `catch_up`, as far as this node's index knows, for a record that was appended here.
+
+    Of the threads whose landings went into one batch the first writes all the rows. What another
+    process dropped since is not noticed here: who misses a row catches up.
+    """
+    if repository.remembered()[0].sequence < sequence:
+        repository.catch_up()
+    reached = forge.part(("followed", repository.project), _Reached)
+    with reached.turn:
+        if reached.sequence < sequence:
+            last = repository.remembered()[0].sequence
+            reached.sequence = _follow(Context(forge, SYSTEM), repository, reached.sequence, last)
+        return reached.sequence
+
+
+def _follow(ctx: Context, repository: Repository, known: int | None, last: int) -> int:
+    """Apply the records up to `last`. `known` is where the rows stood when somebody looked."""
     if not _appliers:
         raise RuntimeError("nobody follows the log: import backend.doors.catalogue before catching up")
-    ctx = Context(forge, SYSTEM)
-    repository: Repository | None = None
-    last = 0
+    # Usually nobody else landed meanwhile, and then the cursor need not be asked beforehand.
+    after = known if known == last - 1 else None
     while True:
-        with ctx.transaction(write=False) as tx:
-            if repository is None:
-                row = tx.db.get(Project, project)
-                assert row is not None
-                repository = code.repository(forge, project, row.pool)
-                last = repository.catch_up().sequence
-            reached = require_followed(tx, project, repository)
-        if reached >= last:
-            return reached
+        if after is None:
+            with ctx.transaction(write=False) as tx:
+                after = require_followed(tx, repository.project, repository)
+        if after >= last:
+            return after
         # Read and compared before the transaction, which holds up everybody else on SQLite.
-        batch = _read(repository, project, reached, last)
+        batch = _read(repository, repository.project, after, last)
         with ctx.transaction() as tx:
-            if _apply(tx, project, reached, batch) and batch[-1].sequence >= last:
-                return batch[-1].sequence
+            after = batch[-1].sequence if _apply(tx, repository.project, after, batch) else None
 
 
 def require_followed(ctx: Context, project: str, repository: Repository) -> int:
     """The sequence the rows stand on, -1 before the first; LogDiverged when the log has not that record."""
-    cursor = ctx.db.get(Cursor, (project, "landings"))
-    if cursor is None:
+    found = ctx.db.connection().execute(_CURSORS, {"project": project}).all()
+    stands = [(sequence, record) for name, sequence, record in found if name == "landings"]
+    if not stands:
         return -1
-    known = repository.index.record_at(cursor.sequence)
+    sequence, record = stands[0]
+    known = repository.index.record_at(sequence)
     if known is None:
         # Another process has projected what it landed after we read HEAD.
         repository.catch_up()
-        known = repository.index.record_at(cursor.sequence)
-    if known is None or known.id != cursor.record:
-        raise LogDiverged(project=project, sequence=cursor.sequence)
-    return cursor.sequence
+        known = repository.index.record_at(sequence)
+    if known is None or known.id != record:
+        raise LogDiverged(project=project, sequence=sequence)
+    return int(sequence)
 
 
 def inherit(forge: Forge, parent: str, child: str) -> bool:
@@ -201,27 +239,24 @@ def _read(repository: Repository, project: str, after: int, last: int) -> list[_
 
 def _apply(ctx: Context, project: str, after: int, steps: Sequence[_Step]) -> bool:
     """Write what was read; False when somebody else was faster."""
-    row = ctx.db.exec(select(Project).where(Project.id == project).with_for_update()).one()
-    query = select(Cursor.name, Cursor.sequence).where(Cursor.project == project)
-    reached = dict(ctx.db.exec(query).all())
-    if reached.get("landings", -1) != after:
+    row = ctx.db.exec(_LOCKED, params={"project": project}).one()
+    found = ctx.db.connection().execute(_CURSORS, {"project": project}).all()
+    reached = {name: (sequence, record) for name, sequence, record in found}
+    stands, on = reached.get("landings", (-1, None))
+    if stands != after:
         return False
-    told_until = reached.get("facts", -1)
+    if on != steps[0].record.previous:
+        raise LogDiverged(project=project, sequence=stands)
+    told_until = reached.get("facts", (-1, None))[0]
+    _write_rows(ctx, project, steps)
     for step in steps:
-        _write_refs(ctx, project, step.refs)
-        for position in step.positions:
-            _touch(ctx, project, position.paths, position.landing.position)
-        rows = [position.landing for position in step.positions]
-        ctx.db.add_all(rows)
-        ctx.db.flush()
-        if step.rewritten is not None:
-            _rewrite(ctx, project, step, step.rewritten)
         if step.record.project != project:
             # Inherited: what it meant for sessions it meant where it happened.
             continue
+        first = step.sequence > told_until
         for applier in _appliers:
-            applier(ctx, row, step.record, step.told, rows, step.sequence > told_until)
-        if step.rewritten is not None and step.sequence > told_until:
+            applier(ctx, row, step.record, step.told, [each.landing for each in step.positions], first)
+        if step.rewritten is not None and first:
             ctx.emit(ObjectsErased(project, step.sequence))
     last = steps[-1]
     names = (*NAMES, "facts") if last.sequence > told_until else NAMES
@@ -232,6 +267,44 @@ def _apply(ctx: Context, project: str, after: int, steps: Sequence[_Step]) -> bo
         [{"project": project, "name": name, "sequence": last.sequence, "record": last.id} for name in names],
     )
     return True
+
+
+_LOCKED = select(Project).where(col(Project.id) == bindparam("project")).with_for_update()
+_CURSORS = sql_select(col(Cursor.name), col(Cursor.sequence), col(Cursor.record)).where(
+    col(Cursor.project) == bindparam("project")
+)
+
+
+def _write_rows(ctx: Context, project: str, steps: Sequence[_Step]) -> None:
+    """The rows of many records in a few statements; a purge rewrites what the records before it wrote."""
+    latest: dict[bytes, int] = {}
+    refs: dict[str, str | None] = {}
+    landings: list[Landing] = []
+    for step in steps:
+        refs.update(step.refs)
+        for position in step.positions:
+            landings.append(position.landing)
+            latest.update(dict.fromkeys(_with_folders(position.paths), position.landing.position))
+        if step.rewritten is not None:
+            _write_landings(ctx, landings)
+            _rewrite(ctx, project, step, step.rewritten)
+            landings.clear()
+            # A purge that moved the trunk has told of every position before it.
+            if step.rewritten.latest is not None:
+                latest.clear()
+    _write_refs(ctx, project, list(refs.items()))
+    _write_landings(ctx, landings)
+    _write_latest(ctx, project, latest)
+
+
+def _write_landings(ctx: Context, landings: Sequence[Landing]) -> None:
+    if landings:
+        rows = [{name: getattr(row, name) for name in _COLUMNS} for row in landings]
+        ctx.db.connection().execute(_INSERT, rows)
+
+
+_COLUMNS = tuple(Landing.model_fields)
+_INSERT = sql_insert(Landing)
 
 
 def _position(
@@ -321,10 +394,6 @@ def _rewrite(ctx: Context, project: str, step: _Step, rewritten: _Rewritten) -> 
     _upsert(ctx, Cursor, ("project", "name"), [cursor])
 
 
-def _touch(ctx: Context, project: str, paths: Iterable[bytes], position: int) -> None:
-    _write_latest(ctx, project, dict.fromkeys(_with_folders(paths), position))
-
-
 def _with_folders(paths: Iterable[bytes]) -> set[bytes]:
     touched: set[bytes] = set()
     for path in paths:
@@ -341,12 +410,17 @@ def _write_latest(ctx: Context, project: str, latest: Mapping[bytes, int]) -> No
 
 
 def _upsert(ctx: Context, model: Any, key: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> None:
-    """Write rows, over those of the same key; nothing of them is held in the session."""
-    insert: Any = sqlite.insert if ctx.forge.db.is_sqlite else postgresql.insert
+    """Write whole rows, over those of the same key; nothing of them is held in the session."""
+    ctx.db.connection().execute(_upserting(model, key, sqlite=ctx.forge.db.is_sqlite), list(rows))
+
+
+@cache
+def _upserting(model: Any, key: tuple[str, ...], *, sqlite: bool) -> Any:
+    insert: Any = sqlite_dialect.insert if sqlite else postgresql.insert
     statement = insert(model)
-    values = {name: statement.excluded[name] for name in rows[0] if name not in key}
-    statement = statement.on_conflict_do_update(index_elements=list(key), set_=values)
-    ctx.db.connection().execute(statement, list(rows))
+    names = [name for name in model.model_fields if name not in key]
+    values = {name: statement.excluded[name] for name in names}
+    return statement.on_conflict_do_update(index_elements=list(key), set_=values)
 
 
 def _moved_refs(repository: Repository, sequence: int, record: Record) -> list[tuple[str, str | None]]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import Field
+from sqlalchemy import bindparam
 from sqlmodel import col, select
 
 from backend.core.context import Context
@@ -155,8 +156,13 @@ def get_session_diff(ctx: Context, *, session: SessionRef, path: PathText = "") 
 
 def changes_of(ctx: Context, session: str) -> list[overlay.Change]:
     """The session's rows as changes of a tree."""
-    rows = ctx.db.exec(select(SessionFile).where(SessionFile.session_id == session)).all()
-    return [overlay.Change(row.path, row.mode.encode() if row.mode else None, row.blob) for row in rows]
+    rows = ctx.db.connection().execute(_CHANGED, {"of_session": session})
+    return [overlay.Change(path, mode.encode() if mode else None, blob) for path, mode, blob in rows]
+
+
+_CHANGED = select(SessionFile.path, SessionFile.mode, SessionFile.blob).where(
+    col(SessionFile.session_id) == bindparam("of_session")
+)
 
 
 class _Laid:

@@ -15,8 +15,10 @@ from time import monotonic
 from typing import Annotated, Any
 
 from pydantic import Field
+from sqlalchemy import bindparam
+from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, delete, select, update
+from sqlmodel import col, select, update
 
 from backend.accounts.identity import still_good
 from backend.accounts.models import Account
@@ -211,7 +213,7 @@ def settle_session(
     """Write what a record means for its session: landed, permit gone, fact emitted once."""
     if record.landing is None:
         return
-    ctx.db.exec(delete(Permit).where(col(Permit.landing) == record.landing))
+    ctx.db.connection().execute(_TAKE_BACK, {"landing_id": record.landing})
     found = _locked(ctx, record.session)
     if found is None or not landings:
         return
@@ -223,11 +225,15 @@ def settle_session(
     found.landed_position, found.landing_id = position, record.landing
     found.ended_at = found.updated_at = record.at
     ctx.db.add(found)
-    ctx.db.exec(delete(StagedFile).where(col(StagedFile.session_id) == found.id))
+    ctx.db.connection().execute(_LET_GO, {"of_session": found.id})
     ctx.ring(f"session:{found.id}")
     ctx.ring(f"project:{project.id}")
     if first:
         ctx.emit(SessionLanded(project.id, found.id, record.landing, position))
+
+
+_TAKE_BACK = sql_delete(Permit).where(col(Permit.landing) == bindparam("landing_id"))
+_LET_GO = sql_delete(StagedFile).where(col(StagedFile.session_id) == bindparam("of_session"))
 
 
 def _met(ctx: Context, session: str, landing: str) -> LandedSession | None:
@@ -415,7 +421,7 @@ def _refuse_early(found: WorkSession) -> None:
 def _append(ctx: Context, draft: _Draft, proposal: Proposal) -> None:
     faults.reach("landing.queued")
     try:
-        batcher(ctx.forge, draft.project, draft.pool).land(proposal)
+        landed = batcher(ctx.forge, draft.project, draft.pool).land(proposal)
     except (LandingUnknown, PermitGone):
         # Only the log knows, or the sweeper has it already: the permit stays and is settled there.
         raise
@@ -432,7 +438,7 @@ def _append(ctx: Context, draft: _Draft, proposal: Proposal) -> None:
         raise
     faults.reach("landing.before_catch_up")
     try:
-        projection.catch_up(ctx.forge, draft.project)
+        projection.follow(ctx.forge, code.repository(ctx.forge, draft.project, draft.pool), landed.sequence)
     except MicelioError as error:
         # It has happened. "Nothing was changed" is true of the rows alone, so it must not be said.
         raise LandedUnseen(landing=proposal.landing, problem=error.sentence) from error
@@ -480,12 +486,15 @@ def _message(found: WorkSession, text: str) -> str:
 
 def _still_wanted(forge: Forge, landings: Sequence[str]) -> set[str]:
     with Context(forge, SYSTEM).transaction(write=False) as tx:
-        query = select(Permit.landing).where(
-            col(Permit.landing).in_(list(landings)),
-            Permit.state == PermitState.OPEN,
-            Permit.expires_at > tx.now(),
-        )
-        return set(tx.db.exec(query).all())
+        asked = {"landings": list(landings), "now": tx.now()}
+        return set(tx.db.connection().execute(_STILL_OPEN, asked).scalars())
+
+
+_STILL_OPEN = select(Permit.landing).where(
+    col(Permit.landing).in_(bindparam("landings", expanding=True)),
+    col(Permit.state) == PermitState.OPEN,
+    col(Permit.expires_at) > bindparam("now"),
+)
 
 
 def _withdraw(ctx: Context, landing: str, sentence: str) -> None:
@@ -504,8 +513,10 @@ def _withdraw(ctx: Context, landing: str, sentence: str) -> None:
 
 
 def _locked(ctx: Context, session: str | None) -> WorkSession | None:
-    query = select(WorkSession).where(WorkSession.id == session).with_for_update()
-    return ctx.db.exec(query).first() if session else None
+    return ctx.db.exec(_LOCKED, params={"id": session}).first() if session else None
+
+
+_LOCKED = select(WorkSession).where(col(WorkSession.id) == bindparam("id")).with_for_update()
 
 
 def _explained(ctx: Context, project: str, conflict: PathConflict) -> LandingConflict:
@@ -534,18 +545,21 @@ def _explained(ctx: Context, project: str, conflict: PathConflict) -> LandingCon
 
 
 def _landed(ctx: Context, session: str) -> LandedSession:
-    found, project, owner, row = ctx.db.exec(
-        select(WorkSession, Project, Organization, Landing)
-        .join(Project, col(Project.id) == col(WorkSession.project_id))
-        .join(Organization, col(Organization.id) == col(Project.organization_id))
-        .join(
-            Landing,
-            (col(Landing.project) == col(Project.id))
-            & (col(Landing.position) == col(WorkSession.landed_position)),
-        )
-        .where(WorkSession.id == session)
-    ).one()
+    found, project, owner, row = ctx.db.exec(_ANSWER, params={"id": session}).one()
     shape = summary_of(ctx, found, project, owner)
     return LandedSession(
         **shape.model_dump(), position=row.position, commit=row.commit, landing_id=found.landing_id
     )
+
+
+_ANSWER = (
+    select(WorkSession, Project, Organization, Landing)
+    .join(Project, col(Project.id) == col(WorkSession.project_id))
+    .join(Organization, col(Organization.id) == col(Project.organization_id))
+    .join(
+        Landing,
+        (col(Landing.project) == col(Project.id))
+        & (col(Landing.position) == col(WorkSession.landed_position)),
+    )
+    .where(col(WorkSession.id) == bindparam("id"))
+)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import Field
+from sqlalchemy import bindparam, insert
 from sqlmodel import col, select
 
 from backend.core.context import Context
@@ -135,15 +136,23 @@ def append_all(
     `bounded=False` is for what the forge itself has to say, which a session that is full must not
     keep from happening.
     """
-    rows = [_appended(ctx, session, event, bounded=bounded) for event in events]
-    ctx.db.flush()
+    new: list[SessionEvent] = []
+    rows = [_appended(ctx, session, event, new, bounded=bounded) for event in events]
+    if new:
+        values = [{name: getattr(row, name) for name in SessionEvent.model_fields} for row in new]
+        ctx.db.connection().execute(_APPEND, values)
     ctx.ring(f"session:{session.id}")
     return rows
 
 
-def _appended(ctx: Context, session: WorkSession, event: EventIn, *, bounded: bool) -> SessionEvent:
+_APPEND = insert(SessionEvent)
+
+
+def _appended(
+    ctx: Context, session: WorkSession, event: EventIn, new: list[SessionEvent], *, bounded: bool
+) -> SessionEvent:
     body = _clean(event)
-    if event.client_id and (before := _met(ctx, session, event.client_id)):
+    if event.client_id and (before := _met(ctx, session, event.client_id, new)):
         if before.kind != event.kind or before.body != body:
             raise EventTaken(client_id=event.client_id)
         return before
@@ -164,7 +173,7 @@ def _appended(ctx: Context, session: WorkSession, event: EventIn, *, bounded: bo
     session.events = row.sequence
     session.last_event = event_hash(row.previous or None, as_event(row))
     session.updated_at = row.time
-    ctx.db.add(row)
+    new.append(row)
     ctx.db.add(session)
     return row
 
@@ -188,20 +197,31 @@ def state(ctx: Context, session: str) -> SessionState:
     """
     known = ctx.forge.part(_States, _States)
     held = known.get(session)
-    if held is not None and not _stored(ctx, session, held):
-        # It was folded in a transaction that never committed.
-        held = None
-    query = select(SessionEvent).where(
-        SessionEvent.session_id == session,
-        SessionEvent.sequence > (held.sequence if held else 0),
-        col(SessionEvent.kind).in_(TOLD),
-    )
-    rows = ctx.db.exec(query.order_by(col(SessionEvent.sequence))).all()
+    since = held.sequence if held else 0
+    rows = list(ctx.db.exec(_SAID, params={"of_session": session, "since": since}).all())
+    if held is not None:
+        if rows and rows[0].id == held.event:
+            rows.pop(0)
+        else:
+            # It was folded in a transaction that never committed.
+            held = None
+            rows = list(ctx.db.exec(_SAID, params={"of_session": session, "since": 0}).all())
     if not rows:
         return held.state if held else SessionState()
     folded = fold_all(map(as_event, rows), held.state if held else None)
     known.keep(session, _Folded(rows[-1].sequence, rows[-1].id, folded))
     return folded
+
+
+_SAID = (
+    select(SessionEvent)
+    .where(
+        col(SessionEvent.session_id) == bindparam("of_session"),
+        col(SessionEvent.sequence) >= bindparam("since"),
+        col(SessionEvent.kind).in_(TOLD),
+    )
+    .order_by(col(SessionEvent.sequence))
+)
 
 
 @dataclass(frozen=True)
@@ -230,13 +250,6 @@ class _States:
             self._held.move_to_end(session)
             while len(self._held) > STATES:
                 self._held.popitem(last=False)
-
-
-def _stored(ctx: Context, session: str, held: _Folded) -> bool:
-    query = select(SessionEvent.id).where(
-        SessionEvent.session_id == session, SessionEvent.sequence == held.sequence
-    )
-    return ctx.db.exec(query).first() == held.event
 
 
 def as_event(row: SessionEvent) -> Event:
@@ -270,7 +283,12 @@ def shown(row: SessionEvent) -> EventOut:
     )
 
 
-def _met(ctx: Context, session: WorkSession, client_id: str) -> SessionEvent | None:
+def _met(
+    ctx: Context, session: WorkSession, client_id: str, new: Sequence[SessionEvent]
+) -> SessionEvent | None:
+    for row in new:
+        if row.client_id == client_id:
+            return row
     query = select(SessionEvent).where(
         SessionEvent.session_id == session.id, SessionEvent.client_id == client_id
     )

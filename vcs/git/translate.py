@@ -42,7 +42,19 @@ def to_git(kind: Kind, content: bytes, sha1_of: Callable[[str], bytes]) -> bytes
         raise ValueError(f"a {kind.word} has no form in git")
     if kind is Kind.BLOB:
         return content
+    if kind is Kind.TREE and (plain := _tree_to_git(content, sha1_of)) is not None:
+        return plain
     return _replaced(kind, content, _SHA256, lambda place: _sha1_at(kind, content, place, sha1_of))
+
+
+def _tree_to_git(content: bytes, sha1_of: Callable[[str], bytes]) -> bytes | None:
+    """Most trees, faster; None for one with a submodule in it, and for what is none."""
+    found = _ENTRIES[_SHA256].findall(content)
+    if sum([len(mode) + len(name) + 34 for mode, name, _ in found]) != len(content):
+        return None
+    if any([_is_gitlink(mode) for mode in {mode for mode, _, _ in found}]):
+        return None
+    return b"".join([b"%s %s\0%s" % (mode, name, sha1_of(id.hex())) for mode, name, id in found])
 
 
 def _sha1_at(kind: Kind, content: bytes, place: "_Place", sha1_of: Callable[[str], bytes]) -> bytes:
@@ -121,7 +133,7 @@ def raw_ids(content: bytes) -> list[bytes]:
         found = []
         for match in _entries(plain, _SHA1):
             if not _is_gitlink(match[1]):
-                found.append(match[2])
+                found.append(match[3])
         return found
     if kind is Kind.BLOB:
         return []
@@ -159,7 +171,7 @@ def _places(kind: Kind, content: bytes, width: int) -> Iterator[_Place]:
         end = 0
         for match in _entries(content, width):
             end = match.end()
-            yield _Place(match.start(2), end, match[2], _is_gitlink(match[1]))
+            yield _Place(match.start(3), end, match[3], _is_gitlink(match[1]))
         if end != len(content):
             raise _malformed(kind, content, f"the entry at byte {end} is cut off")
         return
@@ -173,7 +185,7 @@ def _places(kind: Kind, content: bytes, width: int) -> Iterator[_Place]:
 
 
 _ENTRIES = {
-    width: re.compile(rb"([0-7]{1,7}) [^\0]+\0(.{%d})" % width, re.DOTALL) for width in (_SHA1, _SHA256)
+    width: re.compile(rb"([0-7]{1,7}) ([^\0]+)\0(.{%d})" % width, re.DOTALL) for width in (_SHA1, _SHA256)
 }
 _COMMIT_LINE = re.compile(rb"^(?:tree|parent) (.*)$", re.MULTILINE)
 _TAG_LINE = re.compile(rb"^object (.*)$", re.MULTILINE)
@@ -190,7 +202,7 @@ def _entries(content: bytes, width: int) -> Iterator[re.Match[bytes]]:
 
 
 def _is_gitlink(mode: bytes) -> bool:
-    return mode.lstrip(b"0") == b"160000"
+    return mode[-6:] == b"160000" and mode.lstrip(b"0") == b"160000"
 
 
 def _header(content: bytes) -> bytes:
