@@ -9,6 +9,7 @@ sessions that both begin `docs/` with different files touched no common path.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from vcs.objects import EMPTY_TREE, Entry, Kind, Object, encode_tree
 from vcs.overlay import TreeReader
@@ -31,8 +32,8 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The merged tree with the new tree objects it needs. With conflicts, `tree` keeps
-    head's entries at those paths and must not land.
+    """The merged tree with the new tree objects it needs. With conflicts, folders in which there
+    are some stay as they are in head, and `tree` must not land.
     """
 
     tree: str
@@ -59,17 +60,20 @@ class _Merging:
             return head
         if base == head:
             return ours
-        old, theirs, mine = self._by_name(base), self._by_name(head), self._by_name(ours)
-        merged: list[Entry] = []
-        for name in {**theirs, **mine, **old}:
-            entry = self._name(prefix + name, old.get(name), theirs.get(name), mine.get(name))
-            if entry is not None:
-                merged.append(entry)
-        return self._stored(merged, head, ours)
+        theirs = _by_name(self._entries(head))
+        merged, known = dict(theirs), len(self.conflicts)
+        # Most names are the same on both of our sides: head keeps what it has there.
+        for name, (old, mine) in _differing(self._entries(base), self._entries(ours)).items():
+            entry = self._name(prefix + name, old, theirs.get(name), mine)
+            if entry is None:
+                merged.pop(name, None)
+            else:
+                merged[name] = entry
+        # What is refused is not worth encoding.
+        return self._stored(merged.values(), head, ours) if len(self.conflicts) == known else head
 
-    def _by_name(self, id: str) -> dict[bytes, Entry]:
-        entries = () if id == EMPTY_TREE else self.reader.tree(id)
-        return {entry.name: entry for entry in entries}
+    def _entries(self, id: str) -> tuple[Entry, ...]:
+        return () if id == EMPTY_TREE else self.reader.tree(id)
 
     def _stored(self, entries: Iterable[Entry], *known: str) -> str:
         content = encode_tree(entries)
@@ -101,6 +105,27 @@ class _Merging:
             self.conflicts.append(Conflict(path, base, ours, theirs))
             return theirs
         return _folder_entry(path, folder, theirs, ours)
+
+
+_Sides = tuple[Entry | None, Entry | None]
+
+
+def _differing(before: tuple[Entry, ...], after: tuple[Entry, ...]) -> dict[bytes, _Sides]:
+    """What is not the same in two folders, by name."""
+    if len(before) == len(after):
+        # Files were changed, none came or went: the usual case needs no look at each name.
+        pairs = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+        if all(old.name == new.name for old, new in pairs):
+            return {old.name: (old, new) for old, new in pairs}
+    olds, news = _by_name(before), _by_name(after)
+    return {name: (olds.get(name), news.get(name)) for name, _ in olds.items() ^ news.items()}
+
+
+def _by_name(entries: tuple[Entry, ...]) -> dict[bytes, Entry]:
+    return dict(zip(map(_NAME, entries), entries, strict=True))
+
+
+_NAME = itemgetter(1)
 
 
 def _folder(entry: Entry | None) -> str:

@@ -11,7 +11,7 @@ lock that keeps two processes from leading at once.
 import copy
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -27,7 +27,7 @@ from vcs.log import Head, HeadState, Record, SegmentRef, segment_key
 from vcs.objects import EMPTY_TREE, Entry, Kind, Object
 from vcs.paths import quote
 from vcs.pushes import Push
-from vcs.repository import Repository, fence, summary_object
+from vcs.repository import Change, Repository, fence, summary_object
 from vcs.segments import BIG_BLOB
 from vcs.staging import StagedFile
 from vcs.store import Missing, utc_now
@@ -182,14 +182,22 @@ class Batcher:
         limits: Limits | None = None,
         host: str = "localhost",
         pause: Pause = time.sleep,
+        tell: Callable[[str, int], None] = lambda what, times: None,
+        last_changes: Callable[[Sequence[bytes]], Mapping[bytes, Change]] | None = None,
     ) -> None:
+        """`tell` is called with what is worth counting: swaps `lost` to somebody else and swaps `won`,
+        and how many `landed` by these. `last_changes` knows where paths last changed; without it a
+        refusal looks back through the trunk, position by position.
+        """
         self._repository = repository
         self._still_wanted = still_wanted
         self._lock = lock
         self._clock = clock
-        self._limits = limits or Limits()
+        self.limits = limits or Limits()
         self._host = host
         self._pause = pause
+        self._tell = tell
+        self._last_changes = last_changes
         self._turn = threading.Condition()
         self._waiting: list[_Ticket] = []
         self._leading = False
@@ -274,8 +282,8 @@ class Batcher:
             for ticket in self._waiting:
                 size += ticket.size
                 files += len(ticket.staged)
-                full = size > self._limits.size or files > self._limits.files
-                if batch and (full or len(batch) == self._limits.landings):
+                full = size > self.limits.size or files > self.limits.files
+                if batch and (full or len(batch) == self.limits.landings):
                     break
                 if not any(_same(ticket.proposal, other.proposal) for other in batch):
                     batch.append(ticket)
@@ -312,7 +320,7 @@ class Batcher:
         fresh, lost = False, 0
         while True:
             try:
-                end = self._round(batch, fresh=fresh, only_look=lost == self._limits.rounds)
+                end = self._round(batch, fresh=fresh, only_look=lost == self.limits.rounds)
             except MicelioError as error:
                 # "Nothing was changed" is only true while no swap was sent.
                 if lost:
@@ -404,7 +412,7 @@ class Batcher:
                 outcomes.append(PermitGone(landing=ticket.proposal.landing))
                 continue
             try:
-                landed = plan.decide(ticket.proposal, ticket.summary, ticket.staged, self._limits.files)
+                landed = plan.decide(ticket.proposal, ticket.summary, ticket.staged, self.limits.files)
                 outcomes.append(landed)
             except Exception as error:
                 # Not hidden: whoever asked for this landing gets it raised.
@@ -417,7 +425,10 @@ class Batcher:
         key = segment_key(repository.pool, repository.project)
         head, files = plan.next_head(key)
         if not self._swap(head, version, files):
+            self._tell("lost", 1)
             return False
+        self._tell("won", 1)
+        self._tell("landed", len(plan.landed))
         # Whoever asks next what this batch changed need not read it back.
         repository.keep_trees(plan.trees)
         return True
@@ -442,9 +453,9 @@ class Batcher:
 
     def _join(self, head: Head, version: str, ahead: Sequence[SegmentRef]) -> None:
         """Take long staged files into the live set before their landing, which has too many of them."""
-        room, files, listed = folded(self._repository, head, self._limits.files + 1)
+        room, files, listed = folded(self._repository, head, self.limits.files + 1)
         room, listing = with_lists(room, listed)
-        joining = list(ahead[: self._limits.files])
+        joining = list(ahead[: self.limits.files])
         self._swap(room.renewed(tail=(*room.tail, *joining)), version, files | listing)
 
     def _outcome(self, ticket: _Ticket) -> Landed:
@@ -460,17 +471,23 @@ class Batcher:
 
     def _conflict(self, found: Overlapping) -> PathConflict:
         """The refusal with the landing that changed each path, looked up by the one that was refused."""
+        changes = self._changes([conflict.path for conflict in found.conflicts], found.position)
         overlaps: list[Overlap] = []
-        for number, conflict in enumerate(found.conflicts):
+        for conflict in found.conflicts:
             sides = (conflict.path, conflict.base, conflict.ours, conflict.theirs)
-            change = None
-            if number < _MOST_LOOKED_UP:
-                change = self._repository.last_change(conflict.path, at=found.position)
+            change = changes.get(conflict.path)
             if change is None:
                 overlaps.append(Overlap(*sides))
             else:
                 overlaps.append(Overlap(*sides, change.position, change.landing, change.session))
         return PathConflict(overlaps)
+
+    def _changes(self, paths: Sequence[bytes], position: int) -> Mapping[bytes, Change]:
+        """Where each of the paths last changed, as far as that can be found."""
+        if self._last_changes is not None:
+            return self._last_changes(paths)
+        found = {path: self._repository.last_change(path, at=position) for path in paths[:_MOST_LOOKED_UP]}
+        return {path: change for path, change in found.items() if change is not None}
 
 
 def _not_open(head: Head) -> ProjectNotOpen:

@@ -123,6 +123,8 @@ def standing_of(ctx: Context, found: Project) -> Standing:
     if elsewhere(ctx, found):
         return Standing.OUTSIDER
     membership = ctx.db.get(Membership, (found.organization_id, ctx.actor.id))
+    # One question a transaction: what nobody holds, the session forgets and asks for again.
+    ctx.db.info[Membership, found.organization_id] = membership
     return _OF_ROLE[membership.role] if membership else Standing.OUTSIDER
 
 

@@ -29,7 +29,7 @@ from vcs.lists import decode_changes_list, decode_moved_list
 from vcs.log import Record, RecordKind
 from vcs.objects import EMPTY_TREE
 from vcs.objects import Kind as ObjectKind
-from vcs.repository import Repository
+from vcs.repository import Change, Repository
 
 PER_TRANSACTION = 500
 NAMES = ("refs", "landings", "paths")
@@ -407,6 +407,36 @@ def _write_latest(ctx: Context, project: str, latest: Mapping[bytes, int]) -> No
     rows = [{"project": project, "path": path, "position": latest[path]} for path in sorted(latest)]
     for start in range(0, len(rows), 5_000):
         _upsert(ctx, PathLatest, ("project", "path"), rows[start : start + 5_000])
+
+
+def last_changes(ctx: Context, project: str, paths: Sequence[bytes]) -> dict[bytes, Change]:
+    """Where each of these paths last changed, as the rows say it; folders count for what is in them."""
+    found: dict[bytes, Change] = {}
+    for start in range(0, len(paths), 500):
+        asked = {"project": project, "paths": list(paths[start : start + 500])}
+        for path, *change in ctx.db.connection().execute(_LAST_CHANGES, asked):
+            found[path] = Change(*change)
+    return found
+
+
+_LAST_CHANGES = (
+    sql_select(
+        col(PathLatest.path),
+        col(Landing.position),
+        col(Landing.commit),
+        col(Landing.landing),
+        col(Landing.session),
+    )
+    .join(
+        Landing,
+        (col(Landing.project) == col(PathLatest.project))
+        & (col(Landing.position) == col(PathLatest.position)),
+    )
+    .where(
+        col(PathLatest.project) == bindparam("project"),
+        col(PathLatest.path).in_(bindparam("paths", expanding=True)),
+    )
+)
 
 
 def _upsert(ctx: Context, model: Any, key: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> None:

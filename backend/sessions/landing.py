@@ -14,6 +14,7 @@ from datetime import timedelta
 from time import monotonic
 from typing import Annotated, Any
 
+from prometheus_client import Counter
 from pydantic import Field
 from sqlalchemy import bindparam
 from sqlalchemy import delete as sql_delete
@@ -40,7 +41,7 @@ from vcs.landing import Batcher, LandingTaken, LandingUnknown, PathConflict, Per
 from vcs.log import Record
 from vcs.objects import Kind, Object, format_time, new_id
 from vcs.paths import quote
-from vcs.repository import Repository
+from vcs.repository import Change, Repository
 from vcs.segments import name_hash
 
 PERMIT = timedelta(seconds=30)
@@ -54,6 +55,14 @@ LandingId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-
 Summary = Annotated[str, Field(max_length=10_000)]
 
 log = logging.getLogger(__name__)
+
+_happened = Counter(
+    "micelio_landings",
+    "Landings appended here, and the swaps of HEAD won for them or lost to another process",
+    ["what"],
+)
+for _what in ("landed", "won", "lost"):
+    _happened.labels(_what)
 
 
 @fact
@@ -163,9 +172,19 @@ def batcher(forge: Forge, project: str, pool: str) -> Batcher:
             lock=lambda: forge.db.lock(f"landing:{project}"),
             clock=forge.clock,
             host=forge.settings.host,
+            tell=lambda what, times: _happened.labels(what).inc(times),
+            last_changes=lambda paths: _last_changes(forge, project, paths),
         )
 
     return forge.part(("batcher", project), open_it)
+
+
+def _last_changes(forge: Forge, project: str, paths: Sequence[bytes]) -> dict[bytes, Change]:
+    """Which landing last touched each path, from the rows: a trunk of a million positions is not walked."""
+    # What others landed is told by its goal too, so their rows have to be there.
+    projection.catch_up(forge, project)
+    with Context(forge, SYSTEM).transaction(write=False) as tx:
+        return projection.last_changes(tx, project, paths)
 
 
 def sweep(forge: Forge) -> int:
@@ -426,8 +445,6 @@ def _append(ctx: Context, draft: _Draft, proposal: Proposal) -> None:
         # Only the log knows, or the sweeper has it already: the permit stays and is settled there.
         raise
     except PathConflict as conflict:
-        # What others landed is told by its goal, so their rows have to be there.
-        projection.catch_up(ctx.forge, draft.project)
         with ctx.transaction() as tx:
             _withdraw(tx, proposal.landing, "")
             refusal = _explained(tx, draft.project, conflict)
