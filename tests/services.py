@@ -27,6 +27,13 @@ STARTUP_SECONDS = 60
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """Address of a private PostgreSQL server, as its superuser, without a database name."""
+    with running_postgres() as address:
+        yield address
+
+
+@contextmanager
+def running_postgres() -> Iterator[str]:
+    """The same, for whoever is no test."""
     programs = _postgres_programs()
     with _folder() as folder:
         data, port = folder / "data", free_port()

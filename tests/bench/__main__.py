@@ -13,6 +13,9 @@ GROUPS = (
     "watchers",
     "landings",
     "ten_files",
+    "batches",
+    "writers",
+    "conflicts",
     "status",
     "transfer",
     "sizes",
@@ -27,7 +30,7 @@ def main(only: str) -> int:
         print(f"bench: no group is called {only}; there are {', '.join(GROUPS)}.", file=sys.stderr)
         return 2
     figures: list[Figure] = []
-    with stage() as built:
+    with stage(only) as built:
         for group in groups:
             for figure in importlib.import_module(f"tests.bench.{group}").measure(built):
                 print(figure, flush=True)

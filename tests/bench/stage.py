@@ -12,12 +12,16 @@ from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 from typing import Any
+from uuid import uuid4
+
+import psycopg
 
 from backend.core import migrate
 from backend.core.config import Settings
 from backend.core.context import Forge
 from backend.core.db import Database
-from tests.services import free_port
+from tests.services import free_port, running_postgres
+from tests.vcs.buckets import KEY, SECRET, moto_server, new_bucket
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -119,8 +123,13 @@ class Served:
 class Stage:
     """Opens what groups ask for, once, and takes it all down at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, only: str = "") -> None:
+        self._only = only
         self._open = ExitStack()
+
+    def asked_for(self, group: str) -> bool:
+        """Whether this group was named: some have figures that take too long for every run."""
+        return bool(self._only) and self._only.startswith(group)
 
     def folder(self) -> Path:
         """An empty folder for the time of this run."""
@@ -136,9 +145,44 @@ class Stage:
         self.later_start = served.start()
         return served
 
-    def forge(self) -> Forge:
-        """A forge in this process, on SQLite and the local store as `serve` uses them."""
-        settings = Settings.from_environ({"MICELIO_DATA": str(self.folder())})
+    def forge(self, *, database: str = "sqlite", store: str = "local") -> Forge:
+        """A forge in this process: on SQLite and the local store, as `serve` uses them, or on others."""
+        return self.forge_of(self.environ(database=database, store=store))
+
+    def environ(self, *, database: str, store: str) -> dict[str, str]:
+        """The environment of a new forge: `sqlite` or `postgresql`, and `local`, `s3` or `tiered`."""
+        environ = {
+            "MICELIO_DATA": str(self.folder()),
+            "SECRET_KEY_BASE": "not a secret",
+            "RATE_LIMIT_ACCOUNT": "65535",
+        }
+        if database == "postgresql":
+            name = f"bench{uuid4().hex}"
+            with psycopg.connect(f"{self._postgres}/postgres", autocommit=True) as admin:
+                admin.execute(f"CREATE DATABASE {name}")
+            environ["DATABASE_URL"] = f"{self._postgres}/{name}"
+        if store != "local":
+            bucket = new_bucket(self._moto)
+            environ |= {
+                "STORAGE_BACKEND": store,
+                "S3_BUCKET": bucket.name,
+                "S3_ENDPOINT_URL": bucket.endpoint,
+                "S3_ACCESS_KEY_ID": KEY,
+                "S3_SECRET_ACCESS_KEY": SECRET,
+            }
+        return environ
+
+    @cached_property
+    def _postgres(self) -> str:
+        return self._open.enter_context(running_postgres())
+
+    @cached_property
+    def _moto(self) -> str:
+        return self._open.enter_context(moto_server())
+
+    def forge_of(self, environ: dict[str, str]) -> Forge:
+        """An empty forge in this process with these settings."""
+        settings = Settings.from_environ(environ)
         with closing(Database(settings.database_url, locks=settings.data / "locks")) as db:
             migrate.upgrade(db)
         forge = Forge.open(settings)
@@ -151,9 +195,9 @@ class Stage:
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
-    """A stage, taken down at the end."""
-    with closing(Stage()) as built:
+def stage(only: str = "") -> Iterator[Stage]:
+    """A stage, taken down at the end; `only` are the groups that were asked for by name."""
+    with closing(Stage(only)) as built:
         yield built
 
 

@@ -1,56 +1,198 @@
-"""Several processes land on one project at once, for test_writers.
+"""Many processes land on one project at once, through web and gRPC processes, for test_writers and bench.
 
-Usage: python -m tests.backend.sessions.writers ACCOUNT WRITERS LANDINGS, the environment of the
-forge as JSON on standard input. Each process writes what became of its landings to a file of its
-own in the data folder: path, content, and the position or null when it was refused.
+Usage: python -m tests.backend.sessions.writers, and on standard input a job a line as JSON, the arguments
+of `land`: `environ` of the forge, `token` of somebody who may land in acme/notes, how many `writers`,
+`landings` of each, and `doors` (processes of each kind). A line on standard output answers each job.
+
+Every second writer speaks REST, the others gRPC. Each writes what became of its landings to a file
+of its own in the data folder: path, content, and the position, or what the refusal said. Each
+serving process leaves what /metrics says of it there when it ends.
 """
 
+import asyncio
+import http.client
 import json
 import os
+import signal
 import sys
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 from random import Random
+from socket import create_connection
+from typing import Any
 
+import grpc
+from granian.constants import Interfaces
+from granian.server.embed import Server
+from prometheus_client import generate_latest
+
+from backend.accounts.identity import of_token
 from backend.core.config import Settings
-from backend.core.context import Actor, Forge, Via
-from backend.sessions.landing import LandingConflict
+from backend.core.context import Actor, Forge
+from backend.doors import catalogue, rpc  # noqa: F401  every operation
+from backend.doors.routes import own_app
 from tests.backend.workbench import Workbench
+from tests.services import free_port
+from vcs.wire import PROBLEM, PROBLEM_LIMIT, sessions_pb2, sessions_pb2_grpc
 
 SHARED = 0.2
+SHARED_PATHS = 8
+PATIENCE = 600
 
 
-def write(forge: Forge, account: str, writer: int, landings: int) -> list[tuple[str, str, int | None]]:
-    bench = Workbench(forge)
-    # Identified before these processes began: browsers are not what is tried here.
-    actor = Actor(via=Via.SYSTEM, id=account, handle="ada", name="Ada", scopes=None)
+class Rest:
+    """A writer's way to land through a web process."""
+
+    def __init__(self, port: int, token: str) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    def land(self, session: str) -> Any:
+        """The position, or what the refusal said."""
+        self._connection.request("POST", f"/api/v1/sessions/{session}/land", "{}", self._headers)
+        answered = self._connection.getresponse()
+        answer = json.loads(answered.read())
+        if answered.status == 409:
+            return answer
+        assert answered.status == 200, answer
+        return answer["position"]
+
+
+class Rpc:
+    """A writer's way to land through a gRPC process."""
+
+    def __init__(self, port: int, token: str) -> None:
+        self._stub = sessions_pb2_grpc.SessionServiceStub(grpc.insecure_channel(f"127.0.0.1:{port}"))
+        self._metadata = (("authorization", f"Bearer {token}"), (PROBLEM_LIMIT, "8000"))
+
+    def land(self, session: str) -> Any:
+        """The position, or what the refusal said."""
+        asked = sessions_pb2.LandSessionRequest(session_id=session)
+        try:
+            landed = self._stub.LandSession(asked, metadata=self._metadata, timeout=PATIENCE)
+        except grpc.RpcError as error:
+            assert error.code() is grpc.StatusCode.ABORTED, error
+            return json.loads(next(value for key, value in error.trailing_metadata() if key == PROBLEM))
+        return landed.position
+
+
+def write(
+    forge: Forge, token: str, door: Rest | Rpc, writer: int, landings: int
+) -> list[tuple[str, str, Any]]:
+    """Land so many times, a fifth of them on paths that all share, and tell what became of each.
+
+    Sessions are started and pushed here, which costs half of what it costs through a door.
+    """
+    bench, actor = Workbench(forge), of_token(forge, token, Actor())
     chance, outcomes = Random(writer), []
     for number in range(landings):
         shared = chance.random() < SHARED
-        path = f"shared/{chance.randrange(8)}" if shared else f"own/{writer}/{number}"
+        path = f"shared/{chance.randrange(SHARED_PATHS)}" if shared else f"own/{writer}/{number}"
         text = f"{writer} {number}"
         session = bench.start(actor, f"Landing {text}").id
         bench.push(actor, session, {path: text.encode()})
-        try:
-            outcomes.append((path, text, bench.land(actor, session).position))
-        except LandingConflict:
-            outcomes.append((path, text, None))
+        outcomes.append((path, text, door.land(session)))
     return outcomes
 
 
-def main() -> None:
-    account, writers, landings = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    settings = Settings.from_environ(json.load(sys.stdin))
-    children = []
-    for writer in range(writers):
-        child = os.fork()
-        if child:
-            children.append(child)
-            continue
-        outcomes = write(Forge.open(settings), account, writer, landings)
-        Path(settings.data, f"writer-{writer}.json").write_text(json.dumps(outcomes))
+def serve_web(settings: Settings, port: int) -> None:
+    """Serve REST until told to stop."""
+    forge = Forge.open(settings)
+    _leave_metrics(settings, f"web-{port}")
+    web = Server(own_app(forge), "127.0.0.1", port, interface=Interfaces.ASGINL, log_enabled=False)
+    asyncio.run(web.serve())
+
+
+def serve_rpc(settings: Settings, port: int) -> None:
+    """Serve gRPC until told to stop."""
+    # A server that nobody names any more stops.
+    server, _ = rpc.start_grpc(Forge.open(settings), f"127.0.0.1:{port}")
+    _leave_metrics(settings, f"grpc-{port}")
+    server.wait_for_termination()
+
+
+def _leave_metrics(settings: Settings, name: str) -> None:
+    def leave(*_: object) -> None:
+        Path(settings.data, f"metrics-{name}").write_bytes(generate_latest())
         os._exit(0)
-    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+
+    signal.signal(signal.SIGTERM, leave)
+
+
+def main() -> None:
+    for line in sys.stdin:
+        wanted = json.loads(line)
+        # Importing everything costs more than a few landings: each job is a child of one process.
+        child = _forked(lambda wanted=wanted: land(**wanted))
+        _, status, used = os.wait4(child, 0)
+        answer = Path(wanted["environ"]["MICELIO_DATA"], "seconds")
+        told = {
+            "code": os.waitstatus_to_exitcode(status),
+            "seconds": float(answer.read_text()) if answer.exists() else 0,
+            "processor": used.ru_utime + used.ru_stime,
+        }
+        print(json.dumps(told), flush=True)
+
+
+def land(environ: dict[str, str], token: str, writers: int, landings: int, doors: int) -> None:
+    """Start `doors` processes of each kind, and writers in front of them, until all have landed."""
+    settings = Settings.from_environ(environ)
+    ports = [free_port() for _ in range(2 * doors)]
+    # Web and gRPC in turns, as the writers are.
+    servers = [
+        _forked(lambda port=port, serve=(serve_rpc if at % 2 else serve_web): serve(settings, port))
+        for at, port in enumerate(ports)
+    ]
+    for port in ports:
+        _await(port)
+
+    def work(writer: int) -> None:
+        door = (Rpc if writer % 2 else Rest)(ports[writer % len(ports)], token)
+        outcomes = write(Forge.open(settings), token, door, writer, landings)
+        Path(settings.data, f"writer-{writer}.json").write_text(json.dumps(outcomes))
+
+    started = time.monotonic()
+    children = [_forked(lambda writer=writer: work(writer)) for writer in range(writers)]
+    codes = [_exit_code(child) for child in children]
+    Path(settings.data, "seconds").write_text(str(time.monotonic() - started))
+    for server in servers:
+        os.kill(server, signal.SIGTERM)
+    codes += [_exit_code(server) for server in servers]
     sys.exit(any(codes))
+
+
+def _forked(work: Callable[[], None]) -> int:
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    return child
+
+
+def _exit_code(child: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _await(port: int) -> None:
+    until = time.monotonic() + PATIENCE
+    while True:
+        with suppress(OSError), closing(create_connection(("127.0.0.1", port), 1)):
+            return
+        if time.monotonic() > until:
+            raise SystemExit(f"nobody listens on {port}")
+        time.sleep(0.02)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,117 @@
+"""Writers of one project: a few threads up to very many, in batches or one by one, and 32 processes.
+
+`writers.<store>.<database>.<writers>x<batch>` are landings a second of sessions that are ready, by so many
+threads of one process. `writers.<store>.<database>.processes` are those of 32 processes that start
+sessions, push and land through a web and a gRPC process; `retries` are swaps of HEAD lost per landing.
+
+Only the local store with SQLite is measured unless `ONLY=writers` asks for all of them.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from backend.accounts.models import Account, TokenKind
+from backend.accounts.people import new_account
+from backend.accounts.tokens import mint_token
+from backend.core.context import SYSTEM, Context, Forge
+from backend.organizations.service import found_organization
+from backend.projects.service import create_project
+from tests.bench.figures import Figure, spent
+from tests.bench.stage import CHECKOUT, Stage
+from tests.bench.writing import Project
+from vcs.landing import Limits
+
+WRITERS = (1, 8, 32, 128)
+BATCHES = (1, 64)
+STORES = ("local", "s3", "tiered")
+DATABASES = ("sqlite", "postgresql")
+LANDINGS = 128
+PROCESSES, EACH = 8, 10
+FEW = 5
+"""Landings of each process on moto, which answers one request at a time."""
+
+
+def measure(stage: Stage) -> Iterator[Figure]:
+    """The rates; 32 writers must bring at least half of what one does, and lose few swaps."""
+    whole = stage.asked_for("writers")
+    for store in STORES if whole else STORES[:1]:
+        for database in DATABASES if whole else DATABASES[:1]:
+            yield from _threads(stage, store, database)
+            yield from _processes(stage, store, database)
+
+
+def _threads(stage: Stage, store: str, database: str) -> Iterator[Figure]:
+    name, alone = f"writers.{store}.{database}", 0.0
+    project = Project(stage.forge(store=store, database=database))
+    for batch in BATCHES:
+        project.batcher.limits = Limits(landings=batch)
+        for writers in WRITERS:
+            folder = f"{batch}/{writers}"
+            ready = [
+                project.ready({f"{folder}/{number % 16}/{number}".encode(): b"%d" % number})
+                for number in range(LANDINGS if writers > 1 else LANDINGS // 2)
+            ]
+            with ThreadPoolExecutor(writers) as pool:
+                landing = partial(pool.map, project.land_session, ready)
+                rate = len(ready) / spent(lambda landing=landing: list(landing()))
+            alone = rate if writers == 1 else alone
+            least = alone / 2 if (writers, batch) == (32, 64) else None
+            yield Figure(f"{name}.{writers}x{batch}", rate, "/s", at_least=least)
+
+
+def _processes(stage: Stage, store: str, database: str) -> Iterator[Figure]:
+    environ = stage.environ(store=store, database=database)
+    forge = stage.forge_of(environ)
+    landings = EACH if store == "local" else FEW
+    job = {
+        "environ": environ,
+        "token": _token(forge),
+        "writers": PROCESSES,
+        "landings": landings,
+        "doors": 1,
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.backend.sessions.writers"],
+        cwd=CHECKOUT,
+        input=json.dumps(job) + "\n",
+        text=True,
+        check=True,
+        stdout=subprocess.PIPE,
+    )
+    told = json.loads(done.stdout)
+    if told["code"]:
+        raise SystemExit("bench: a writer failed; what it said stands above.")
+    name = f"writers.{store}.{database}"
+    yield Figure(f"{name}.processes", PROCESSES * landings / told["seconds"], "/s")
+    yield Figure(f"{name}.processor", told["processor"] / (PROCESSES * landings) * 1000, "ms")
+    data = Path(environ["MICELIO_DATA"])
+    retries = _counted(data, "lost") / _counted(data, "landed")
+    yield Figure(f"{name}.retries", retries, "x", at_most=1)
+
+
+def _token(forge: Forge) -> str:
+    """Ada's, who owns acme/notes."""
+    with Context(forge, SYSTEM).transaction() as tx:
+        ada: Account = new_account(tx, handle="ada", email="ada@example.org", name="Ada", password_hash="")
+        found_organization(tx, handle="acme", name="Acme", owner_id=ada.id)
+        _, secret = mint_token(
+            tx,
+            ada,
+            name="bench",
+            kind=TokenKind.PERSONAL,
+            scopes=["project:read", "session:read", "session:write"],
+        )
+    create_project(Context(forge, SYSTEM), organization="acme", project="notes")
+    return secret
+
+
+def _counted(folder: Path, what: str) -> float:
+    pattern = rf'^micelio_landings_total{{what="{what}"}} (\S+)$'
+    texts = [path.read_text() for path in folder.glob("metrics-*")]
+    return sum(float(number) for text in texts for number in re.findall(pattern, text, re.MULTILINE))
