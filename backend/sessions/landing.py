@@ -18,7 +18,7 @@ from prometheus_client import Counter
 from pydantic import Field
 from sqlalchemy import bindparam
 from sqlalchemy import delete as sql_delete
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, NoResultFound
 from sqlmodel import col, select, update
 
 from backend.accounts.identity import still_good
@@ -137,8 +137,7 @@ def land_session(
         if permitted:
             faults.reach("landing.permitted")
             _append(ctx, draft, proposal)
-            with ctx.transaction(write=False) as tx:
-                return _landed(tx, draft.session)
+            return _answer(ctx, draft)
     raise Conflict(problem="The session changes faster than it can be landed. Stop pushing, then land it.")
 
 
@@ -559,6 +558,17 @@ def _explained(ctx: Context, project: str, conflict: PathConflict) -> LandingCon
         advice="Nothing was landed. Start a session on the newest position and bring your changes over.",
         paths=[p.model_dump() for p in paths],
     )
+
+
+def _answer(ctx: Context, draft: _Draft) -> LandedSession:
+    try:
+        with ctx.transaction(write=False) as tx:
+            return _landed(tx, draft.session)
+    except NoResultFound:
+        # The rows were being made anew in another process, which `follow` does not notice.
+        projection.catch_up(ctx.forge, draft.project)
+    with ctx.transaction(write=False) as tx:
+        return _landed(tx, draft.session)
 
 
 def _landed(ctx: Context, session: str) -> LandedSession:

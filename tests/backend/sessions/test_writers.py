@@ -22,7 +22,7 @@ from tests.vcs.buckets import KEY, SECRET, moto_server, new_bucket
 
 CHECKOUT = Path(__file__).parents[3]
 ALL, LANDINGS = 32, 50
-FEW, FEWER_LANDINGS = 4, 4
+FEW, FEWER_LANDINGS = 4, 3
 
 
 @pytest.fixture(scope="module")

@@ -28,72 +28,98 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 from prometheus_client import generate_latest
 
-from backend.accounts.identity import of_token
 from backend.core.config import Settings
-from backend.core.context import Actor, Forge
+from backend.core.context import Forge
 from backend.doors import catalogue, rpc  # noqa: F401  every operation
 from backend.doors.routes import own_app
-from tests.backend.workbench import Workbench
 from tests.services import free_port
+from vcs.objects import Kind, Object
 from vcs.wire import PROBLEM, PROBLEM_LIMIT, sessions_pb2, sessions_pb2_grpc
 
 SHARED = 0.2
 SHARED_PATHS = 8
 PATIENCE = 600
+WHERE = {"organization": "acme", "project": "notes"}
 
 
 class Rest:
-    """A writer's way to land through a web process."""
+    """A writer's way through a web process."""
 
     def __init__(self, port: int, token: str) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        self._port = port
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    def start(self, path: str, text: str) -> str:
+        """A session that writes this file."""
+        asked = json.dumps({**WHERE, "goal": f"Landing {text}"})
+        status, started = self._answer("POST", "sessions", asked)
+        assert status == 201, started
+        status, changed = self._answer("PUT", f"sessions/{started['id']}/files/{path}", text)
+        assert status == 200, changed
+        return str(started["id"])
 
     def land(self, session: str) -> Any:
         """The position, or what the refusal said."""
-        self._connection.request("POST", f"/api/v1/sessions/{session}/land", "{}", self._headers)
-        answered = self._connection.getresponse()
-        answer = json.loads(answered.read())
-        if answered.status == 409:
+        status, answer = self._answer("POST", f"sessions/{session}/land", "{}")
+        if status == 409:
             return answer
-        assert answered.status == 200, answer
+        assert status == 200, answer
         return answer["position"]
+
+    def _answer(self, method: str, address: str, body: str) -> tuple[int, Any]:
+        # One that waited too long between two requests would be hung up on.
+        with closing(http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)) as connection:
+            connection.request(method, f"/api/v1/{address}", body, self._headers)
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
 
 
 class Rpc:
-    """A writer's way to land through a gRPC process."""
+    """A writer's way through a gRPC process."""
 
     def __init__(self, port: int, token: str) -> None:
         self._stub = sessions_pb2_grpc.SessionServiceStub(grpc.insecure_channel(f"127.0.0.1:{port}"))
-        self._metadata = (("authorization", f"Bearer {token}"), (PROBLEM_LIMIT, "8000"))
+        self._how = {
+            "metadata": (("authorization", f"Bearer {token}"), (PROBLEM_LIMIT, "8000")),
+            "timeout": PATIENCE,
+        }
+
+    def start(self, path: str, text: str) -> str:
+        """A session that writes this file."""
+        asked = sessions_pb2.StartSessionRequest(
+            organization_handle=WHERE["organization"],
+            project_handle=WHERE["project"],
+            goal=f"Landing {text}",
+        )
+        session = str(self._stub.StartSession(asked, **self._how).id)
+        blob = Object.of(Kind.BLOB, text.encode())
+        header = sessions_pb2.StageHeader(session_id=session, id=blob.id, size=len(blob.content))
+        pack = sessions_pb2.StagePack(headers=[header], data=blob.content)
+        self._stub.StageBlobs(iter([sessions_pb2.StageBlobsRequest(pack=pack)]), **self._how)
+        file = sessions_pb2.FilePut(path=path.encode(), blob=blob.id)
+        pushed = sessions_pb2.PushSessionRequest(session_id=session, files=[file])
+        self._stub.PushSession(pushed, **self._how)
+        return session
 
     def land(self, session: str) -> Any:
         """The position, or what the refusal said."""
         asked = sessions_pb2.LandSessionRequest(session_id=session)
         try:
-            landed = self._stub.LandSession(asked, metadata=self._metadata, timeout=PATIENCE)
+            landed = self._stub.LandSession(asked, **self._how)
         except grpc.RpcError as error:
             assert error.code() is grpc.StatusCode.ABORTED, error
             return json.loads(next(value for key, value in error.trailing_metadata() if key == PROBLEM))
         return landed.position
 
 
-def write(
-    forge: Forge, token: str, door: Rest | Rpc, writer: int, landings: int
-) -> list[tuple[str, str, Any]]:
-    """Land so many times, a fifth of them on paths that all share, and tell what became of each.
-
-    Sessions are started and pushed here, which costs half of what it costs through a door.
-    """
-    bench, actor = Workbench(forge), of_token(forge, token, Actor())
+def write(door: Rest | Rpc, writer: int, landings: int) -> list[tuple[str, str, Any]]:
+    """Land so many times, a fifth of them on paths that all share, and tell what became of each."""
     chance, outcomes = Random(writer), []
     for number in range(landings):
         shared = chance.random() < SHARED
         path = f"shared/{chance.randrange(SHARED_PATHS)}" if shared else f"own/{writer}/{number}"
         text = f"{writer} {number}"
-        session = bench.start(actor, f"Landing {text}").id
-        bench.push(actor, session, {path: text.encode()})
-        outcomes.append((path, text, door.land(session)))
+        outcomes.append((path, text, door.land(door.start(path, text))))
     return outcomes
 
 
@@ -150,7 +176,7 @@ def land(environ: dict[str, str], token: str, writers: int, landings: int, doors
 
     def work(writer: int) -> None:
         door = (Rpc if writer % 2 else Rest)(ports[writer % len(ports)], token)
-        outcomes = write(Forge.open(settings), token, door, writer, landings)
+        outcomes = write(door, writer, landings)
         Path(settings.data, f"writer-{writer}.json").write_text(json.dumps(outcomes))
 
     started = time.monotonic()
