@@ -36,7 +36,6 @@ COINCIDENCES = (
     "collect deletes during land",
     "collect deletes during compact",
     "collect deletes during fork",
-    "collect deletes during read",
     "fork swaps during collect",
     "purge swaps during compact",
     "purge swaps during fork",
