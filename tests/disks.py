@@ -2,6 +2,7 @@
 that make the same calls fail. Either way the errors come from the kernel and from SQLite.
 """
 
+import os
 import resource
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from sqlalchemy import Engine, event
 from backend.core.context import Forge
 from vcs import index, local
 
-__all__ = ["Disk", "LimitedDisk", "SmallDisk"]
+__all__ = ["Disk", "LimitedDisk", "SmallDisk", "mounted", "read_only"]
 
 SIZE = 24 << 20
 LONGEST_FILE = 1 << 20
@@ -124,3 +125,39 @@ def mounted(folder: Path) -> Iterator[Disk]:
         yield SmallDisk(folder)
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Nobody can write into a folder meanwhile: mounted so, or forbidden, or refused by SQLite."""
+    bound = shutil.which("mount") and not any(
+        subprocess.run(["mount", *words, str(folder)], capture_output=True).returncode
+        for words in (("--bind", str(folder)), ("-o", "remount,bind,ro"))
+    )
+    if bound:
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    elif os.geteuid():
+        modes = {path: path.stat().st_mode for path in (folder, *folder.rglob("*"))}
+        for path, mode in modes.items():
+            path.chmod(mode & 0o555)
+        try:
+            yield
+        finally:
+            for path, mode in modes.items():
+                path.chmod(mode)
+    else:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(local, "_connect", _only_reading(local._connect))
+            yield
+
+
+def _only_reading(connect):
+    def reading(path: Path):
+        db = connect(path)
+        db.execute("pragma query_only = on")
+        return db
+
+    return reading

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 from vcs import disk, faults
 from vcs.errors import CorruptObject, StoreFailed
@@ -40,6 +42,7 @@ __all__ = ["LARGEST_ROW", "LocalStore"]
 LARGEST_ROW = 1 << 20
 _FORMAT = 1
 _PATIENCE = 30.0
+_OPTIONS: dict[str, Any] = {"isolation_level": None, "check_same_thread": False, "timeout": _PATIENCE}
 _UNFINISHED = timedelta(days=1)
 
 _SCHEMA = """
@@ -75,7 +78,8 @@ class LocalStore:
     def _sweep_incoming(self) -> None:
         oldest = (utc_now() - _UNFINISHED).timestamp()
         for path in self._incoming.iterdir():
-            with suppress(FileNotFoundError):
+            # Where nothing can be written there is nothing to sweep either.
+            with suppress(OSError):
                 if path.stat().st_mtime < oldest:
                     path.unlink()
 
@@ -317,7 +321,29 @@ class LocalStore:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_PATIENCE)
+    try:
+        return _prepared(sqlite3.connect(path, **_OPTIONS))
+    except sqlite3.OperationalError:
+        if _may_write_beside(path) or not _is_at_rest(path):
+            raise
+    # Beside the database SQLite makes files even to read it, and here nobody can. So nobody writes either.
+    db: sqlite3.Connection = sqlite3.connect(
+        f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True, **_OPTIONS
+    )
+    return db
+
+
+def _may_write_beside(path: Path) -> bool:
+    return os.access(path.parent, os.W_OK) and not os.statvfs(path.parent).f_flag & os.ST_RDONLY
+
+
+def _is_at_rest(path: Path) -> bool:
+    """Whether the database file is all there is: no commit waits in a log beside it."""
+    log = path.with_name(f"{path.name}-wal")
+    return path.is_file() and not (log.exists() and log.stat().st_size)
+
+
+def _prepared(db: sqlite3.Connection) -> sqlite3.Connection:
     try:
         # Turning WAL on does not wait for other processes that open the file just now.
         _patiently(lambda: db.execute("pragma journal_mode = wal"))

@@ -65,6 +65,7 @@ _ANSWER_SECONDS = 15.0
 _CONNECTIONS = 32
 _STALE = '"00000000000000000000000000000000"'
 _opening = threading.Lock()
+_WRITES = ("PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")
 _NOT_SENT = (NoCredentialsError, PartialCredentialsError, ParamValidationError)
 
 
@@ -435,13 +436,14 @@ class S3Store:
 
     def _problem(self, error: ClientError) -> str:
         name, where, code = self._bucket.name, self._bucket.where, _code(error)
+        deed = "write to" if error.operation_name in _WRITES else "use"
         region = _headers(error.response).get("x-amz-bucket-region", "another region")
         sentences = {
             "NoSuchBucket": f"{where} has no bucket {name}; create it or correct S3_BUCKET",
             "InvalidBucketName": f"{name!r} is no name of a bucket; check S3_BUCKET",
             "InvalidAccessKeyId": f"{where} does not know this S3_ACCESS_KEY_ID",
             "SignatureDoesNotMatch": f"S3_SECRET_ACCESS_KEY does not belong to S3_ACCESS_KEY_ID at {where}",
-            "AccessDenied": f"{where} does not let these credentials use bucket {name}",
+            "AccessDenied": f"{where} does not let these credentials {deed} bucket {name}",
             "RequestTimeTooSkewed": f"the clock of this machine and that of {where} differ; set it right",
             "PermanentRedirect": f"bucket {name} is in {region}; correct S3_REGION",
             "AuthorizationHeaderMalformed": f"bucket {name} is in {region}; correct S3_REGION",

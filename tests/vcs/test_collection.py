@@ -93,6 +93,24 @@ def test_an_orphan_is_condemned_after_a_day_and_deleted_an_hour_later(world, clo
     assert world.faults() == []
 
 
+def test_a_clock_that_is_set_back_makes_nothing_old(world, clock):
+    young = stage(world, b"young")
+    clock.turn(hours=-30)
+    younger = stage(world, b"younger")
+    assert run(world) == Collected()
+    clock.turn(hours=23)
+    assert run(world) == Collected()
+
+    # Condemned names, too, are as old as the clock says now.
+    clock.turn(hours=31)
+    assert run(world).condemned == 2
+    clock.turn(hours=-5)
+    assert run(world).deleted == 0
+    assert there(world, young) and there(world, younger)
+    clock.turn(hours=6)
+    assert run(world).deleted == 2
+
+
 def test_what_open_sessions_name_is_kept_however_old(world, clock):
     key = stage(world, b"work in progress")
     clock.turn(days=400)

@@ -15,11 +15,13 @@ import pytest
 import sqlmodel
 
 from backend.accounts.service import create_access_token
+from backend.core.config import Settings
 from backend.instance import doctor
 from backend.projects.models import Landing
 from backend.sessions import landing
 from backend.sessions.models import Permit
 from backend.sessions.service import get_session
+from tests.vcs.buckets import KEY, SECRET, moto_server, new_bucket
 from vcs import faults
 from vcs.objects import new_id
 from vcs.wire import sessions_pb2, sessions_pb2_grpc
@@ -27,7 +29,7 @@ from vcs.wire import sessions_pb2, sessions_pb2_grpc
 CHECKOUT = Path(__file__).parents[3]
 PATIENCE = 30
 POINTS = [point for point in faults.POINTS if point.startswith(("store.", "landing."))]
-ELSEWHERE = ("compaction.", "collection.", "fork.", "purge.")
+ELSEWHERE = ("compaction.", "collection.", "fork.", "purge.", "projection.", "import.")
 """What a landing never reaches; tests/vcs has a test of each."""
 HAPPENED = ("store.after_commit", "landing.after_swap", "landing.before_catch_up", "landing.after_catch_up")
 
@@ -45,6 +47,8 @@ class Served:
         )
 
         self.serving = False
+        self.store: dict[str, str] = {}
+        """Settings of the store, when it is not the local one."""
 
     def start(self, forge, fault: str = "") -> str:
         """Serve this forge, to be killed at a fault point; the address."""
@@ -54,6 +58,7 @@ class Served:
             "MICELIO_DATA": str(settings.data),
             "DATABASE_URL": settings.database_url,
             "SECRET_KEY_BASE": settings.secret_key,
+            **self.store,
             "MICELIO_FAULTS": f"{fault}:kill" if fault else "",
         }
         self._program.stdin.write(json.dumps({"environ": environ, "now": forge.clock().isoformat()}) + "\n")
@@ -83,6 +88,40 @@ class Served:
         self._program.stdin.close()
         self._program.wait(PATIENCE)
         self._program.stdout.close()
+
+
+@pytest.fixture
+def kept_in(request):
+    """The store of a case: local, s3, tiered, or sealed (a local one, encrypted)."""
+    return getattr(request, "param", "local")
+
+
+@pytest.fixture(scope="module")
+def moto():
+    with moto_server() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def settings(request, tmp_path, database, kept_in, program):
+    program.store = {}
+    if kept_in == "sealed":
+        program.store = {"ENCRYPTION_KEY": "0f" * 32}
+    elif kept_in != "local":
+        bucket = new_bucket(request.getfixturevalue("moto"))
+        program.store = {
+            "STORAGE_BACKEND": kept_in,
+            "S3_BUCKET": bucket.name,
+            "S3_ENDPOINT_URL": bucket.endpoint,
+            "S3_ACCESS_KEY_ID": KEY,
+            "S3_SECRET_ACCESS_KEY": SECRET,
+        }
+    common = {
+        "MICELIO_DATA": str(tmp_path / "data"),
+        "DATABASE_URL": database,
+        "SECRET_KEY_BASE": "not a secret",
+    }
+    return Settings.from_environ(common | program.store)
 
 
 @pytest.fixture(scope="module")
@@ -124,8 +163,16 @@ def work(bench, ada):
     return session, {b"kept": b"as it was\n", **wanted}
 
 
-CASES = [("sqlite", point) for point in POINTS] + [
-    ("postgresql", point) for point in ("landing.permitted", "landing.after_swap")
+REACHED = ("store.file_written", "store.before_commit", "store.after_commit", "landing.after_swap")
+"""Where another store may leave something else behind; in between it is not asked."""
+
+CASES = [
+    *(("sqlite", "local", point) for point in POINTS),
+    *(("postgresql", "local", point) for point in ("landing.permitted", "landing.after_swap")),
+    *(("sqlite", "s3", point) for point in REACHED),
+    *(("sqlite", "tiered", point) for point in REACHED[1:3]),
+    *(("sqlite", "sealed", point) for point in REACHED[:3]),
+    ("postgresql", "s3", "store.after_commit"),
 ]
 
 
@@ -133,7 +180,7 @@ def test_every_point_that_is_declared_is_killed_at():
     assert [point for point in faults.POINTS if point not in POINTS and not point.startswith(ELSEWHERE)] == []
 
 
-@pytest.mark.parametrize(("database", "point"), CASES, indirect=["database"])
+@pytest.mark.parametrize(("database", "kept_in", "point"), CASES, indirect=["database", "kept_in"])
 def test_a_landing_survives_sigkill(bench, ada, token, clock, served, point):
     session, wanted = work(bench, ada)
     id = new_id()
