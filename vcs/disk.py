@@ -1,4 +1,4 @@
-"""Disks: what an operating system or SQLite says when it cannot write, told as our own errors.
+"""Disks: opening SQLite files, and what they or the operating system refuse, told as our own errors.
 
 A full disk and one that cannot be written are conditions an operator mends, so they have
 sentences of their own that name what lies on that disk, never where it is. The exception may
@@ -7,15 +7,65 @@ come out of a transaction or a half-written file: whoever raises it has changed 
 
 import errno
 import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
 
 from vcs.errors import DiskFull, ReadOnly, StoreFailed
 
-__all__ = ["is_busy", "is_full", "is_read_only", "refusal"]
+__all__ = [
+    "PATIENCE",
+    "is_busy",
+    "is_damaged",
+    "is_full",
+    "is_read_only",
+    "open_database",
+    "patiently",
+    "read_at_rest",
+    "refusal",
+]
+
+PATIENCE = 30.0
+"""How long another process may have a database, in seconds."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 _CANNOT_GROW = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 """SQLite has a code of its own for shared memory that found no room."""
+
+
+def open_database(path: Path, *pragmas: str) -> sqlite3.Connection:
+    """A connection in WAL mode that begins no transaction by itself and any thread may use."""
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=PATIENCE)
+    try:
+        # Turning WAL on does not wait for other processes that open the file just now.
+        patiently(lambda: db.execute("pragma journal_mode = wal"))
+        for pragma in pragmas:
+            db.execute(pragma)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def read_at_rest(path: Path) -> sqlite3.Connection:
+    """A connection to a file that nobody writes: SQLite makes no files beside it and takes no locks."""
+    address = f"file:{quote(str(path))}?mode=ro&immutable=1"
+    return sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False, timeout=PATIENCE)
+
+
+def patiently(attempt: Callable[[], object]) -> None:
+    """Try again while another process has the database: SQLite's own waiting skips some cases."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            attempt()
+            return
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() > until:
+                raise
+        time.sleep(0.002)
 
 
 def is_full(error: BaseException) -> bool:
@@ -30,6 +80,12 @@ def is_busy(error: sqlite3.Error) -> bool:
     """Whether somebody else has the database just now, so that waiting helps."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def is_damaged(error: BaseException) -> bool:
+    """Whether a database file is not what SQLite wrote."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return isinstance(error, sqlite3.Error) and code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def is_read_only(error: BaseException) -> bool:

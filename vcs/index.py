@@ -10,7 +10,6 @@ import os
 import sqlite3
 import struct
 import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -19,13 +18,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from vcs import disk
-from vcs.errors import CorruptObject
+from vcs.errors import CorruptObject, MalformedObject, StoreFailed
 from vcs.lists import decode_changes_list, decode_erased_list, decode_moved_list
 from vcs.log import Checkpoint, Head, HeadState, Record, RecordKind, SegmentRef
 from vcs.objects import Kind, format_time, parse_commit, parse_time
 from vcs.segments import NO_SHA1, Frame, IndexEntry, read_footer
 
-__all__ = ["FIRST_TRUNK", "Erased", "Index", "Located", "Position", "RecordRow", "Source"]
+__all__ = ["FIRST_TRUNK", "Erased", "Index", "IndexDamaged", "Located", "Position", "RecordRow", "Source"]
 
 _FORMAT = 2
 _SCHEMA = """
@@ -48,10 +47,16 @@ create table erased (id blob primary key, sequence integer not null) without row
 """
 _TABLES = ("state", "segments", "objects", "records", "positions", "refs", "trunk_names", "erased")
 _FRAME = struct.Struct(">QII")
-_PATIENCE = 30.0
 _WHAT = "the index"
 FIRST_TRUNK = "refs/heads/main"
 """What a trunk is called until a record gives it another name."""
+
+
+class IndexDamaged(StoreFailed):
+    """The file of an index could not be read and was emptied; the log fills it again."""
+
+    code = "index.damaged"
+    message = "This node's index of the project was damaged and is made anew from its log. Try again."
 
 
 class Located(NamedTuple):
@@ -111,11 +116,12 @@ class Index:
 
     def __init__(self, path: Path, key: str) -> None:
         self._path = path
-        self._key = key
+        self.key = key
         self._lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._inherited: list[sqlite3.Connection] = []
         self._process = os.getpid()
+        self._inode: int | None = None
         self._decoded: tuple[Head, str] | None = None
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -123,13 +129,20 @@ class Index:
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise disk.refusal(error, _WHAT) from error
-            # It is no database any more; what it held stands in the log.
-            for each in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+            self._discard()
+
+    def _discard(self) -> None:
+        """Begin with an empty file: this one is no database any more, and what it held stands in the log."""
+        self.close()
+        if self._inode is None or not self._path.exists() or self._path.stat().st_ino == self._inode:
+            for each in (self._path, Path(f"{self._path}-wal"), Path(f"{self._path}-shm")):
                 each.unlink(missing_ok=True)
-            self._prepare()
+        # Else another process was faster.
+        self._prepare()
 
     def _prepare(self) -> None:
         db = _connect(self._path)
+        self._inode = self._path.stat().st_ino
         try:
             db.execute("begin immediate")
             self._lay_out(db)
@@ -162,7 +175,11 @@ class Index:
             return known
         with self._reading() as db:
             row = db.execute("select head, version from state").fetchone()
-        self._decoded = (Head.decode(row[0], self._key), row[1]) if row else None
+        try:
+            self._decoded = (Head.decode(row[0], self.key), row[1]) if row else None
+        except MalformedObject:
+            # Damaged, or of another project: as good as empty, since catching up finds that nothing joins.
+            self._decoded = None
         return self._decoded
 
     def version(self) -> str | None:
@@ -180,8 +197,8 @@ class Index:
         if self.version() != version:
             with self._writing() as db:
                 body, version = source.read_head()
-                self._bring_to(db, Head.decode(body, self._key), body, version, source)
-        return Head.decode(body, self._key), version
+                self._bring_to(db, Head.decode(body, self.key), body, version, source)
+        return Head.decode(body, self.key), version
 
     def adopt(self, head: Head, body: bytes, version: str, *, after: str, source: Source) -> None:
         """Go one step on to a HEAD that was just swapped in for version `after`.
@@ -203,7 +220,7 @@ class Index:
                 db.execute(f"delete from {table}")
             source.forget()
             body, version = source.read_head()
-            head = Head.decode(body, self._key)
+            head = Head.decode(body, self.key)
             self._bring_to(db, head, body, version, source)
         return head, version
 
@@ -395,6 +412,9 @@ class Index:
                 self._keep_idle(db)
             else:
                 db.close()
+            if disk.is_damaged(error):
+                self._discard()
+                raise IndexDamaged from error
             if isinstance(error, sqlite3.Error):
                 raise disk.refusal(error, _WHAT) from error
             raise
@@ -427,24 +447,8 @@ class Index:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_PATIENCE)
-    until = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            db.execute("pragma journal_mode = wal")
-            break
-        except sqlite3.OperationalError as error:
-            # Turning WAL on does not wait for other processes that open the file just now.
-            if not disk.is_busy(error) or time.monotonic() > until:
-                db.close()
-                raise
-            time.sleep(0.002)
-        except BaseException:
-            db.close()
-            raise
     # Losing the last transactions in a power cut only means catching up once more.
-    db.execute("pragma synchronous = normal")
-    return db
+    return disk.open_database(path, "pragma synchronous = normal")
 
 
 class _Update:
@@ -460,12 +464,28 @@ class _Update:
         if self.head.state is HeadState.DELETED:
             self._begin_anew()
             return
-        self._settle_files()
-        if not self._follow_records():
+        if not self._joins():
             self._begin_anew()
             self._settle_files()
             if not self._follow_records():
                 raise CorruptObject(id=self.head.record, problem="its chain does not end at a first record")
+        self._check_head()
+
+    def _joins(self) -> bool:
+        try:
+            self._settle_files()
+            return self._follow_records()
+        except (CorruptObject, MalformedObject):
+            # The log may be damaged, or what is indexed of it: then the log alone is right.
+            return False
+
+    def _check_head(self) -> None:
+        """Nothing vouches for HEAD but the chain: what it says of the trunk must be what records say."""
+        row = self.db.execute("select position, id from positions order by position desc limit 1").fetchone()
+        position, main = (row[0], row[1].hex()) if row else (0, None)
+        if (self.head.position, self.head.main) != (position, main):
+            said = f"it has {self.head.main} at position {self.head.position}, the log {main} at {position}"
+            raise CorruptObject(id=self.head.key, problem=said)
 
     def _begin_anew(self) -> None:
         for table in _TABLES:

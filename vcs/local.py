@@ -10,14 +10,11 @@ import hashlib
 import os
 import sqlite3
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 from vcs import disk, faults
 from vcs.errors import CorruptObject, StoreFailed
@@ -41,8 +38,6 @@ __all__ = ["LARGEST_ROW", "LocalStore"]
 
 LARGEST_ROW = 1 << 20
 _FORMAT = 1
-_PATIENCE = 30.0
-_OPTIONS: dict[str, Any] = {"isolation_level": None, "check_same_thread": False, "timeout": _PATIENCE}
 _UNFINISHED = timedelta(days=1)
 
 _SCHEMA = """
@@ -322,15 +317,18 @@ class LocalStore:
 
 def _connect(path: Path) -> sqlite3.Connection:
     try:
-        return _prepared(sqlite3.connect(path, **_OPTIONS))
+        # What is deleted is overwritten: a purge promises that the bytes are gone.
+        return disk.open_database(
+            path,
+            "pragma synchronous = full",
+            f"pragma journal_size_limit = {64 << 20}",
+            "pragma secure_delete = on",
+        )
     except sqlite3.OperationalError:
         if _may_write_beside(path) or not _is_at_rest(path):
             raise
     # Beside the database SQLite makes files even to read it, and here nobody can. So nobody writes either.
-    db: sqlite3.Connection = sqlite3.connect(
-        f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True, **_OPTIONS
-    )
-    return db
+    return disk.read_at_rest(path)
 
 
 def _may_write_beside(path: Path) -> bool:
@@ -341,20 +339,6 @@ def _is_at_rest(path: Path) -> bool:
     """Whether the database file is all there is: no commit waits in a log beside it."""
     log = path.with_name(f"{path.name}-wal")
     return path.is_file() and not (log.exists() and log.stat().st_size)
-
-
-def _prepared(db: sqlite3.Connection) -> sqlite3.Connection:
-    try:
-        # Turning WAL on does not wait for other processes that open the file just now.
-        _patiently(lambda: db.execute("pragma journal_mode = wal"))
-        db.execute("pragma synchronous = full")
-        db.execute(f"pragma journal_size_limit = {64 << 20}")
-        # What is deleted is overwritten: a purge promises that the bytes are gone.
-        db.execute("pragma secure_delete = on")
-    except BaseException:
-        db.close()
-        raise
-    return db
 
 
 def _prepare(db: sqlite3.Connection) -> None:
@@ -370,20 +354,7 @@ def _prepare(db: sqlite3.Connection) -> None:
 
 
 def _begin(db: sqlite3.Connection) -> None:
-    _patiently(lambda: db.execute("begin immediate"))
-
-
-def _patiently(attempt: Callable[[], object]) -> None:
-    """Try again while another process has the database: SQLite's own waiting skips some cases."""
-    until = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            attempt()
-            return
-        except sqlite3.OperationalError as error:
-            if not disk.is_busy(error) or time.monotonic() > until:
-                raise
-        time.sleep(0.002)
+    disk.patiently(lambda: db.execute("begin immediate"))
 
 
 def _certainly_undone(error: sqlite3.Error) -> bool:
@@ -398,7 +369,7 @@ def _empty_log(db: sqlite3.Connection) -> None:
     try:
         db.execute("pragma wal_checkpoint(truncate)").fetchone()
     finally:
-        db.execute(f"pragma busy_timeout = {_PATIENCE * 1000:.0f}")
+        db.execute(f"pragma busy_timeout = {disk.PATIENCE * 1000:.0f}")
 
 
 def _version(db: sqlite3.Connection, key: str) -> str | None:

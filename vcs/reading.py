@@ -164,12 +164,26 @@ class Reader(ABC):
         """The error for an object that is nowhere."""
         return CorruptObject(id=id, problem="it is in no live file")
 
+    def heal(self, id: str) -> bool:
+        """Mend what may be wrong here and not in the store, when an object could not be read; False when
+        there is nothing to mend, so that the error stands.
+        """
+        return False
+
     def read(self, id: str, kind: Kind | None = None) -> bytes:
         """An object's content; CorruptObject or ErasedObject when there is none, and CorruptObject when
         it is of another kind than asked for.
         """
         if id == EMPTY_TREE and kind in (None, Kind.TREE):
             return b""
+        try:
+            return self._read(id, kind)
+        except (CorruptObject, MalformedObject):
+            if not self.heal(id):
+                raise
+        return self._read(id, kind)
+
+    def _read(self, id: str, kind: Kind | None) -> bytes:
         located = self._found(id, kind)
         try:
             return content_at(self.store, self.frames, located)

@@ -7,20 +7,23 @@ HEAD, except `create` and `fence`. Several threads share one repository.
 
 import os
 import re
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+from vcs.errors import CorruptObject, MalformedObject, MicelioError
 from vcs.errors import Kind as ErrorKind
-from vcs.errors import MicelioError
 from vcs.git.translate import git_sha1
 from vcs.index import Index, Located, Source
-from vcs.log import Head, Measured, Record, RecordKind, SegmentRef, head_key, segment_key
+from vcs.log import Checkpoint, Head, Measured, Record, RecordKind, SegmentRef, head_key, segment_key
 from vcs.objects import EMPTY_TREE, Kind, Object, canonical_json, format_time, parse_tag
 from vcs.reading import EMPTY_TREE_SHA1, ErasedObject, FrameCache, Reader, content_at
-from vcs.segments import BIG_BLOB, NO_SHA1, segment_chunks, write_blob_segment, write_segment
+from vcs.segments import BIG_BLOB, NO_SHA1, read_footer, segment_chunks, write_blob_segment, write_segment
 from vcs.staging import StagedFiles, StagedReader, with_sha1s
 from vcs.store import ABSENT, Get, Missing, Store, from_origin
 from vcs.swap import fence_head, swap_patiently
@@ -37,6 +40,7 @@ __all__ = [
 ]
 
 _STAGED_SEGMENT = 8 << 20
+_HEALED_SECONDS = 60.0
 
 
 class UnknownRef(MicelioError):
@@ -95,6 +99,8 @@ class Repository(Reader):
         self.project = project
         self.index = Index(index_path, head_key(pool, project))
         self.staged = StagedFiles(store, pool, project)
+        self._healing = threading.Lock()
+        self._healed_until = 0.0
 
     @classmethod
     def create(
@@ -164,6 +170,44 @@ class Repository(Reader):
     def rebuild_index(self) -> Head:
         """Fill the index again from nothing, and return the HEAD it stands for then."""
         return self._patiently(self.index.rebuild)[0]
+
+    def heal(self, id: str) -> bool:
+        """Fill the index again when it is at fault for an object that could not be read."""
+        located = self.index.locate(id)
+        return (located is None or self._is_misplaced(located)) and self.make_index_anew()
+
+    def make_index_anew(self) -> bool:
+        """Fill the index again because something contradicts the log; False when that was tried just now."""
+        now = time.monotonic()
+        with self._healing:
+            if now < self._healed_until:
+                return False
+            self._healed_until = now + _HEALED_SECONDS
+        self.rebuild_index()
+        return True
+
+    def _is_misplaced(self, located: Located) -> bool:
+        """Whether the index says another place than the file it names does, or names one that is not live."""
+        try:
+            ref = next((ref for ref in self.live() if ref.key == located.key), None)
+            if ref is None:
+                return True
+            footer = read_footer(partial(self.read_file, ref.key), ref.size, ref.key)
+        except (CorruptObject, MalformedObject, Missing):
+            # It is the store that is damaged.
+            return False
+        entry = footer.find(located.entry.id)
+        return (
+            entry is None or Located(ref.key, entry._replace(hint=0), footer.frames[entry.frame :]) != located
+        )
+
+    def live(self) -> list[SegmentRef]:
+        """The live segments by HEAD as it is now, oldest first; Missing and CorruptObject."""
+        head = self.head()
+        if head.checkpoint is None:
+            return list(head.tail)
+        ref = head.checkpoint
+        return [*Checkpoint.decode(self.read_file(ref.key, 0, None), ref).segments, *head.tail]
 
     def remembered(self) -> tuple[Head, str]:
         """The HEAD the index stands for, which may be behind; an empty index catches up."""

@@ -98,6 +98,10 @@ class StagedReader(Reader):
         """Catch up."""
         self._live.refresh()
 
+    def heal(self, id: str) -> bool:
+        """What the live reader can mend."""
+        return self._live.heal(id)
+
     def missing(self, id: str) -> MicelioError:
         """The live reader's error."""
         return self._live.missing(id)

@@ -30,7 +30,7 @@ from backend.core.errors import InternalError, InvalidInput, Kind, MicelioError
 from backend.core.operations import Operation, invoke
 from backend.doors import identify, messages, problems, streams
 from backend.doors.catalogue import offered
-from backend.doors.requests import address_of
+from backend.doors.requests import CLOSED_BY_CALLER, address_of
 from vcs.wire import (
     LARGEST_MESSAGE,
     LARGEST_PROBLEM,
@@ -194,6 +194,9 @@ class Call:
         try:
             if isinstance(error, MicelioError):
                 self._refuse(error)
+            elif isinstance(error, grpc.RpcError) and not self.context.is_active():
+                # The caller hung up; nobody hears an answer, and nothing is broken here.
+                self._log(CLOSED_BY_CALLER)
             elif isinstance(error, Exception):
                 # The edge of the process: the traceback goes to the log, the caller gets its id.
                 logger.error("request %s failed", self.id, exc_info=error)

@@ -23,6 +23,7 @@ from backend.sessions import landing as _follows_the_log  # noqa: F401  its sess
 from backend.sessions.models import Permit, StagedFile, WorkSession
 from vcs import doctor as log_doctor
 from vcs.errors import MicelioError
+from vcs.index_check import wrong_tables
 
 FORGOTTEN = timedelta(minutes=5)
 PROJECTED: tuple[type[SQLModel], ...] = (Landing, PathLatest, Ref, Cursor)
@@ -50,9 +51,10 @@ def rebuild(forge: Forge) -> Iterator[Finding]:
     """Drop index and projected rows of every project, apply the log again, and compare dumps."""
     for project, address in _projects(forge):
         with forge.db.lock(f"landing:{project.id}"):
+            # First, so that rows are judged by the log and not by an index that may be wrong.
+            _drop_index(forge, project)
             projection.catch_up(forge, project.id)
             before = _dump(forge, project.id)
-            _drop_index(forge, project)
             with Context(forge, SYSTEM).transaction() as tx:
                 projection.drop(tx, project.id)
             projection.catch_up(forge, project.id)
@@ -75,7 +77,7 @@ def _projects(forge: Forge) -> list[tuple[Project, str]]:
 
 def _held_against_sql(forge: Forge, project: Project, address: str) -> Iterator[Finding]:
     with Context(forge, SYSTEM).transaction(write=False) as tx:
-        for look in (_cursors, _permits, _staged, _archives):
+        for look in (_index, _cursors, _permits, _staged, _archives):
             try:
                 for sentence in look(tx, project):
                     yield Finding(address, sentence)
@@ -83,6 +85,18 @@ def _held_against_sql(forge: Forge, project: Project, address: str) -> Iterator[
                 # What cannot be read is a finding like any other, and the rest is still looked at.
                 sentence = error.sentence.rstrip(".")
                 yield Finding(address, f"its {look.__name__.strip('_')} cannot be checked: {sentence}")
+
+
+def _index(ctx: Context, project: Project) -> Iterator[str]:
+    repository = code.repository(ctx.forge, project.id, project.pool)
+    with ctx.forge.db.lock(f"landing:{project.id}"):
+        repository.catch_up()
+        wrong = list(wrong_tables(repository, code.index_path(ctx.forge, project.id)))
+    if wrong:
+        yield (
+            f"this node's index differs from the log in {', '.join(wrong)}; "
+            "`micelio doctor --rebuild` makes it anew"
+        )
 
 
 def _cursors(ctx: Context, project: Project) -> Iterator[str]:

@@ -136,6 +136,9 @@ def require_followed(ctx: Context, project: str, repository: Repository) -> int:
         # Another process has projected what it landed after we read HEAD.
         repository.catch_up()
         known = repository.index.record_at(sequence)
+    if (known is None or known.id != record) and repository.make_index_anew():
+        # The index may be what is wrong.
+        known = repository.index.record_at(sequence)
     if known is None or known.id != record:
         raise LogDiverged(project=project, sequence=sequence)
     return int(sequence)

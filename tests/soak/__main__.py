@@ -4,17 +4,23 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.soak.leaking import Work, leak
 from tests.soak.soaking import Plan, soak
+
+WORK = Work(landings=2000, readers=500, uploads=200)
 
 
 def main(minutes: float) -> int:
     """Run it; the exit code is 0 when nothing was lost, doubled or broken."""
     with tempfile.TemporaryDirectory(prefix="micelio-soak-") as folder:
         outcome = soak(Path(folder) / "data", Plan(seconds=60 * minutes))
-    print(outcome)
-    for sentence in outcome.wrong[:50]:
+        print(f"{outcome}\n\nAfter {WORK}, without kills:", flush=True)
+        leaked = leak(Path(folder) / "leaks", Work(300, 100, 50), WORK)
+        print(leaked)
+    wrong = [*outcome.wrong, *leaked.wrong]
+    for sentence in wrong[:50]:
         print(f"WRONG  {sentence}")
-    return 1 if outcome.wrong else 0
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

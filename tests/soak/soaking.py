@@ -3,22 +3,15 @@
 import threading
 import time
 from collections import Counter
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlmodel import select
-
-from backend.accounts.links import create_admin
-from backend.accounts.models import Account
 from backend.core.config import Settings
-from backend.core.context import SYSTEM, Context, Forge
-from backend.organizations.service import found_organization
-from backend.projects.service import create_project
 from tests.bench.figures import percentile
 from tests.bench.stage import Served
 from tests.soak.agents import Agent, Ledger
-from tests.soak.doors import ORGANIZATION, PROJECT, RestDoor, RpcDoor
+from tests.soak.arranging import arranged
+from tests.soak.doors import RestDoor, RpcDoor
 from tests.soak.judging import Verdict, judge
 from tests.soak.killing import Killer, memory, slope
 from tests.soak.watching import Watchers
@@ -97,7 +90,7 @@ def soak(folder: Path, plan: Plan) -> Outcome:
     ledger, stop, stop_killing = Ledger(), threading.Event(), threading.Event()
     try:
         served.start()
-        token = _arranged(Settings.from_environ(served.environment))
+        token = arranged(Settings.from_environ(served.environment))
         doors = (lambda: RestDoor(served.port, token), lambda: RpcDoor(served.grpc_port, token))
         agents = [
             Agent(number, doors[number % 2], ledger, stop, plan.think, plan.patience)
@@ -125,17 +118,6 @@ def soak(folder: Path, plan: Plan) -> Outcome:
             ledger.unexplained.append(f"{agent.name} broke off: {agent.failed!r}")
     verdict = judge(served.environment, ledger, watchers.seen)
     return Outcome(plan, ledger, watchers, killer, verdict, weight)
-
-
-def _arranged(settings: Settings) -> str:
-    """Somebody with a project; their token."""
-    with closing(Forge.open(settings)) as forge:
-        made = create_admin(forge, email="ada@example.org", handle="ada", token=True)
-        with Context(forge, SYSTEM).transaction() as tx:
-            ada = tx.db.exec(select(Account).where(Account.handle == "ada")).one()
-            found_organization(tx, handle=ORGANIZATION, name="Soak", owner_id=ada.id)
-        create_project(Context(forge, SYSTEM), organization=ORGANIZATION, project=PROJECT)
-    return made.token
 
 
 def _work(agents: list[Agent], seconds: float) -> None:
