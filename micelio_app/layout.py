@@ -183,10 +183,12 @@ def _signed_out() -> rx.Component:
 def _signed_in() -> rx.Component:
     named = rx.cond(AppState.viewer_handle != "", AppState.viewer_handle + ", your account", "Your account")
     account = rx.el.details(
-        rx.el.summary(chips.avatar(AppState.viewer_handle[:1]), aria_label=named, role="button"),
+        rx.el.summary(chips.avatar(AppState.viewer_handle), aria_label=named, role="button"),
         rx.el.div(
             link(rx.el.b(AppState.viewer_handle), to=rx.Var.create("/") + AppState.viewer_handle),
+            link("Settings", to=routes.ACCOUNT),
             link("Access tokens", to=routes.TOKENS),
+            rx.cond(AppState.viewer_admin, link("Administration", to=routes.ADMINISTRATION)),
             post(button("Sign out", type="submit", tone="quiet", small=True), action=SIGN_OUT_ACTION),
             class_name="sheet menu",
         ),

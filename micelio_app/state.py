@@ -17,7 +17,7 @@ from reflex.constants import RouteArgType
 from reflex.event import EventSpec
 
 from backend.core.context import Actor, Forge
-from backend.core.errors import Kind, MicelioError
+from backend.core.errors import Kind, MicelioError, ValidationFailed
 from backend.core.operations import invoke
 from micelio_app import routes
 
@@ -80,6 +80,8 @@ class AppState(rx.State):
     notice_title: str = ""
     notice_text: str = ""
     notice_tone: str = ""
+    fault: str = ""
+    fault_place: str = ""
 
     async def call(self, operation: Callable[..., Schema], /, **payload: Any) -> Schema:
         """Run an operation for whoever is signed in here.
@@ -88,6 +90,17 @@ class AppState(rx.State):
         sign-in. So handlers need no `try` and may trust what comes back.
         """
         return await ask(self._session, operation, **payload)
+
+    async def attempt(self, place: str, operation: Callable[..., Schema], /, **payload: Any) -> Schema | None:
+        """`call`, for a form that shows its refusal where it stands: None, and `fault` is for `place`."""
+        self.fault, self.fault_place = "", ""
+        try:
+            return await self.call(operation, **payload)
+        except MicelioError as refusal:
+            if refusal.kind in (Kind.UNAUTHENTICATED, Kind.UNAVAILABLE, Kind.CORRUPT):
+                raise
+            self.fault, self.fault_place = _in_a_form(refusal), place
+            return None
 
     @property
     def _session(self) -> str | None:
@@ -101,6 +114,7 @@ class AppState(rx.State):
     async def enter(self):
         """Begin a page: nothing told, nothing missing, and who looks at it looked up again."""
         self.missing = False
+        self.fault, self.fault_place = "", ""
         self.say("", "", "")
         actor = await viewer(self._session)
         self.viewer_handle, self.viewer_name, self.viewer_admin = actor.handle, actor.name, actor.admin
@@ -125,6 +139,14 @@ class AppState(rx.State):
         else:
             self.say(_TITLES.get(kind, "Not done."), sentence, "rust")
         return None
+
+
+def _in_a_form(refusal: MicelioError) -> str:
+    """The sentence below a field: where it stands says already which one it is about."""
+    if not isinstance(refusal, ValidationFailed):
+        return refusal.sentence
+    problem: str = refusal.details["fields"][0]["problem"]
+    return f"{problem[:1].upper()}{problem[1:]}."
 
 
 _TITLES = {

@@ -38,6 +38,13 @@ def open_browser(ctx: Context, account: Account) -> str:
     return f"{row.id}.{secret}"
 
 
+def signed_in_by(ctx: Context, account: Account, *, how: str) -> str:
+    """`open_browser`, and the audit says how it came about."""
+    cookie = open_browser(ctx, account)
+    ctx.acting_as(acting(ctx.actor, account)).audit("sign_in", account.handle, how=how)
+    return cookie
+
+
 def by_cookie(ctx: Context, value: str) -> tuple[BrowserSession, Account] | None:
     """The live browser session a cookie opens; None when there is none any more."""
     id, _, secret = value.partition(".")

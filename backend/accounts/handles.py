@@ -20,9 +20,10 @@ _SHAPE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
 _OURS = """
     .well-known 404 500 _all_routes _event _health _next _upload about abuse account accounts admin
     administrator agents anonymous api apple-touch-icon.png assets atom audit auth auth-codespace avatars
-    backend badge badges billing blog cdn components.css config contact css dashboard docs download
-    downloads embed error errors events explore external favicon.ico favicon.svg federation feed feed.js
-    fonts fragment fragment.js fragments frontend git graphql health help icon.svg icons images inbox
+    backend badge badges billing blog cdn components.css config confirm contact css dashboard
+    device devices docs download downloads
+    embed error errors events explore external favicon.ico favicon.svg federation feed feed.js
+    fonts forgot fragment fragment.js fragments frontend git graphql health help icon.svg icons images inbox
     index index.html instance internal invite invites issues jobs join js landings legal license link
     links live login logout manifest.json manifest.webmanifest mark.svg mcp media metrics new none null
     notifications oauth og oidc organizations orgs password ping policy pricing privacy problems profile
@@ -58,11 +59,16 @@ class HandleTaken(MicelioError):
 def check_handle(text: str) -> str:
     """The handle in lower case; BadHandle or HandleTaken when nobody may have it."""
     handle = text.strip().lower()
-    if len(handle) > LONGEST or not _SHAPE.match(handle):
+    if not is_handle(handle):
         raise BadHandle(handle=ascii(text[:60]) if text else "An empty text")
     if handle in RESERVED:
         raise HandleTaken(handle=handle)
     return handle
+
+
+def is_handle(text: str) -> bool:
+    """Whether a text has the shape of a handle."""
+    return len(text) <= LONGEST and _SHAPE.match(text) is not None
 
 
 def claim_handle(ctx: Context, handle: str, *, owner: Owner, owner_id: str) -> None:

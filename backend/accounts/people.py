@@ -75,9 +75,10 @@ def check_email(text: str) -> str:
 
 
 def account_called(ctx: Context, who: str) -> Account | None:
-    """The account of a handle or an e-mail address."""
+    """The account of a handle or an e-mail address, unless it was deleted."""
     column = Account.email if "@" in who else Account.handle
-    return ctx.db.exec(select(Account).where(column == who.strip().lower())).first()
+    named = select(Account).where(column == who.strip().lower(), col(Account.deleted_at).is_(None))
+    return ctx.db.exec(named).first()
 
 
 def account_of(ctx: Context) -> Account:

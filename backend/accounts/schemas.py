@@ -1,15 +1,23 @@
 """Shapes of people and their credentials. An e-mail address is shown to its owner only."""
 
+import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from backend.accounts.models import TokenKind
 from backend.core.context import Via
 from backend.core.operations import SCOPES
 from backend.organizations.models import Role
+
+
+def _address(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s<>\"']+", text):
+        raise ValueError("this is no address of the web, like https://example.org")
+    return text
+
 
 HandleText = Annotated[str, Field(min_length=1, max_length=100)]
 EmailText = Annotated[str, Field(min_length=3, max_length=254)]
@@ -20,6 +28,12 @@ ProjectAddress = Annotated[str, Field(max_length=201, pattern=r"^[^/]+/[^/]+$")]
 PathPrefix = Annotated[str, Field(min_length=1, max_length=4096)]
 Days = Annotated[int, Field(ge=1, le=366)]
 RowId = Annotated[str, Field(min_length=36, max_length=36, pattern=r"^[0-9a-f-]+$")]
+
+Bio = Annotated[str, Field(max_length=280)]
+Link = Annotated[str, Field(max_length=200), AfterValidator(_address)]
+Links = Annotated[list[Link], Field(max_length=5)]
+LinkSecret = Annotated[str, Field(min_length=1, max_length=200)]
+UserCode = Annotated[str, Field(min_length=1, max_length=40)]
 
 Scope = StrEnum("Scope", {name.replace(":", "_").upper(): name for name in SCOPES})  # type: ignore[misc]
 
@@ -49,6 +63,8 @@ class CurrentUser(BaseModel):
     id: str
     handle: str
     name: str
+    bio: str
+    links: list[str]
     email: str
     admin: bool
     has_password: bool
@@ -68,16 +84,29 @@ class AccountSummary(BaseModel):
     id: str
     handle: str
     name: str
+    bio: str
+    links: list[str]
     admin: bool
     created_at: datetime
     url: str
+    avatar_url: str
 
 
-class BrowserSessionSummary(BaseModel):
-    """One signed-in browser; `current` is the one that asks."""
+class DeviceKind(StrEnum):
+    """A browser with a cookie, or a program let in with a device code."""
+
+    BROWSER = "browser"
+    PROGRAM = "program"
+
+
+class DeviceSummary(BaseModel):
+    """One signed-in browser or program; `current` is the one that asks. `scopes` null means all of them."""
 
     id: str
+    kind: DeviceKind
+    name: str
     current: bool
+    scopes: list[str] | None
     address: str
     user_agent: str
     created_at: datetime
@@ -85,10 +114,58 @@ class BrowserSessionSummary(BaseModel):
     expires_at: datetime
 
 
-class BrowserSessionList(BaseModel):
+class DeviceList(BaseModel):
     """Where an account is signed in, last seen first."""
 
-    items: list[BrowserSessionSummary]
+    items: list[DeviceSummary]
+
+
+class Told(BaseModel):
+    """What happens next, as a sentence for whoever asked."""
+
+    message: str
+
+
+class DeletedAccount(BaseModel):
+    """What is left of an account: its handle, which nobody else can have, and what it landed elsewhere."""
+
+    handle: str
+    kept: str
+
+
+class InvitationSummary(BaseModel):
+    """An invitation that nobody used yet."""
+
+    id: str
+    email: str
+    invited_by: str
+    created_at: datetime
+    expires_at: datetime
+
+
+class NewInvitation(InvitationSummary):
+    """An invitation just made. `link` was mailed, and is shown this once."""
+
+    link: str
+
+
+class InvitationList(BaseModel):
+    """Invitations that wait, newest first."""
+
+    items: list[InvitationSummary]
+
+
+class DeviceRequest(BaseModel):
+    """A program that waits to be let in: what it calls itself, what it wants, and from where it asks."""
+
+    user_code: str
+    client: str
+    name: str
+    scopes: list[str]
+    address: str
+    user_agent: str
+    created_at: datetime
+    expires_at: datetime
 
 
 class AccessTokenSummary(BaseModel):

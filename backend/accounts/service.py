@@ -1,4 +1,4 @@
-"""Accounts: who you are here, where you are signed in, and the tokens that act for you.
+"""Accounts: who you are here, and the tokens that act for you.
 
 Everything here is about the asker's own account, except what administrators do to let others in.
 An agent's token reaches none of it: it never holds the scope `user`.
@@ -6,20 +6,24 @@ An agent's token reaches none of it: it never holds the scope `user`.
 
 from sqlmodel import col, select
 
-from backend.accounts import browsers, links, tokens
+from backend.accounts import links, tokens
+from backend.accounts.avatars import avatar_path
+from backend.accounts.devices import OWN_ACCOUNT, devices_of
 from backend.accounts.models import AccessToken, Account, TokenKind
 from backend.accounts.passwords import check_password, passwords
-from backend.accounts.people import account_called, account_of, new_account, set_password
+from backend.accounts.people import account_called, account_of, new_account
+from backend.accounts.recovery import WrongPassword, check_current, replace_password
 from backend.accounts.schemas import (
     AccessTokenList,
     AccessTokenSummary,
     AccountSummary,
-    BrowserSessionList,
-    BrowserSessionSummary,
+    Bio,
     CurrentUser,
     Days,
+    DeviceList,
     EmailText,
     HandleText,
+    Links,
     MembershipSummary,
     Name,
     NewAccessToken,
@@ -32,25 +36,14 @@ from backend.accounts.schemas import (
     TokenLimits,
     TokenName,
 )
-from backend.core.config import Signup
 from backend.core.context import Context
-from backend.core.errors import Forbidden, InvalidInput, Kind, MicelioError, NotFound, Unauthenticated
+from backend.core.errors import Forbidden, InvalidInput, NotFound
 from backend.core.operations import Mode, operation
 from backend.organizations.models import Membership, Organization
 from backend.projects import access as project_access
 from backend.projects.models import Project
 from vcs.objects import check_path
 from vcs.paths import unquote
-
-OWN_ACCOUNT = {"rpc": "people manage their account in a browser or over REST; `mic` does not"}
-
-
-class WrongPassword(MicelioError):
-    """The current password was asked for, and this is not it."""
-
-    kind = Kind.FORBIDDEN
-    code = "password.wrong"
-    message = "That is not your current password. Nothing was changed."
 
 
 @operation(scope=None, http="GET /api/v1/user", anonymous=False, rpc="AuthService.GetCurrentUser")
@@ -71,6 +64,8 @@ def get_current_user(ctx: Context) -> CurrentUser:
         id=account.id,
         handle=account.handle,
         name=account.name,
+        bio=_own_organization(ctx, account).description,
+        links=account.links,
         email=account.email,
         admin=ctx.actor.admin,
         has_password=bool(account.password_hash),
@@ -88,68 +83,54 @@ def get_current_user(ctx: Context) -> CurrentUser:
     )
 
 
+@operation(scope=None, http="GET /api/v1/users/{handle}", left_out=OWN_ACCOUNT)
+def get_account(ctx: Context, *, handle: HandleText) -> AccountSummary:
+    """Look at a person: what they say about themselves, and nothing that is theirs alone."""
+    account = account_called(ctx, handle) if "@" not in handle else None
+    if account is None:
+        raise NotFound(what="account")
+    return _account(ctx, account)
+
+
 @operation(scope="user", http="PATCH /api/v1/user", left_out=OWN_ACCOUNT)
-def update_current_user(ctx: Context, *, name: Name) -> CurrentUser:
-    """Change the name others see beside your handle."""
+def update_current_user(
+    ctx: Context, *, name: Name | None = None, bio: Bio | None = None, links: Links | None = None
+) -> CurrentUser:
+    """Change what others see beside your handle: name, a few words, addresses of yours; all is public.
+
+    What is left out stays.
+    """
     account = account_of(ctx)
-    account.name = name.strip()
+    own = _own_organization(ctx, account)
+    if name is not None:
+        account.name = own.name = name.strip()
+    if bio is not None:
+        own.description = bio.strip()
+    if links is not None:
+        account.links = list(dict.fromkeys(links))
     ctx.db.add(account)
-    own = ctx.db.exec(select(Organization).where(Organization.handle == account.handle)).one()
-    own.name = account.name
     ctx.db.add(own)
     return get_current_user(ctx)
 
 
 @operation(scope="user", http="PUT /api/v1/user/password", mode=Mode.STEPS, left_out=OWN_ACCOUNT)
-def change_password(ctx: Context, *, new: PasswordText, current: PasswordText = "") -> BrowserSessionList:
-    """Change your password and sign out every other browser; answers where you remain signed in.
+def change_password(ctx: Context, *, new: PasswordText, current: PasswordText = "") -> DeviceList:
+    """Change your password and sign out everything else; answers where you remain signed in.
 
-    `current` may be left out only by an account that has no password yet.
+    Other browsers and every program let in with a device code are signed out. `current` may be
+    left out only by an account that has no password yet.
     """
-    ctx.forge.limit(f"password:{ctx.actor.id}", ctx.forge.settings.rates.sign_in)
+    stored = check_current(ctx, current)
     with ctx.transaction(write=False) as tx:
         account = account_of(tx)
-    stored, hasher = account.password_hash, passwords(ctx.forge)
-    good = not stored or hasher.verify(stored, current)
-    if good:
         check_password(new, about=(account.handle, account.email, account.name))
-    hashed = hasher.hash(new) if good else ""
+    hashed = passwords(ctx.forge).hash(new)
     with ctx.transaction() as tx:
         account = account_of(tx)
-        if good and account.password_hash == stored:
-            set_password(tx, account, hashed)
-            ended = browsers.close_browsers(tx, account.id, but=ctx.actor.browser_id)
-            tx.audit("password.changed", account.handle, how="password", ended=ended)
-            return _browsers(tx)
-        tx.audit("password.refused", account.handle)
-    raise WrongPassword
-
-
-@operation(scope="user", http="GET /api/v1/user/browser-sessions", anonymous=False, left_out=OWN_ACCOUNT)
-def list_browser_sessions(ctx: Context) -> BrowserSessionList:
-    """List the browsers you are signed in at."""
-    return _browsers(ctx)
-
-
-@operation(
-    scope="user", http="DELETE /api/v1/user/browser-sessions/{browser_session_id}", left_out=OWN_ACCOUNT
-)
-def revoke_browser_session(ctx: Context, *, browser_session_id: RowId) -> BrowserSessionList:
-    """Sign one browser out; answers where you remain signed in."""
-    found = browsers.by_id(ctx, browser_session_id)
-    if found is None or found[1].id != ctx.actor.id:
-        raise NotFound(what="browser session")
-    browsers.close_browser(ctx, browser_session_id)
-    ctx.audit("browser.revoked", ctx.actor.handle, browser=browser_session_id)
-    return _browsers(ctx)
-
-
-@operation(scope="user", http="DELETE /api/v1/user/browser-sessions", left_out=OWN_ACCOUNT)
-def sign_out_everywhere(ctx: Context) -> BrowserSessionList:
-    """Sign out every browser, this one too. Access tokens stay good; revoke them one by one."""
-    ended = browsers.close_browsers(ctx, account_of(ctx).id)
-    ctx.audit("browser.all_revoked", ctx.actor.handle, ended=ended)
-    return _browsers(ctx)
+        if account.password_hash != stored:
+            raise WrongPassword
+        replace_password(tx, account, hashed, how="password", but=ctx.actor.browser_id)
+        return devices_of(tx)
 
 
 @operation(scope="user", http="POST /api/v1/tokens", rpc="AuthService.CreateAccessToken")
@@ -192,19 +173,18 @@ def revoke_access_token(ctx: Context, *, token_id: RowId) -> AccessTokenSummary:
     return _token(ctx, row)
 
 
-@operation(scope="admin", http="POST /api/v1/accounts", mode=Mode.STEPS, anonymous=True, left_out=OWN_ACCOUNT)
+@operation(scope="admin", http="POST /api/v1/accounts", mode=Mode.STEPS, left_out=OWN_ACCOUNT)
 def create_account(
     ctx: Context, *, handle: HandleText, email: EmailText, name: Name = "", password: PasswordText = ""
 ) -> AccountSummary:
-    """Create an account with its personal organization.
+    """Create an account for somebody else. Administrators only.
 
-    Administrators always may, and may leave the password out and make a sign-in link instead.
-    Everybody else may while sign-up is open, and needs a password.
+    The password may be left out: make a sign-in link then. People sign up with `sign_up`, or
+    accept an invitation.
     """
     if not ctx.actor.admin:
-        _check_signup(ctx)
-        check_password(password, about=(handle, email, name))
-    elif password:
+        raise Forbidden(problem="Only administrators of this instance create accounts for others.")
+    if password:
         check_password(password, about=(handle, email, name))
     hashed = passwords(ctx.forge).hash(password) if password else ""
     with ctx.transaction() as tx:
@@ -227,13 +207,8 @@ def create_sign_in_link(ctx: Context, *, handle: HandleText) -> SignInLink:
     return SignInLink(handle=account.handle, link=link, expires_at=expires_at)
 
 
-def _browsers(ctx: Context) -> BrowserSessionList:
-    rows = browsers.live_browsers(ctx, account_of(ctx).id)
-    return BrowserSessionList(
-        items=[
-            BrowserSessionSummary(**row.model_dump(), current=row.id == ctx.actor.browser_id) for row in rows
-        ]
-    )
+def _own_organization(ctx: Context, account: Account) -> Organization:
+    return ctx.db.exec(select(Organization).where(Organization.handle == account.handle)).one()
 
 
 def _check_scopes(ctx: Context, scopes: list[Scope], kind: TokenKind) -> None:
@@ -287,20 +262,15 @@ def _shown_limits(ctx: Context, row: AccessToken | None) -> TokenLimits:
     return TokenLimits(project=address, paths=limits.get("paths", []))
 
 
-def _check_signup(ctx: Context) -> None:
-    if ctx.actor.signed_in:
-        raise Forbidden(problem="Only administrators of this instance create accounts for others.")
-    if ctx.forge.settings.signup is not Signup.OPEN:
-        raise Unauthenticated("Nobody can sign up here by themselves. Ask an administrator for an account.")
-    ctx.forge.limit(f"sign-up:{ctx.actor.address}", ctx.forge.settings.rates.sign_in)
-
-
 def _account(ctx: Context, account: Account) -> AccountSummary:
     return AccountSummary(
         id=account.id,
         handle=account.handle,
         name=account.name,
+        bio=_own_organization(ctx, account).description,
+        links=account.links,
         admin=account.admin,
         created_at=account.created_at,
         url=f"{ctx.forge.settings.public_url}/{account.handle}",
+        avatar_url=f"{ctx.forge.settings.public_url}{avatar_path(account.handle)}",
     )

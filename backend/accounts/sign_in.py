@@ -6,15 +6,15 @@ whether an account exists. Passwords are hashed between transactions, never insi
 """
 
 from backend.accounts import browsers, links
-from backend.accounts.models import Account
+from backend.accounts.attempts import limit_sign_in
+from backend.accounts.devices import meet_device
+from backend.accounts.models import Account, LinkPurpose
 from backend.accounts.passwords import check_password, passwords
 from backend.accounts.people import account_called, acting, new_account, set_password
+from backend.accounts.recovery import replace_password
 from backend.core.context import Actor, Context, Forge
 from backend.core.errors import Kind, MicelioError
 from backend.organizations.service import adopt_organizations
-
-WIDER = 10
-"""How many times the limit of one account at one address holds for either of them alone."""
 
 
 class SignInFailed(MicelioError):
@@ -25,8 +25,11 @@ class SignInFailed(MicelioError):
     message = "No account has this handle or e-mail address together with this password. Try again."
 
 
-def sign_in(forge: Forge, caller: Actor, *, who: str, password: str) -> str:
-    """Sign in with a handle or e-mail address and the password; SignInFailed, RateLimited."""
+def sign_in(forge: Forge, caller: Actor, *, who: str, password: str, device: str = "") -> str:
+    """Sign in with a handle or e-mail address and the password; SignInFailed, RateLimited.
+
+    `device` is the secret by which this browser is known again, here and below.
+    """
     limit_sign_in(forge, caller, who)
     with Context(forge, caller).transaction(write=False) as ctx:
         account = account_called(ctx, who)
@@ -40,14 +43,23 @@ def sign_in(forge: Forge, caller: Actor, *, who: str, password: str) -> str:
         if good and account is not None and account.password_hash == stored:
             if better:
                 set_password(ctx, account, better)
-            return _opened(ctx, account, how="password")
+            meet_device(ctx, account, device)
+            return browsers.signed_in_by(ctx, account, how="password")
         # What a stranger typed may be a password in the wrong field: name the account or nothing.
         ctx.audit("sign_in.failed", account.handle if account else "", how="password")
     raise SignInFailed
 
 
 def sign_in_first(
-    forge: Forge, caller: Actor, *, token: str, handle: str, email: str, password: str, name: str = ""
+    forge: Forge,
+    caller: Actor,
+    *,
+    token: str,
+    handle: str,
+    email: str,
+    password: str,
+    name: str = "",
+    device: str = "",
 ) -> str:
     """Make the first administrator with the link that the first start printed.
 
@@ -60,10 +72,11 @@ def sign_in_first(
         links.open_first_link(ctx, token)
         account = new_account(ctx, handle=handle, email=email, name=name, password_hash=hashed, admin=True)
         adopt_organizations(ctx, account.id)
-        return _opened(ctx, account, how="first link")
+        meet_device(ctx, account, device, quiet=True)
+        return browsers.signed_in_by(ctx, account, how="first link")
 
 
-def sign_in_by_link(forge: Forge, caller: Actor, *, token: str, password: str = "") -> str:
+def sign_in_by_link(forge: Forge, caller: Actor, *, token: str, password: str = "", device: str = "") -> str:
     """Sign in with a one-time link. With a password, that becomes the account's.
 
     A new password ends the account's other browser sessions. A refusal leaves the link as it was.
@@ -71,15 +84,12 @@ def sign_in_by_link(forge: Forge, caller: Actor, *, token: str, password: str = 
     limit_sign_in(forge, caller, "link")
     hashed = passwords(forge).hash(password) if password else ""
     with Context(forge, caller).transaction() as ctx:
-        account = links.open_sign_in_link(ctx, token)
+        account = links.open_account_link(ctx, token, LinkPurpose.SIGN_IN)
         if hashed:
             check_password(password, about=(account.handle, account.email, account.name))
-            set_password(ctx, account, hashed)
-            ended = browsers.close_browsers(ctx, account.id)
-            ctx.acting_as(acting(caller, account)).audit(
-                "password.changed", account.handle, how="link", ended=ended
-            )
-        return _opened(ctx, account, how="link")
+            replace_password(ctx.acting_as(acting(caller, account)), account, hashed, how="link")
+        meet_device(ctx, account, device)
+        return browsers.signed_in_by(ctx, account, how="link")
 
 
 def sign_out(forge: Forge, caller: Actor, cookie: str) -> None:
@@ -88,22 +98,3 @@ def sign_out(forge: Forge, caller: Actor, cookie: str) -> None:
         if (found := browsers.by_cookie(ctx, cookie)) is not None:
             browsers.close_browser(ctx, found[0].id)
             ctx.acting_as(acting(caller, found[1])).audit("sign_out", found[1].handle)
-
-
-def limit_sign_in(forge: Forge, caller: Actor, who: str) -> None:
-    """Count an attempt; RateLimited when there were too many in this minute.
-
-    The limit is for one account at one address, so that nobody can lock somebody else out from
-    elsewhere; far more is refused for an account from anywhere, and for an address at any account.
-    """
-    allowed = forge.settings.rates.sign_in
-    who = who.strip().lower()[:200]
-    forge.limit(f"sign-in:{caller.address}:{who}", allowed)
-    forge.limit(f"sign-in:{caller.address}", allowed * WIDER)
-    forge.limit(f"sign-in::{who}", allowed * WIDER)
-
-
-def _opened(ctx: Context, account: Account, *, how: str) -> str:
-    cookie = browsers.open_browser(ctx, account)
-    ctx.acting_as(acting(ctx.actor, account)).audit("sign_in", account.handle, how=how)
-    return cookie

@@ -93,10 +93,14 @@ def touch(forge: Forge, row: AccessToken) -> None:
 
 
 def tokens_of(ctx: Context, account_id: str) -> Sequence[AccessToken]:
-    """An account's tokens that were not revoked, newest first."""
+    """An account's tokens that were not revoked, newest first, without those of programs let in."""
     return ctx.db.exec(
         select(AccessToken)
-        .where(AccessToken.account_id == account_id, col(AccessToken.revoked_at).is_(None))
+        .where(
+            AccessToken.account_id == account_id,
+            col(AccessToken.family_id).is_(None),
+            col(AccessToken.revoked_at).is_(None),
+        )
         .order_by(col(AccessToken.id).desc())
     ).all()
 

@@ -1,6 +1,6 @@
 """Signing in and out over HTTP: plain HTML forms in, a cookie and a redirect out.
 
-Only an HTTP answer can set a cookie that scripts never see, so these four are not operations.
+Only an HTTP answer can set a cookie that scripts never see, so what signs somebody in is no operation.
 Every one of them asks for an Origin of ours, cookie or not: otherwise another site could sign a
 visitor in as somebody else. A failure goes back to the form with a short code in `?error=`;
 callers that speak JSON get a problem document instead.
@@ -8,6 +8,7 @@ callers that speak JSON get a problem document instead.
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.concurrency import run_in_threadpool
@@ -15,14 +16,29 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from backend.accounts import sign_in
+from backend.accounts import recovery, sign_in, signing_up
+from backend.accounts.addresses import confirm_address
+from backend.accounts.avatars import avatar
 from backend.accounts.browsers import COOKIE
-from backend.accounts.links import LINK, WELCOME
+from backend.accounts.links import CONFIRM, LINK, RESET, SIGN_UP, WELCOME
+from backend.accounts.people import new_secret
 from backend.core.callers import ForeignOrigin, caller_address, own_origin
 from backend.core.context import Actor, Forge
 from backend.core.errors import InvalidInput, MicelioError
+from backend.core.operations import invoke
 
 SIGN_IN = "/signin"
+FORGOT = "/forgot"
+SETTINGS = "/settings"
+DEVICE_COOKIE = "micelio_device"
+"""By which a browser is known again after signing out; it opens nothing."""
+KEPT = {
+    SIGN_UP: ("token", "handle", "email", "name"),
+    WELCOME: ("token", "handle", "email"),
+    FORGOT: ("handle",),
+}
+"""What a refused form finds filled in again; never a password."""
+
 LARGEST_FORM = 16 * 1024
 FOUR_HUNDRED_DAYS = 400 * 24 * 3600
 
@@ -30,45 +46,101 @@ Refuse = Callable[[Request, MicelioError], Response]
 Fields = Mapping[str, str]
 
 
-def routes(forge: Forge, refuse: Refuse) -> list[Route]:
-    """The routes under `/auth/`; `refuse` makes the problem document of a refusal."""
+@dataclass(frozen=True)
+class Done:
+    """What an accepted form leads to: a new cookie, or none any more, or neither; and where to go on."""
 
-    def route(path: str, page: str, act: Callable[[Actor, Request, Fields], str | None]) -> Route:
+    cookie: str = ""
+    signed_out: bool = False
+    to: str = ""
+
+
+Act = Callable[[Actor, Request, Fields, str], Done]
+
+
+def routes(forge: Forge, refuse: Refuse) -> list[Route]:
+    """The routes under `/auth/`, and pictures; `refuse` makes the problem document of a refusal."""
+
+    def route(path: str, page: str, act: Act) -> Route:
         async def endpoint(request: Request) -> Response:
             fields: Fields = {}
+            device = request.cookies.get(DEVICE_COOKIE, "")[:100] or new_secret()
             try:
                 _check_origin(forge, request)
                 fields = await _fields(request)
-                cookie = await run_in_threadpool(act, caller_of(forge, request), request, fields)
+                done = await run_in_threadpool(act, caller_of(forge, request), request, fields, device)
             except ForeignOrigin as error:
                 return refuse(request, error)
             except MicelioError as error:
                 return refuse(request, error) if _speaks_json(request) else _back(page, fields, error)
-            return _on(forge, request, fields, cookie)
+            return _on(forge, request, fields, done, device)
 
         return Route(path, endpoint, methods=["POST"])
 
-    def by_password(caller: Actor, _: Request, fields: Fields) -> str:
+    return [
+        *(route(f"/auth/{name}", page, act) for name, page, act in _forms(forge)),
+        Route("/avatars/{name}", _picture, methods=["GET"]),
+    ]
+
+
+def _forms(forge: Forge) -> list[tuple[str, str, Act]]:
+    """Each form by the end of its address, with the page it stands on."""
+
+    def taken(fields: Fields, *names: str) -> dict[str, str]:
+        return {name: fields.get(name, "") for name in names}
+
+    def by_password(caller: Actor, _: Request, fields: Fields, device: str) -> Done:
         who, password = fields.get("handle", ""), fields.get("password", "")
-        return sign_in.sign_in(forge, caller, who=who, password=password)
+        return Done(sign_in.sign_in(forge, caller, who=who, password=password, device=device))
 
-    def first(caller: Actor, _: Request, fields: Fields) -> str:
-        given = {name: fields.get(name, "") for name in ("token", "handle", "email", "password", "name")}
-        return sign_in.sign_in_first(forge, caller, **given)
+    def first(caller: Actor, _: Request, fields: Fields, device: str) -> Done:
+        given = taken(fields, "token", "handle", "email", "password", "name")
+        return Done(sign_in.sign_in_first(forge, caller, **given, device=device))
 
-    def by_link(caller: Actor, _: Request, fields: Fields) -> str:
-        token, password = fields.get("token", ""), fields.get("password", "")
-        return sign_in.sign_in_by_link(forge, caller, token=token, password=password)
+    def by_link(caller: Actor, _: Request, fields: Fields, device: str) -> Done:
+        given = taken(fields, "token", "password")
+        return Done(sign_in.sign_in_by_link(forge, caller, **given, device=device))
 
-    def out(caller: Actor, request: Request, _: Fields) -> None:
+    def up(caller: Actor, _: Request, fields: Fields, device: str) -> Done:
+        if fields.get("token"):
+            given = taken(fields, "token", "handle", "password", "name")
+            return Done(signing_up.accept_invitation(forge, caller, **given, device=device))
+        invoke(forge, caller, signing_up.sign_up, taken(fields, "handle", "email", "password", "name"))
+        return Done(to=f"{SIGN_UP}?sent=1")
+
+    def confirm(caller: Actor, _: Request, fields: Fields, device: str) -> Done:
+        cookie = confirm_address(forge, caller, **taken(fields, "token", "handle"), device=device)
+        return Done(cookie) if cookie else Done(to=f"{SETTINGS}?done=email")
+
+    def forgot(caller: Actor, _: Request, fields: Fields, device: str) -> Done:
+        invoke(forge, caller, recovery.request_password_reset, taken(fields, "handle"))
+        return Done(to=f"{FORGOT}?sent=1")
+
+    def reset(caller: Actor, _: Request, fields: Fields, device: str) -> Done:
+        given = taken(fields, "token", "password")
+        return Done(recovery.reset_password(forge, caller, **given, device=device))
+
+    def out(caller: Actor, request: Request, _: Fields, device: str) -> Done:
         sign_in.sign_out(forge, caller, request.cookies.get(COOKIE, ""))
+        return Done(signed_out=True)
 
     return [
-        route("/auth/sign-in", SIGN_IN, by_password),
-        route("/auth/first", WELCOME, first),
-        route("/auth/link", LINK, by_link),
-        route("/auth/sign-out", SIGN_IN, out),
+        ("sign-in", SIGN_IN, by_password),
+        ("first", WELCOME, first),
+        ("link", LINK, by_link),
+        ("sign-up", SIGN_UP, up),
+        ("confirm", CONFIRM, confirm),
+        ("forgot", FORGOT, forgot),
+        ("reset", RESET, reset),
+        ("sign-out", SIGN_IN, out),
     ]
+
+
+async def _picture(request: Request) -> Response:
+    """The picture of a handle, whether anybody has it or not."""
+    handle = request.path_params["name"].removesuffix(".svg").lower()[:100]
+    kept = {"cache-control": "public, max-age=31536000, immutable"}
+    return Response(avatar(handle), media_type="image/svg+xml", headers=kept)
 
 
 def caller_of(forge: Forge, request: Request) -> Actor:
@@ -130,29 +202,30 @@ def _speaks_json(request: Request) -> bool:
 
 
 def _back(page: str, fields: Fields, error: MicelioError) -> Response:
-    kept = {name: fields[name] for name in ("token", "next") if fields.get(name)}
+    kept = {name: fields[name] for name in KEPT.get(page, ("token", "next")) if fields.get(name)}
     if "next" in kept:
         kept["next"] = local_path(kept["next"])
     return _redirect(f"{page}?{urlencode({**kept, 'error': error.code})}")
 
 
-def _on(forge: Forge, request: Request, fields: Fields, cookie: str | None) -> Response:
-    target = local_path(fields.get("next", ""))
+def _on(forge: Forge, request: Request, fields: Fields, done: Done, device: str) -> Response:
+    target = done.to or local_path(fields.get("next", ""))
     response = JSONResponse({"next": target}) if _speaks_json(request) else _redirect(target)
     response.headers["cache-control"] = "no-store"
-    if cookie is None:
+    if done.signed_out:
         response.delete_cookie(COOKIE, secure=forge.settings.secure, httponly=True, samesite="lax")
-        return response
     # The longest a browser keeps one: the server ends a session 30 days after it was last seen.
-    response.set_cookie(
-        COOKIE,
-        cookie,
-        max_age=FOUR_HUNDRED_DAYS,
-        path="/",
-        secure=forge.settings.secure,
-        httponly=True,
-        samesite="lax",
-    )
+    kept = {COOKIE: done.cookie, DEVICE_COOKIE: device} if done.cookie else {}
+    for name, value in kept.items():
+        response.set_cookie(
+            name,
+            value,
+            max_age=FOUR_HUNDRED_DAYS,
+            path="/",
+            secure=forge.settings.secure,
+            httponly=True,
+            samesite="lax",
+        )
     return response
 
 

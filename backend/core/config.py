@@ -67,6 +67,17 @@ class S3Settings:
 
 
 @dataclass(frozen=True)
+class SmtpSettings:
+    """Who takes our mail; without a host nobody does. `sender` is the address it comes from."""
+
+    host: str = ""
+    port: int = 587
+    username: str = ""
+    password: str = field(default="", repr=False)
+    sender: str = ""
+
+
+@dataclass(frozen=True)
 class Settings:
     """What an operator chose, checked.
 
@@ -92,6 +103,7 @@ class Settings:
     git_cache_mb: int = 2048
     encryption_keys: tuple[bytes, ...] = field(default=(), repr=False)
     signup: Signup = Signup.INVITE
+    smtp: SmtpSettings = field(default_factory=SmtpSettings)
     log_format: LogFormat = LogFormat.TEXT
     trusted_proxies: tuple[str, ...] = ()
     rates: RateLimits = field(default_factory=RateLimits)
@@ -107,11 +119,12 @@ class Settings:
         port = _number(env, "PORT", 4000)
         bind = env.get("BIND") or "127.0.0.1"
         backend = _choice(env, "STORAGE_BACKEND", StorageBackend, StorageBackend.LOCAL)
+        url = _public_url(env, port)
         return cls(
             data=data,
             database_url=_database_url(env.get("DATABASE_URL") or "", data),
             storage_path=Path(env.get("STORAGE_LOCAL_PATH") or data / "storage").expanduser().absolute(),
-            url=_public_url(env, port),
+            url=url,
             secret_key=env.get("SECRET_KEY_BASE") or _kept_secret(data),
             bind=bind,
             port=port,
@@ -124,6 +137,7 @@ class Settings:
             git_cache_mb=_number(env, "GIT_CACHE_MB", 2048),
             encryption_keys=_encryption_keys(env),
             signup=_choice(env, "MICELIO_SIGNUP", Signup, Signup.INVITE),
+            smtp=_smtp(env, url),
             log_format=_choice(env, "LOG_FORMAT", LogFormat, LogFormat.TEXT),
             trusted_proxies=_networks(env.get("TRUSTED_PROXIES") or ""),
             rates=RateLimits(
@@ -240,6 +254,22 @@ def _s3(env: Mapping[str, str], backend: StorageBackend) -> S3Settings:
         raise InvalidInput(problem=f"STORAGE_BACKEND={backend} needs S3_BUCKET, the name of a bucket.")
     if bool(chosen.access_key_id) != bool(chosen.secret_access_key):
         raise InvalidInput(problem="S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY go together; set both or none.")
+    return chosen
+
+
+def _smtp(env: Mapping[str, str], url: str) -> SmtpSettings:
+    sender = env.get("FROM_EMAIL") or f"micelio@{urlsplit(url).hostname or 'localhost'}"
+    chosen = SmtpSettings(
+        host=env.get("SMTP_HOST") or "",
+        port=_number(env, "SMTP_PORT", 587),
+        username=env.get("SMTP_USERNAME") or "",
+        password=env.get("SMTP_PASSWORD") or "",
+        sender=sender,
+    )
+    if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", sender):
+        raise InvalidInput(problem=f"FROM_EMAIL={sender} must be an address like forge@example.org.")
+    if bool(chosen.username) != bool(chosen.password):
+        raise InvalidInput(problem="SMTP_USERNAME and SMTP_PASSWORD go together; set both or none.")
     return chosen
 
 

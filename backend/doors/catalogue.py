@@ -3,8 +3,11 @@
 Doors take their operations from here, so none of them can forget to load a slice.
 """
 
+from backend.accounts import addresses, deletion, devices, grants, recovery, signing_up
 from backend.accounts import service as accounts
+from backend.core import mail
 from backend.core.operations import Operation, operations
+from backend.instance import outbox
 from backend.instance import service as instance
 from backend.organizations import service as organizations
 from backend.portability import jobs as portability_jobs
@@ -18,6 +21,12 @@ from backend.sessions import service as sessions
 
 SERVICES = (
     accounts,
+    devices,
+    grants,
+    recovery,
+    signing_up,
+    addresses,
+    deletion,
     organizations,
     projects,
     forks,
@@ -29,8 +38,9 @@ SERVICES = (
     landing,
     portability,
     instance,
+    outbox,
 )
-JOBS = (project_jobs, session_jobs, erasure, portability_jobs)
+JOBS = (mail, project_jobs, session_jobs, erasure, portability_jobs)
 
 
 def offered(door: str) -> list[Operation]:

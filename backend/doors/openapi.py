@@ -24,8 +24,9 @@ REF = "#/components/schemas/{model}"
 ABOUT = """\
 Everything people do in the browser and agents do with tools, as plain HTTP.
 
-**Who you are.** Send `Authorization: Bearer mic_…`. Reads of public things need nobody; what is
-private and what does not exist are answered alike.
+**Who you are.** Send `Authorization: Bearer mic_…`. People make such a token under Settings; a
+program gets one by OAuth device code (RFC 8628), see `/.well-known/oauth-authorization-server`.
+Reads of public things need nobody; what is private and what does not exist are answered alike.
 
 **Names.** Projects are `organization` and `project`; `project: "org/project"` says both.
 

@@ -131,7 +131,8 @@ def answer(error: MicelioError, settings: Settings, request_id: str) -> Response
     headers = {"Cache-Control": "no-store"}
     if error.kind is Kind.UNAUTHENTICATED:
         wrong = ', error="invalid_token"' if error.code == "auth.wrong" else ""
-        headers["WWW-Authenticate"] = f'Bearer realm="Micelio"{wrong}'
+        about = f"{settings.public_url}/.well-known/oauth-protected-resource"
+        headers["WWW-Authenticate"] = f'Bearer realm="Micelio"{wrong}, resource_metadata="{about}"'
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = error.details["allowed"]
     if retry_after := error.details.get("retry_after"):

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 from backend.accounts import web as accounts
 from backend.core.context import Forge
 from backend.core.errors import MicelioError
-from backend.doors import openapi, problems, reference, skill
+from backend.doors import oauth, openapi, problems, reference, skill
 from backend.doors.git import git_routes
 from backend.doors.problems import MethodNotAllowed, NoSuchAddress, RequestRefused
 from backend.doors.requests import EveryRequest, Identified
@@ -36,7 +36,8 @@ def own_app(forge: Forge) -> Starlette:
         refusal = error if isinstance(error, MicelioError) else _as_refusal(error)
         return problems.answer(refusal, forge.settings, request.scope["micelio.asked"].id)
 
-    routes: list[BaseRoute] = [*accounts.routes(forge, refuse), *_of_slices(forge), *_about_the_api(forge)]
+    routes: list[BaseRoute] = [*accounts.routes(forge, refuse), *oauth.routes(forge)]
+    routes += [*_of_slices(forge), *_about_the_api(forge)]
     routes += git_routes(forge)
     app = Starlette(
         routes=[*routes, *rest_routes(forge), UnknownAddress()],

@@ -3,6 +3,7 @@
 from pydantic import BaseModel
 from sqlmodel import col, or_, select
 
+from backend.core.config import Signup
 from backend.core.context import Context
 from backend.core.operations import operation
 from backend.organizations.models import Organization
@@ -24,6 +25,29 @@ class Overview(BaseModel):
     live: list[SessionSummary]
     landed: list[LandingSummary]
     projects: list[ProjectSummary]
+
+
+class InstanceSummary(BaseModel):
+    """What somebody must know before they have an account. `signup` is open, invite or closed."""
+
+    name: str
+    url: str
+    signup: Signup
+    sends_mail: bool
+
+
+@operation(
+    scope=None, http="GET /api/v1/instance", left_out={"rpc": "`mic` reads /.well-known/micelio instead"}
+)
+def get_instance(ctx: Context) -> InstanceSummary:
+    """Say how one gets an account here."""
+    settings = ctx.forge.settings
+    return InstanceSummary(
+        name=settings.host,
+        url=settings.public_url,
+        signup=settings.signup,
+        sends_mail=bool(settings.smtp.host),
+    )
 
 
 @operation(

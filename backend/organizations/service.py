@@ -231,7 +231,8 @@ def _own(ctx: Context, found: Organization, account_id: str) -> None:
 
 
 def _account(ctx: Context, handle: str) -> Account:
-    account = ctx.db.exec(select(Account).where(Account.handle == handle.lower())).first()
+    named = select(Account).where(Account.handle == handle.lower(), col(Account.deleted_at).is_(None))
+    account = ctx.db.exec(named).first()
     if account is None:
         raise NotFound(what="account")
     return account

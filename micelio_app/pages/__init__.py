@@ -3,6 +3,36 @@
 Importing a module hangs its pages; `ALL` is what the app imports.
 """
 
-from micelio_app.pages import code, errors, home, landings, owner, project, session, sessions, sign_in, tokens
+from micelio_app.pages import (
+    account,
+    administration,
+    code,
+    device,
+    errors,
+    home,
+    landings,
+    owner,
+    project,
+    session,
+    sessions,
+    sign_in,
+    sign_up,
+    tokens,
+)
 
-ALL = (home, sign_in, owner, project, code, landings, sessions, session, tokens, errors)
+ALL = (
+    home,
+    sign_in,
+    sign_up,
+    device,
+    account,
+    administration,
+    owner,
+    project,
+    code,
+    landings,
+    sessions,
+    session,
+    tokens,
+    errors,
+)

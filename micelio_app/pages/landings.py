@@ -205,7 +205,7 @@ def _opening() -> rx.Component:
 def _why() -> rx.Component:
     asked = rx.el.li(
         rx.el.span("00:00", class_name="at num"),
-        chips.avatar(LandingState.author[:1]),
+        chips.avatar(LandingState.author),
         rx.el.p(
             rx.el.b(LandingState.author),
             " ",

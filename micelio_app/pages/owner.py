@@ -51,7 +51,7 @@ def owner_page() -> rx.Component:
     kind = rx.cond(OwnerState.personal, "Person", "Organization")
     title = rx.el.header(
         rx.el.div(
-            chips.avatar(OwnerState.handle[:1], large=True),
+            chips.avatar(OwnerState.handle, size="large"),
             rx.el.h1(rx.cond(OwnerState.name != "", OwnerState.name, OwnerState.handle), class_name="title"),
             rx.el.span(kind, class_name="tag"),
             class_name="line",

@@ -184,7 +184,7 @@ def project_line(row: rx.Var[ProjectRow]) -> rx.Component:
 
 def said_line(row: rx.Var[SaidRow]) -> rx.Component:
     """One note or decision on the thread of its session."""
-    node = rx.cond(row.decision | row.agent, rx.el.i(class_name="node"), chips.avatar(row.author[:1]))
+    node = rx.cond(row.decision | row.agent, rx.el.i(class_name="node"), chips.avatar(row.author))
     named = rx.cond(row.agent, rx.fragment(), rx.el.p(rx.el.b(row.author, class_name="who")))
     decided = rx.fragment(
         rx.el.p(rx.el.b(row.head), " ", rx.el.span("decision", class_name="meta")),

@@ -1,7 +1,8 @@
 """Sign-in by password and by one-time link, and the first administrator's welcome.
 
 All are real forms, because only a page load can carry a new HttpOnly cookie: see
-`backend.accounts.web`. A refused form comes back here with a code in `?error=`.
+`backend.accounts.web`. A refused form comes back here with a code in `?error=`, and with what was
+typed into it, but for passwords.
 """
 
 from typing import Any
@@ -12,7 +13,7 @@ from micelio_app import layout, routes
 from micelio_app.head import Head, head
 from micelio_app.state import AppState
 from micelio_app.ui import forms, lists
-from micelio_app.ui.links import Text, mark
+from micelio_app.ui.links import Text, mark, outside
 
 REASONS = {
     "sign_in.wrong": "No account has this handle or e-mail address together with this password.",
@@ -26,16 +27,27 @@ REASONS = {
     "password.common": "This password is one that many people use. A few unrelated words do well.",
     "password.personal": "This password contains your handle or e-mail address. Choose another one.",
     "password.pattern": "This password is a simple pattern. A few unrelated words do well.",
+    "email.invalid": "That is not an e-mail address. It looks like name@example.org.",
+    "email.taken": "An account with this address exists meanwhile. Sign in to it.",
+    "sign_up.closed": "Nobody signs up here by themselves. Ask an administrator for an invitation.",
 }
 OTHERWISE = "What was sent could not be used. Check it and try again."
 
 
 class SignInState(AppState):
-    """What the address says: the last try's refusal, a link's token, where to go on to."""
+    """What the address says: the last try's refusal and its fields, a link's token, where to go on to.
+
+    `wrong` is the field that the refusal is about, where it is about one.
+    """
 
     next_path: str = ""
     link_token: str = ""
     reason: str = ""
+    wrong: str = ""
+    sent: bool = False
+    handle: str = ""
+    email: str = ""
+    name: str = ""
 
     @rx.event
     async def load(self):
@@ -47,6 +59,10 @@ class SignInState(AppState):
         self.link_token = query.get("token", "")
         code = query.get("error", "")
         self.reason = REASONS.get(code, OTHERWISE) if code else ""
+        field = code.partition(".")[0]
+        self.wrong = field if field in ("handle", "email", "password") else ""
+        self.sent = "sent" in query
+        self.handle, self.email, self.name = (query.get(each, "") for each in ("handle", "email", "name"))
 
 
 def sign_in_page() -> rx.Component:
@@ -55,32 +71,35 @@ def sign_in_page() -> rx.Component:
         SignInState.next_path != "",
         rx.el.p("to go on to ", rx.el.code(SignInState.next_path), class_name="soft"),
     )
-    return _form(
+    return entry(
         "Sign in",
         "/auth/sign-in",
         forms.field("Handle or e-mail", "handle", auto_complete="username", auto_focus=True, required=True),
-        _password("current-password"),
+        password_field(
+            "current-password", beside=outside("Forgot it?", href=routes.FORGOT, class_name="hint end")
+        ),
         under=going_on,
         button="Sign in",
         refused="Not signed in.",
+        after=rx.el.p(
+            "New here? ",
+            outside("Get an account", href=routes.SIGN_UP),
+            ". Signing in from a terminal? ",
+            outside("Enter a device code", href=routes.DEVICE),
+            ".",
+            class_name="soft small",
+        ),
     )
 
 
 def welcome_page() -> rx.Component:
     """The first administrator names themselves; the link came on the server's own screen."""
-    return _form(
+    return entry(
         "Welcome",
         "/auth/first",
-        forms.field(
-            "Handle",
-            "handle",
-            hint="Your name in addresses: lower-case letters, digits, dashes.",
-            auto_complete="username",
-            auto_focus=True,
-            required=True,
-        ),
-        forms.field("E-mail", "email", kind="email", hint="Never shown to others.", required=True),
-        _password("new-password", hint="At least 12 characters. A few unrelated words do well."),
+        handle_field(),
+        email_field(),
+        password_field("new-password", hint="At least 12 characters. A few unrelated words do well."),
         under=rx.el.p("Make the first account of this forge. It looks after the others.", class_name="soft"),
         button="Create the account",
         refused="Not created.",
@@ -89,10 +108,10 @@ def welcome_page() -> rx.Component:
 
 def link_page() -> rx.Component:
     """A one-time link signs in by itself once the button is pressed; a mail scanner presses none."""
-    return _form(
+    return entry(
         "Sign in by link",
         "/auth/link",
-        _password(
+        password_field(
             "new-password",
             label="New password",
             hint="Leave it empty to keep the one you have.",
@@ -104,7 +123,30 @@ def link_page() -> rx.Component:
     )
 
 
-def _form(title: str, action: str, *fields: Any, under: Any, button: str, refused: Text) -> rx.Component:
+def entry(
+    title: str,
+    action: str,
+    *fields: Any,
+    under: Any,
+    button: str,
+    refused: Text,
+    after: Any = None,
+    sent: Any = None,
+) -> rx.Component:
+    """A page with one form that leads in. `sent` stands in its place once a link is on its way."""
+    fault = (SignInState.reason != "") & (SignInState.wrong == "")
+    form = rx.fragment(
+        rx.cond(fault, lists.notice(refused, SignInState.reason, tone="rust")),
+        forms.post(
+            hidden("next", SignInState.next_path),
+            hidden("token", SignInState.link_token),
+            *fields,
+            forms.button(button, type="submit", tone="primary", block=True),
+            action=action,
+            class_name="stack fields",
+        ),
+        after if after is not None else rx.fragment(),
+    )
     return layout.page(
         rx.el.div(
             rx.el.div(
@@ -113,15 +155,7 @@ def _form(title: str, action: str, *fields: Any, under: Any, button: str, refuse
                 under,
                 class_name="stack tight",
             ),
-            rx.cond(SignInState.reason != "", lists.notice(refused, SignInState.reason, tone="rust")),
-            forms.post(
-                _hidden("next", SignInState.next_path),
-                _hidden("token", SignInState.link_token),
-                *fields,
-                forms.button(button, type="submit", tone="primary", block=True),
-                action=action,
-                class_name="stack fields",
-            ),
+            form if sent is None else rx.cond(SignInState.sent, sent, form),
             class_name="stack sign-in",
         ),
         class_name="page centred",
@@ -130,15 +164,55 @@ def _form(title: str, action: str, *fields: Any, under: Any, button: str, refuse
     )
 
 
-def _password(
-    purpose: str, *, label: str = "Password", required: bool = True, hint: str = ""
+def handle_field(
+    *, hint: str = "Your name in addresses: lower-case letters, digits, dashes."
 ) -> rx.Component:
-    return forms.field(
-        label, "password", kind="password", hint=hint, auto_complete=purpose, required=required
+    """The handle somebody wants."""
+    return _kept("Handle", "handle", SignInState.handle, hint=hint, auto_complete="username", auto_focus=True)
+
+
+def email_field() -> rx.Component:
+    """The address somebody is reached at."""
+    given = SignInState.email
+    return _kept("E-mail", "email", given, kind="email", hint="Never shown to others.", auto_complete="email")
+
+
+def name_field() -> rx.Component:
+    """What others read beside the handle."""
+    given = SignInState.name
+    return _kept(
+        "Name", "name", given, hint="As others read it; may be empty.", required=False, auto_complete="name"
     )
 
 
-def _hidden(name: str, value: Text) -> rx.Component:
+def _kept(label: str, name: str, given: rx.Var[str], **properties: Any) -> rx.Component:
+    # The key makes the field anew once the State knows what was typed before.
+    properties.setdefault("required", True)
+    return forms.field(label, name, error=_fault(name), default_value=given, key=given, **properties)
+
+
+def _fault(name: str) -> rx.Var[str]:
+    return rx.cond(SignInState.wrong == name, SignInState.reason, "")
+
+
+def password_field(
+    purpose: str, *, label: str = "Password", required: bool = True, hint: str = "", beside: Any = None
+) -> rx.Component:
+    """A password: the one of now, or a new one."""
+    return forms.field(
+        label,
+        "password",
+        kind="password",
+        hint=hint,
+        error=_fault("password"),
+        beside=beside,
+        auto_complete=purpose,
+        required=required,
+    )
+
+
+def hidden(name: str, value: Text) -> rx.Component:
+    """What a form carries along."""
     return rx.el.input(type="hidden", name=name, value=value, read_only=True)
 
 

@@ -13,10 +13,12 @@ from backend.accounts.schemas import AccessTokenSummary
 from backend.core.operations import SCOPES
 from micelio_app import layout, routes
 from micelio_app.head import Head, head
+from micelio_app.pages.account import settings_page
 from micelio_app.state import AppState, viewer
 from micelio_app.ui import chips, forms, lists
 from micelio_app.ui.links import when
 
+LIFETIMES = (("7", "in a week"), ("30", "in 30 days"), ("90", "in 90 days"), ("365", "in a year"))
 USUAL = ("project:read", "project:write", "session:read", "session:write", "org:read")
 OFFERED = tuple(scope for scope in SCOPES if scope != "admin")
 
@@ -53,14 +55,17 @@ class TokensState(AppState):
     async def create(self, form: dict[str, str]):
         """Make a token and show its secret this once."""
         scopes = [scope for scope in OFFERED if form.get(scope)]
-        made = await self.call(
+        made = await self.attempt(
+            "token",
             operations.create_access_token,
             name=form.get("name", ""),
             scopes=scopes,
             kind="agent" if form.get("agent") else "personal",
+            expires_in_days=form.get("days", "90"),
         )
-        self.secret = made.token
-        await self._list()
+        if made is not None:
+            self.secret = made.token
+            await self._list()
 
     @rx.event
     async def revoke(self, token: str):
@@ -89,18 +94,22 @@ def token_row(token: AccessTokenSummary) -> TokenRow:
 
 
 def tokens_page() -> rx.Component:
-    """Make one, then those there are."""
-    return layout.page(
+    """Those there are, then a new one."""
+    return settings_page(
         rx.el.div(
             rx.el.h1("Access tokens", class_name="title"),
-            rx.el.p("A token acts for you: in mic, in a script, or in an agent's hands.", class_name="soft"),
+            rx.el.p(
+                "A token acts for you: in a script, or in an agent's hands. "
+                "For mic on your own machine you need none: it signs in with a code.",
+                class_name="soft",
+            ),
             class_name="stack tight",
         ),
         rx.cond(TokensState.secret != "", _made()),
-        _form(),
         _list(),
-        class_name="page narrow stack loose",
-        crumbs=[("Settings", routes.TOKENS), ("Access tokens", routes.TOKENS)],
+        _form(),
+        current=routes.TOKENS,
+        crumbs=[("Settings", routes.ACCOUNT), ("Access tokens", routes.TOKENS)],
     )
 
 
@@ -131,6 +140,11 @@ def _form() -> rx.Component:
             forms.field("Name", "name", hint="What or who uses it.", required=True, max_length=100),
             rx.el.fieldset(rx.el.legend("It may"), *boxes, class_name="stack tight"),
             forms.check("It belongs to an agent: it never approves, and its sessions say so.", "agent"),
+            forms.choice("It ends", "days", LIFETIMES, chosen="90"),
+            rx.cond(
+                TokensState.fault_place == "token",
+                rx.el.p(TokensState.fault, class_name="error", role="alert"),
+            ),
             rx.el.p(forms.button("Create the token", type="submit", tone="primary")),
             on_submit=TokensState.create,
             reset_on_submit=True,

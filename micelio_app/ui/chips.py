@@ -85,20 +85,27 @@ def tag(text: Text, tone: str = "") -> rx.Component:
     return rx.el.span(text, class_name=f"tag {tone}".rstrip())
 
 
-def avatar(initials: Text, *, agent: bool = False, large: bool = False) -> rx.Component:
-    """A disc for a person, a ring for an agent. Its name stands beside it or in a label."""
-    names = ["avatar", *(["agent"] if agent else []), *(["large"] if large else [])]
-    return rx.el.span(initials, class_name=" ".join(names), aria_hidden="true")
+def avatar(handle: rx.Var[str] | str, *, size: str = "") -> rx.Component:
+    """The disc of a person or an organization, drawn from the handle; size is large, huge or none.
+
+    The name stands beside it or in a label.
+    """
+    name = f"avatar {size}".rstrip()
+    picture = rx.el.img(
+        src=rx.Var.create("/avatars/") + handle + ".svg", alt="", class_name=name, loading="lazy"
+    )
+    return rx.cond(handle != "", picture, rx.el.span(class_name=name, aria_hidden="true"))
 
 
 def person(handle: rx.Var[str] | str) -> rx.Component:
     """A person's disc and handle."""
-    return rx.el.span(avatar(handle[:1]), handle, class_name="who")
+    return rx.el.span(avatar(handle), handle, class_name="who")
 
 
 def agent(name: rx.Var[str] | str, model: Text = "") -> rx.Component:
     """An agent's ring, its tool's name, then the model."""
-    shown = rx.el.span(avatar(name[:2], agent=True), name, class_name="who agent-name")
+    ring = rx.el.span(name[:2], class_name="avatar agent", aria_hidden="true")
+    shown = rx.el.span(ring, name, class_name="who agent-name")
     return rx.el.span(shown, rx.el.span(model, class_name="soft"), class_name="line close")
 
 

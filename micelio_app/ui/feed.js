@@ -163,7 +163,7 @@ const Row = memo(
       jsx("time", { key: "t", dateTime: event.time, title: `Event ${row.sequence}, ${at} after the start` },
         jsx("a", { href: `#e${row.sequence}` }, at)),
       talk
-        ? jsx("span", { key: "n", className: "avatar", "aria-hidden": true }, (event.actor || "?").slice(0, 1))
+        ? jsx("img", { key: "n", className: "avatar", alt: "", src: `/avatars/${encodeURIComponent(event.actor || "?")}.svg` })
         : jsx("i", { key: "n", className: "node" }),
       jsx("div", { key: "w", className: "what" }, jsx(What, { row })),
     ]);

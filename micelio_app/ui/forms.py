@@ -4,6 +4,7 @@
 `rx.el.form` never does; use that one for handlers of a State.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import reflex as rx
@@ -55,6 +56,19 @@ def area(label: Text, name: str, *, hint: Text = "", error: Text = "", **propert
         rx.el.label(label, html_for=name),
         rx.el.textarea(id=name, name=name, class_name="input", aria_describedby=f"{name}-says", **properties),
         _says(name, hint, error),
+        class_name="field",
+    )
+
+
+def choice(
+    label: Text, name: str, offered: Sequence[tuple[str, str]], *, chosen: str = "", hint: Text = ""
+) -> rx.Component:
+    """One of a few, as pairs of value and words."""
+    options = [rx.el.option(words, value=value) for value, words in offered]
+    return rx.el.div(
+        rx.el.label(label, html_for=name),
+        rx.el.select(*options, id=name, name=name, default_value=chosen, aria_describedby=f"{name}-says"),
+        _says(name, hint, ""),
         class_name="field",
     )
 

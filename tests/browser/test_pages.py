@@ -31,6 +31,10 @@ STRANGERS = {
     "/signin": "Sign in · Micelio",
     "/welcome?token=used": "Welcome · Micelio",
     "/link?token=used": "Sign in by link · Micelio",
+    "/signup": "Create an account · Micelio",
+    "/confirm?token=used&error=handle.taken": "Confirm your address · Micelio",
+    "/forgot": "Forgotten password · Micelio",
+    "/reset?token=used&error=password.short": "New password · Micelio",
     "/acme": "Acme · Micelio",
     "/acme/tools": "acme/tools · Micelio",
     "/acme/empty": "acme/empty · Micelio",
@@ -52,7 +56,10 @@ STRANGERS = {
 }
 OWN = {
     "/": "Home · Micelio",
+    "/admin": "Administration · Micelio",
+    "/settings": "Settings · Micelio",
     "/settings/tokens": "Access tokens · Micelio",
+    "/device": "Let a device in · Micelio",
     "/acme/vault": "acme/vault · Micelio",
     "/acme/tools/sessions/{running}": "Cut slow readers with a cursor they can resume · acme/tools · Micelio",
     "/acme/tools/sessions/{fresh}": "Nothing done yet · acme/tools · Micelio",

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13vcs/wire/auth.proto\x12\nmicelio.v1\"\x17\n\x15GetCurrentUserRequest\"\xdb\x02\n\x0cUserResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06handle\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\r\n\x05\x65mail\x18\x04 \x01(\t\x12\r\n\x05\x61\x64min\x18\x05 \x01(\x08\x12\x14\n\x0chas_password\x18\x06 \x01(\x08\x12\x0b\n\x03via\x18\x07 \x01(\t\x12\x0e\n\x06scopes\x18\x08 \x03(\t\x12\x12\n\x05token\x18\t \x01(\tH\x00\x88\x01\x01\x12\x1d\n\x10token_expires_at\x18\n \x01(\tH\x01\x88\x01\x01\x12\'\n\x06limits\x18\x0b \x01(\x0b\x32\x17.micelio.v1.TokenLimits\x12\x34\n\rorganizations\x18\x0c \x03(\x0b\x32\x1d.micelio.v1.MembershipSummary\x12\x12\n\ncreated_at\x18\r \x01(\t\x12\x0b\n\x03url\x18\x0e \x01(\tB\x08\n\x06_tokenB\x13\n\x11_token_expires_at\">\n\x0bTokenLimits\x12\x14\n\x07project\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\r\n\x05paths\x18\x02 \x03(\tB\n\n\x08_project\"Q\n\x11MembershipSummary\x12\x0e\n\x06handle\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08personal\x18\x03 \x01(\x08\x12\x0c\n\x04role\x18\x04 \x01(\t\"\x90\x01\n\x18\x43reateAccessTokenRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06scopes\x18\x02 \x03(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x14\n\x07project\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\r\n\x05paths\x18\x05 \x03(\t\x12\x17\n\x0f\x65xpires_in_days\x18\x06 \x01(\x05\x42\n\n\x08_project\"\x19\n\x17ListAccessTokensRequest\"I\n\x18ListAccessTokensResponse\x12-\n\x05items\x18\x01 \x03(\x0b\x32\x1e.micelio.v1.AccessTokenSummary\",\n\x18RevokeAccessTokenRequest\x12\x10\n\x08token_id\x18\x01 \x01(\t\"\xf5\x01\n\x12\x41\x63\x63\x65ssTokenSummary\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0c\n\x04hint\x18\x04 \x01(\t\x12\x0e\n\x06scopes\x18\x05 \x03(\t\x12\'\n\x06limits\x18\x06 \x01(\x0b\x32\x17.micelio.v1.TokenLimits\x12\x12\n\ncreated_at\x18\x07 \x01(\t\x12\x12\n\nexpires_at\x18\x08 \x01(\t\x12\x14\n\x07used_at\x18\t \x01(\tH\x00\x88\x01\x01\x12\x17\n\nrevoked_at\x18\n \x01(\tH\x01\x88\x01\x01\x42\n\n\x08_used_atB\r\n\x0b_revoked_at\"\x85\x02\n\x13\x41\x63\x63\x65ssTokenResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0c\n\x04hint\x18\x04 \x01(\t\x12\x0e\n\x06scopes\x18\x05 \x03(\t\x12\'\n\x06limits\x18\x06 \x01(\x0b\x32\x17.micelio.v1.TokenLimits\x12\x12\n\ncreated_at\x18\x07 \x01(\t\x12\x12\n\nexpires_at\x18\x08 \x01(\t\x12\x14\n\x07used_at\x18\t \x01(\tH\x00\x88\x01\x01\x12\x17\n\nrevoked_at\x18\n \x01(\tH\x01\x88\x01\x01\x12\r\n\x05token\x18\x0b \x01(\tB\n\n\x08_used_atB\r\n\x0b_revoked_at2\xf3\x02\n\x0b\x41uthService\x12M\n\x0eGetCurrentUser\x12!.micelio.v1.GetCurrentUserRequest\x1a\x18.micelio.v1.UserResponse\x12Z\n\x11\x43reateAccessToken\x12$.micelio.v1.CreateAccessTokenRequest\x1a\x1f.micelio.v1.AccessTokenResponse\x12]\n\x10ListAccessTokens\x12#.micelio.v1.ListAccessTokensRequest\x1a$.micelio.v1.ListAccessTokensResponse\x12Z\n\x11RevokeAccessToken\x12$.micelio.v1.RevokeAccessTokenRequest\x1a\x1f.micelio.v1.AccessTokenResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13vcs/wire/auth.proto\x12\nmicelio.v1\"\x17\n\x15GetCurrentUserRequest\"\xf7\x02\n\x0cUserResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06handle\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\r\n\x05\x65mail\x18\x04 \x01(\t\x12\r\n\x05\x61\x64min\x18\x05 \x01(\x08\x12\x14\n\x0chas_password\x18\x06 \x01(\x08\x12\x0b\n\x03via\x18\x07 \x01(\t\x12\x0e\n\x06scopes\x18\x08 \x03(\t\x12\x12\n\x05token\x18\t \x01(\tH\x00\x88\x01\x01\x12\x1d\n\x10token_expires_at\x18\n \x01(\tH\x01\x88\x01\x01\x12\'\n\x06limits\x18\x0b \x01(\x0b\x32\x17.micelio.v1.TokenLimits\x12\x34\n\rorganizations\x18\x0c \x03(\x0b\x32\x1d.micelio.v1.MembershipSummary\x12\x12\n\ncreated_at\x18\r \x01(\t\x12\x0b\n\x03url\x18\x0e \x01(\t\x12\x0b\n\x03\x62io\x18\x0f \x01(\t\x12\r\n\x05links\x18\x10 \x03(\tB\x08\n\x06_tokenB\x13\n\x11_token_expires_at\">\n\x0bTokenLimits\x12\x14\n\x07project\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\r\n\x05paths\x18\x02 \x03(\tB\n\n\x08_project\"Q\n\x11MembershipSummary\x12\x0e\n\x06handle\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08personal\x18\x03 \x01(\x08\x12\x0c\n\x04role\x18\x04 \x01(\t\"\x90\x01\n\x18\x43reateAccessTokenRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06scopes\x18\x02 \x03(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x14\n\x07project\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\r\n\x05paths\x18\x05 \x03(\t\x12\x17\n\x0f\x65xpires_in_days\x18\x06 \x01(\x05\x42\n\n\x08_project\"\x19\n\x17ListAccessTokensRequest\"I\n\x18ListAccessTokensResponse\x12-\n\x05items\x18\x01 \x03(\x0b\x32\x1e.micelio.v1.AccessTokenSummary\",\n\x18RevokeAccessTokenRequest\x12\x10\n\x08token_id\x18\x01 \x01(\t\"\xf5\x01\n\x12\x41\x63\x63\x65ssTokenSummary\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0c\n\x04hint\x18\x04 \x01(\t\x12\x0e\n\x06scopes\x18\x05 \x03(\t\x12\'\n\x06limits\x18\x06 \x01(\x0b\x32\x17.micelio.v1.TokenLimits\x12\x12\n\ncreated_at\x18\x07 \x01(\t\x12\x12\n\nexpires_at\x18\x08 \x01(\t\x12\x14\n\x07used_at\x18\t \x01(\tH\x00\x88\x01\x01\x12\x17\n\nrevoked_at\x18\n \x01(\tH\x01\x88\x01\x01\x42\n\n\x08_used_atB\r\n\x0b_revoked_at\"\x85\x02\n\x13\x41\x63\x63\x65ssTokenResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0c\n\x04hint\x18\x04 \x01(\t\x12\x0e\n\x06scopes\x18\x05 \x03(\t\x12\'\n\x06limits\x18\x06 \x01(\x0b\x32\x17.micelio.v1.TokenLimits\x12\x12\n\ncreated_at\x18\x07 \x01(\t\x12\x12\n\nexpires_at\x18\x08 \x01(\t\x12\x14\n\x07used_at\x18\t \x01(\tH\x00\x88\x01\x01\x12\x17\n\nrevoked_at\x18\n \x01(\tH\x01\x88\x01\x01\x12\r\n\x05token\x18\x0b \x01(\tB\n\n\x08_used_atB\r\n\x0b_revoked_at2\xf3\x02\n\x0b\x41uthService\x12M\n\x0eGetCurrentUser\x12!.micelio.v1.GetCurrentUserRequest\x1a\x18.micelio.v1.UserResponse\x12Z\n\x11\x43reateAccessToken\x12$.micelio.v1.CreateAccessTokenRequest\x1a\x1f.micelio.v1.AccessTokenResponse\x12]\n\x10ListAccessTokens\x12#.micelio.v1.ListAccessTokensRequest\x1a$.micelio.v1.ListAccessTokensResponse\x12Z\n\x11RevokeAccessToken\x12$.micelio.v1.RevokeAccessTokenRequest\x1a\x1f.micelio.v1.AccessTokenResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,23 +34,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCURRENTUSERREQUEST']._serialized_start=35
   _globals['_GETCURRENTUSERREQUEST']._serialized_end=58
   _globals['_USERRESPONSE']._serialized_start=61
-  _globals['_USERRESPONSE']._serialized_end=408
-  _globals['_TOKENLIMITS']._serialized_start=410
-  _globals['_TOKENLIMITS']._serialized_end=472
-  _globals['_MEMBERSHIPSUMMARY']._serialized_start=474
-  _globals['_MEMBERSHIPSUMMARY']._serialized_end=555
-  _globals['_CREATEACCESSTOKENREQUEST']._serialized_start=558
-  _globals['_CREATEACCESSTOKENREQUEST']._serialized_end=702
-  _globals['_LISTACCESSTOKENSREQUEST']._serialized_start=704
-  _globals['_LISTACCESSTOKENSREQUEST']._serialized_end=729
-  _globals['_LISTACCESSTOKENSRESPONSE']._serialized_start=731
-  _globals['_LISTACCESSTOKENSRESPONSE']._serialized_end=804
-  _globals['_REVOKEACCESSTOKENREQUEST']._serialized_start=806
-  _globals['_REVOKEACCESSTOKENREQUEST']._serialized_end=850
-  _globals['_ACCESSTOKENSUMMARY']._serialized_start=853
-  _globals['_ACCESSTOKENSUMMARY']._serialized_end=1098
-  _globals['_ACCESSTOKENRESPONSE']._serialized_start=1101
-  _globals['_ACCESSTOKENRESPONSE']._serialized_end=1362
-  _globals['_AUTHSERVICE']._serialized_start=1365
-  _globals['_AUTHSERVICE']._serialized_end=1736
+  _globals['_USERRESPONSE']._serialized_end=436
+  _globals['_TOKENLIMITS']._serialized_start=438
+  _globals['_TOKENLIMITS']._serialized_end=500
+  _globals['_MEMBERSHIPSUMMARY']._serialized_start=502
+  _globals['_MEMBERSHIPSUMMARY']._serialized_end=583
+  _globals['_CREATEACCESSTOKENREQUEST']._serialized_start=586
+  _globals['_CREATEACCESSTOKENREQUEST']._serialized_end=730
+  _globals['_LISTACCESSTOKENSREQUEST']._serialized_start=732
+  _globals['_LISTACCESSTOKENSREQUEST']._serialized_end=757
+  _globals['_LISTACCESSTOKENSRESPONSE']._serialized_start=759
+  _globals['_LISTACCESSTOKENSRESPONSE']._serialized_end=832
+  _globals['_REVOKEACCESSTOKENREQUEST']._serialized_start=834
+  _globals['_REVOKEACCESSTOKENREQUEST']._serialized_end=878
+  _globals['_ACCESSTOKENSUMMARY']._serialized_start=881
+  _globals['_ACCESSTOKENSUMMARY']._serialized_end=1126
+  _globals['_ACCESSTOKENRESPONSE']._serialized_start=1129
+  _globals['_ACCESSTOKENRESPONSE']._serialized_end=1390
+  _globals['_AUTHSERVICE']._serialized_start=1393
+  _globals['_AUTHSERVICE']._serialized_end=1764
 # @@protoc_insertion_point(module_scope)

@@ -11,7 +11,7 @@ class GetCurrentUserRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class UserResponse(_message.Message):
-    __slots__ = ("id", "handle", "name", "email", "admin", "has_password", "via", "scopes", "token", "token_expires_at", "limits", "organizations", "created_at", "url")
+    __slots__ = ("id", "handle", "name", "email", "admin", "has_password", "via", "scopes", "token", "token_expires_at", "limits", "organizations", "created_at", "url", "bio", "links")
     ID_FIELD_NUMBER: _ClassVar[int]
     HANDLE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -26,6 +26,8 @@ class UserResponse(_message.Message):
     ORGANIZATIONS_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     URL_FIELD_NUMBER: _ClassVar[int]
+    BIO_FIELD_NUMBER: _ClassVar[int]
+    LINKS_FIELD_NUMBER: _ClassVar[int]
     id: str
     handle: str
     name: str
@@ -40,7 +42,9 @@ class UserResponse(_message.Message):
     organizations: _containers.RepeatedCompositeFieldContainer[MembershipSummary]
     created_at: str
     url: str
-    def __init__(self, id: _Optional[str] = ..., handle: _Optional[str] = ..., name: _Optional[str] = ..., email: _Optional[str] = ..., admin: _Optional[bool] = ..., has_password: _Optional[bool] = ..., via: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., token: _Optional[str] = ..., token_expires_at: _Optional[str] = ..., limits: _Optional[_Union[TokenLimits, _Mapping]] = ..., organizations: _Optional[_Iterable[_Union[MembershipSummary, _Mapping]]] = ..., created_at: _Optional[str] = ..., url: _Optional[str] = ...) -> None: ...
+    bio: str
+    links: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., handle: _Optional[str] = ..., name: _Optional[str] = ..., email: _Optional[str] = ..., admin: _Optional[bool] = ..., has_password: _Optional[bool] = ..., via: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., token: _Optional[str] = ..., token_expires_at: _Optional[str] = ..., limits: _Optional[_Union[TokenLimits, _Mapping]] = ..., organizations: _Optional[_Iterable[_Union[MembershipSummary, _Mapping]]] = ..., created_at: _Optional[str] = ..., url: _Optional[str] = ..., bio: _Optional[str] = ..., links: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class TokenLimits(_message.Message):
     __slots__ = ("project", "paths")

@@ -3,26 +3,19 @@ from dataclasses import replace
 import pytest
 from sqlmodel import select
 
-from backend.accounts import service
-from backend.accounts.handles import HandleTaken
+from backend.accounts import devices, service
 from backend.accounts.identity import of_browser, still_good
-from backend.accounts.models import Account, Handle
+from backend.accounts.models import Handle
 from backend.accounts.passwords import WeakPassword
-from backend.accounts.people import BadEmail, EmailTaken, new_account
-from backend.accounts.service import WrongPassword
+from backend.accounts.people import EmailTaken, new_account
+from backend.accounts.recovery import WrongPassword
 from backend.accounts.sign_in import sign_in
-from backend.core.config import Signup
 from backend.core.context import Context
-from backend.core.errors import Forbidden, NotFound, Unauthenticated, WrongCredentials
+from backend.core.errors import Forbidden, NotFound, Unauthenticated, ValidationFailed, WrongCredentials
 from backend.organizations.models import Membership, Organization, Role
 from tests.forges import PASSWORD
 
 NEW = "lichen eats the north wall"
-
-
-@pytest.fixture
-def open_signup(forge):
-    forge.settings = replace(forge.settings, signup=Signup.OPEN)
 
 
 def test_an_account_comes_with_its_handle_and_the_organization_it_owns(forge, ada):
@@ -106,18 +99,18 @@ def test_a_new_password_must_not_hold_what_others_know(invoke, grace):
 def test_browsers_are_listed_and_revoked_by_their_owner_only(forge, invoke, ada, mallory, stranger):
     phone = replace(stranger, user_agent="a phone")
     sign_in(forge, phone, who="ada@example.org", password=PASSWORD)
-    listed = invoke(ada, service.list_browser_sessions).items
+    listed = invoke(ada, devices.list_devices).items
     there = next(browser for browser in listed if browser.user_agent == "a phone")
 
     with pytest.raises(NotFound):
-        invoke(mallory, service.revoke_browser_session, browser_session_id=there.id)
-    left = invoke(ada, service.revoke_browser_session, browser_session_id=there.id)
+        invoke(mallory, devices.revoke_device, device_id=there.id)
+    left = invoke(ada, devices.revoke_device, device_id=there.id)
 
     assert [browser.id for browser in left.items] == [ada.browser_id]
 
 
 def test_signing_out_everywhere_ends_this_browser_too(forge, invoke, ada):
-    assert invoke(ada, service.sign_out_everywhere).items == []
+    assert invoke(ada, devices.sign_out_everywhere).items == []
 
     with Context(forge, ada).transaction(write=False) as ctx, pytest.raises(WrongCredentials):
         still_good(ctx, ada)
@@ -144,18 +137,23 @@ def test_nobody_else_does(invoke, with_token, ada, margaret, stranger):
         invoke(ada, service.create_sign_in_link, handle="ada")
 
 
-def test_where_sign_up_is_open_anybody_makes_an_account(forge, invoke, open_signup, stranger):
-    invoke(stranger, service.create_account, handle="eve", email="eve@example.org", password=PASSWORD)
+def test_what_people_say_of_themselves_is_public_and_their_address_is_not(invoke, ada, stranger):
+    mine = ["https://ada.example.org", "https://notes.example.org/ada"]
+    invoke(ada, service.update_current_user, bio=" Writes programs. ", links=[*mine, mine[0]])
 
-    assert sign_in(forge, stranger, who="eve", password=PASSWORD)
-    with forge.db.transaction(write=False) as db:
-        assert not db.exec(select(Account).where(Account.handle == "eve")).one().admin
+    seen = invoke(stranger, service.get_account, handle="Ada")
+
+    assert (seen.bio, seen.links, seen.name) == ("Writes programs.", mine, "Ada")
+    assert seen.avatar_url == "http://localhost:4000/avatars/ada.svg"
+    assert "example.org" not in seen.model_dump_json(exclude={"links"})
 
 
-def test_open_sign_up_still_asks_for_a_good_password_and_a_free_handle(invoke, open_signup, stranger, ada):
-    with pytest.raises(WeakPassword):
-        invoke(stranger, service.create_account, handle="eve", email="eve@example.org")
-    with pytest.raises(HandleTaken):
-        invoke(stranger, service.create_account, handle="Ada", email="e@example.org", password=PASSWORD)
-    with pytest.raises(BadEmail):
-        invoke(stranger, service.create_account, handle="eve", email="nowhere", password=PASSWORD)
+def test_nobody_is_found_by_their_address(invoke, ada, stranger):
+    with pytest.raises(NotFound):
+        invoke(stranger, service.get_account, handle="ada@example.org")
+
+
+@pytest.mark.parametrize("link", ["javascript:alert(1)", "http://a b", 'https://x"onclick', "ftp://x"])
+def test_a_link_of_a_profile_is_an_address_of_the_web(invoke, ada, link):
+    with pytest.raises(ValidationFailed):
+        invoke(ada, service.update_current_user, links=[link])

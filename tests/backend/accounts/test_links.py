@@ -2,7 +2,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from backend.accounts import service
+from backend.accounts import devices, service
 from backend.accounts.identity import of_cookie, of_token
 from backend.accounts.links import OtherAccount, WrongLink, create_admin, first_admin_link
 from backend.accounts.passwords import WeakPassword
@@ -82,7 +82,7 @@ def test_a_link_lets_a_forgotten_password_be_chosen_anew(forge, invoke, margaret
     sign_in_by_link(forge, stranger, token=token, password="lichen eats the north wall")
 
     assert sign_in(forge, stranger, who="ada", password="lichen eats the north wall")
-    assert not any(b.id == ada.browser_id for b in invoke(ada, service.list_browser_sessions).items)
+    assert not any(b.id == ada.browser_id for b in invoke(ada, devices.list_devices).items)
 
 
 def test_one_kind_of_link_does_not_open_the_other(forge, invoke, margaret, ada, stranger):

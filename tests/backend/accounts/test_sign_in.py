@@ -1,11 +1,7 @@
-import asyncio
 from dataclasses import replace
 from http.cookies import SimpleCookie
 
-import httpx
 import pytest
-from starlette.applications import Starlette
-from starlette.responses import JSONResponse
 
 from backend.accounts.browsers import COOKIE
 from backend.accounts.identity import of_cookie
@@ -13,50 +9,26 @@ from backend.accounts.links import first_admin_link
 from backend.accounts.models import Account
 from backend.accounts.passwords import Passwords
 from backend.accounts.sign_in import SignInFailed, sign_in
-from backend.accounts.web import local_path, routes
+from backend.accounts.web import local_path
 from backend.core.context import Forge
 from backend.core.errors import RateLimited
 from tests.forges import PASSWORD
 
-HOME = "http://testserver"
+
+def cookie_of(answer):
+    """The session cookie as it is set, beside that of the device."""
+    (header,) = (text for text in answer.headers.get_list("set-cookie") if text.startswith(COOKIE))
+    return SimpleCookie(header)[COOKIE]
 
 
-def refuse(request, error):
-    return JSONResponse({"code": error.code}, 403)
-
-
-class Site:
-    """A browser that keeps its cookies and follows nothing."""
-
-    def __init__(self, forge: Forge) -> None:
-        self.app = Starlette(routes=routes(forge, refuse))
-        self.headers = {"origin": HOME}
-        self.cookies = httpx.Cookies()
-
-    def post(self, path: str, headers: dict[str, str] | None = None, **sent) -> httpx.Response:
-        async def send() -> httpx.Response:
-            transport = httpx.ASGITransport(app=self.app, client=("192.0.2.99", 4711))
-            async with httpx.AsyncClient(transport=transport, base_url=HOME, cookies=self.cookies) as client:
-                answer = await client.post(path, headers={**self.headers, **(headers or {})}, **sent)
-                self.cookies = client.cookies
-                return answer
-
-        return asyncio.run(send())
-
-
-@pytest.fixture
-def site(forge) -> Site:
-    return Site(forge)
-
-
-def submit(site: Site, path: str, headers=None, **fields: str):
+def submit(site, path: str, headers=None, **fields: str):
     return site.post(path, data=fields, headers=headers)
 
 
 def test_a_form_signs_in_with_a_cookie_that_scripts_cannot_see(forge, site, ada, stranger, audited):
     answer = submit(site, "/auth/sign-in", handle="Ada", password=PASSWORD, next="/acme/tea?tab=1")
 
-    cookie = SimpleCookie(answer.headers["set-cookie"])[COOKIE]
+    cookie = cookie_of(answer)
     assert (answer.status_code, answer.headers["location"]) == (303, "/acme/tea?tab=1")
     assert (cookie["httponly"], cookie["samesite"].lower(), cookie["path"], cookie["secure"]) == (
         True,
@@ -73,7 +45,7 @@ def test_the_cookie_is_secure_where_the_forge_is(forge, site, ada):
 
     answer = submit(site, "/auth/sign-in", handle="ada", password=PASSWORD)
 
-    assert SimpleCookie(answer.headers["set-cookie"])[COOKIE]["secure"] is True
+    assert cookie_of(answer)["secure"] is True
 
 
 def test_an_email_address_is_as_good_as_a_handle(site, ada):
@@ -99,7 +71,10 @@ def test_callers_that_speak_json_get_a_problem_instead(site, ada):
 
 
 @pytest.mark.parametrize("origin", [None, "null", "https://evil.example", "http://testserver.evil.example"])
-@pytest.mark.parametrize("path", ["/auth/sign-in", "/auth/sign-out", "/auth/first", "/auth/link"])
+@pytest.mark.parametrize(
+    "path",
+    [f"/auth/{form}" for form in ("sign-in", "sign-out", "first", "link", "sign-up", "confirm", "reset")],
+)
 def test_a_form_of_another_site_is_refused(forge, ada, site, path, origin):
     site.headers.pop("origin")
 
@@ -123,7 +98,7 @@ def test_signing_out_ends_the_session_and_clears_the_cookie(forge, site, ada, st
     answer = submit(site, "/auth/sign-out")
 
     assert not of_cookie(forge, cookie, stranger).signed_in
-    assert SimpleCookie(answer.headers["set-cookie"])[COOKIE].value == ""
+    assert cookie_of(answer).value == ""
     assert audited("sign_out") == [("ada", "browser", "ada", {})]
 
 
@@ -135,10 +110,11 @@ def test_the_first_administrator_signs_in_by_form(forge, site, stranger):
     good = submit(site, "/auth/first", token=token, password=PASSWORD, **who)
     again = submit(site, "/auth/first", token=token, password=PASSWORD, **who)
 
-    assert weak.headers["location"] == f"/welcome?token={token}&error=password.common"
+    kept = f"token={token}&handle=margaret&email=margaret%40example.org"
+    assert weak.headers["location"] == f"/welcome?{kept}&error=password.common"
     assert good.headers["location"] == "/"
     assert of_cookie(forge, good.cookies[COOKIE], stranger).admin
-    assert again.headers["location"] == f"/welcome?token={token}&error=link.invalid"
+    assert again.headers["location"] == f"/welcome?{kept}&error=link.invalid"
 
 
 def test_a_used_up_link_goes_back_to_its_page(site):

@@ -92,14 +92,31 @@ CASES: dict[str, Case] = {
     "change_password": about_me(
         ok={"current": PASSWORD, "new": "a heron stands in the reeds"}, invalid={"new": "short"}
     ),
-    "list_browser_sessions": about_me(),
-    "revoke_browser_session": about_me(
-        ok={"browser_session_id": "$browser"},
-        invalid={"browser_session_id": "1"},
-        missing={"browser_session_id": NOBODY},
-        private={"browser_session_id": "$browser.hedy"},
+    "get_account": Case(ANYONE, ok={"handle": "hedy"}, missing={"handle": "nobody"}),
+    "list_devices": about_me(),
+    "revoke_device": about_me(
+        ok={"device_id": "$browser"},
+        invalid={"device_id": "1"},
+        missing={"device_id": NOBODY},
+        private={"device_id": "$browser.hedy"},
     ),
     "sign_out_everywhere": about_me(),
+    "get_device_request": Case(NO_TOKEN, ok={"user_code": "BCDF-GHJK"}),
+    "approve_device_request": Case(NO_TOKEN, ok={"user_code": "BCDF-GHJK"}),
+    "deny_device_request": Case(NO_TOKEN, ok={"user_code": "BCDF-GHJK"}),
+    "request_password_reset": Case(ANYONE, ok={"handle": "hedy"}, invalid={"handle": LONG}),
+    "sign_up": Case(
+        (OK, REFUSED, REFUSED, REFUSED),
+        ok={"handle": "lovelace", "email": "l@example.org", "password": "a heron stands in the reeds"},
+        invalid={"email": "l"},
+    ),
+    "create_invitation": Case(NO_TOKEN, ok={"email": "l@example.org"}),
+    "list_invitations": Case(NO_TOKEN),
+    "revoke_invitation": Case(NO_TOKEN, ok={"invitation_id": NOBODY}),
+    "change_email": about_me(
+        ok={"email": "new@example.org", "password": PASSWORD}, invalid={"email": "nowhere"}
+    ),
+    "delete_current_user": Case(NO_TOKEN, ok={"handle": "x"}),
     "create_access_token": about_me(
         ok={"name": "ci", "scopes": ["project:read"]},
         invalid={"scopes": ["everything"]},
@@ -113,12 +130,10 @@ CASES: dict[str, Case] = {
         missing={"token_id": NOBODY},
         private={"token_id": "$spare.hedy"},
     ),
-    "create_account": Case(
-        (OK, REFUSED, REFUSED, REFUSED),
-        ok={"handle": "lovelace", "email": "l@example.org", "password": "a heron stands in the reeds"},
-        invalid={"email": "l"},
-    ),
+    "create_account": Case(NO_TOKEN, ok={"handle": "lovelace", "email": "l@example.org"}),
     "create_sign_in_link": Case(NO_TOKEN, ok={"handle": "linus"}, missing={"handle": "nobody"}),
+    "get_instance": Case(ANYONE),
+    "list_mails": Case(NO_TOKEN, invalid={"limit": 101}),
     # organizations
     "create_organization": about_me(ok={"handle": "guild"}, invalid={"handle": LONG}),
     "get_organization": about_organization(ANYONE, invalid={"organization": LONG}),

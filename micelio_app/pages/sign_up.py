@@ -1,0 +1,221 @@
+"""Getting an account, and getting back into one: sign-up, confirmed addresses, forgotten passwords.
+
+Each form is posted to `backend.accounts.web`. What is said after asking for a link is the same
+whether the forge knows the address or not.
+"""
+
+from typing import Any
+
+import reflex as rx
+
+from backend.instance import service as instance
+from micelio_app import layout, routes
+from micelio_app.head import Head, head
+from micelio_app.pages.sign_in import (
+    SignInState,
+    email_field,
+    entry,
+    handle_field,
+    name_field,
+    password_field,
+)
+from micelio_app.state import AppState, ask
+from micelio_app.ui import forms, lists
+from micelio_app.ui.links import outside
+
+GOOD_PASSWORD = "At least 12 characters. A few unrelated words do well."
+NOT_HERE = "This forge sends no mail: its administrator finds the link in the outbox and hands it over."
+
+
+class SignUpState(AppState):
+    """How one gets an account here."""
+
+    signup: str = ""
+    sends_mail: bool = True
+
+    @rx.event
+    async def load(self):
+        """What this forge allows."""
+        here = await self.call(instance.get_instance)
+        self.signup, self.sends_mail = here.signup.value, here.sends_mail
+
+
+def sign_up_page() -> rx.Component:
+    """Open: ask for a link. Invited: make the account. Otherwise: how one gets in."""
+    invited = SignInState.link_token != ""
+    form = entry(
+        "Create an account",
+        "/auth/sign-up",
+        handle_field(),
+        rx.cond(invited, rx.fragment(), email_field()),
+        name_field(),
+        password_field("new-password", hint=GOOD_PASSWORD),
+        under=rx.el.p(
+            rx.cond(
+                invited,
+                "You are invited. Your address is known from the invitation.",
+                "A link to confirm your address comes by mail.",
+            ),
+            class_name="soft",
+        ),
+        button="Create the account",
+        refused="Not created.",
+        sent=_sent("Open the link in it within three days, and the account is made."),
+        after=rx.el.p(
+            "You have one? ", outside("Sign in", href=routes.SIGN_IN), ".", class_name="soft small"
+        ),
+    )
+    usable = (SignUpState.signup == "open") | invited | SignInState.sent
+    return rx.cond((SignUpState.signup == "") | usable, form, _by_invitation())
+
+
+def _by_invitation() -> rx.Component:
+    how = rx.cond(
+        SignUpState.signup == "closed",
+        "Its administrators make the accounts. Ask one of them.",
+        "An administrator sends it by mail; the link in it makes your account.",
+    )
+    return layout.page(
+        rx.el.div(
+            rx.el.h1(
+                rx.cond(SignUpState.signup == "closed", "Sign-up is closed here", "Sign-up is by invitation"),
+                class_name="title",
+            ),
+            rx.el.p(how, class_name="soft"),
+            rx.el.p(
+                "You have an account? ", outside("Sign in", href=routes.SIGN_IN), ".", class_name="soft small"
+            ),
+            class_name="stack sign-in",
+        ),
+        class_name="page centred",
+        home=True,
+        still=True,
+    )
+
+
+def confirm_page() -> rx.Component:
+    """A button, since mail scanners open links and press none."""
+    taken = SignInState.wrong == "handle"
+    return entry(
+        "Confirm your address",
+        "/auth/confirm",
+        rx.cond(taken, handle_field(hint="Somebody was faster. Choose another one."), rx.fragment()),
+        under=rx.el.p("One press, and this address is yours here. The link works once.", class_name="soft"),
+        button="Confirm",
+        refused="Not confirmed.",
+    )
+
+
+def forgot_page() -> rx.Component:
+    """Ask for a link."""
+    return entry(
+        "Forgotten password",
+        "/auth/forgot",
+        forms.field(
+            "Handle or e-mail",
+            "handle",
+            auto_complete="username",
+            auto_focus=True,
+            required=True,
+            default_value=SignInState.handle,
+            key=SignInState.handle,
+        ),
+        under=rx.el.p("We mail you a link by which you choose a new one.", class_name="soft"),
+        button="Send the link",
+        refused="Not sent.",
+        sent=_sent(
+            "If that is an account here, a link is on its way to its address. It works for two hours."
+        ),
+        after=rx.el.p(
+            "You remember it? ", outside("Sign in", href=routes.SIGN_IN), ".", class_name="soft small"
+        ),
+    )
+
+
+def reset_page() -> rx.Component:
+    """Choose a new password."""
+    return entry(
+        "New password",
+        "/auth/reset",
+        password_field("new-password", label="New password", hint=GOOD_PASSWORD),
+        under=rx.el.p(
+            "It signs you in here, and out everywhere else. The link works once.", class_name="soft"
+        ),
+        button="Set the password",
+        refused="Not set.",
+    )
+
+
+def _sent(then: str) -> rx.Component:
+    return rx.fragment(
+        rx.cond(
+            SignUpState.sends_mail,
+            lists.notice("Look at your mail.", then, tone="moss"),
+            lists.notice("A link was made.", NOT_HERE, tone="ochre"),
+        ),
+        rx.el.p(
+            "Nothing came? Look among the junk, or ",
+            outside("try again", href="?"),
+            ".",
+            class_name="soft small",
+        ),
+    )
+
+
+def _plain(title: str, action: str, button: str, *fields: str) -> str:
+    return (
+        f'<h1 class="title">{title}</h1><form class="stack sign-in" method="post" action="{action}">'
+        f'{"".join(fields)}<button class="btn primary block">{button}</button></form>'
+    )
+
+
+def _plain_field(label: str, name: str, kind: str = "text", **attributes: Any) -> str:
+    more = "".join(f' {key}="{value}"' for key, value in attributes.items())
+    return (
+        f'<p class="field"><label for="plain-{name}">{label}</label>'
+        f'<input class="input" id="plain-{name}" name="{name}" type="{kind}" required{more}></p>'
+    )
+
+
+@head(routes.SIGN_UP)
+async def sign_up_head(session: str | None) -> Head:
+    """The form without scripts, where sign-up is open."""
+    here = await ask(session, instance.get_instance)
+    fields = (
+        _plain_field("Handle", "handle", autocomplete="username"),
+        _plain_field("E-mail", "email", "email", autocomplete="email"),
+        _plain_field("Password", "password", "password", autocomplete="new-password"),
+    )
+    body = _plain("Create an account", "/auth/sign-up", "Create the account", *fields)
+    if here.signup.value != "open":
+        body = "<h1>Sign-up is by invitation</h1><p>Ask an administrator of this forge for one.</p>"
+    return Head(title="Create an account", path=routes.SIGN_UP, indexed=False, body=body)
+
+
+@head(routes.FORGOT)
+async def forgot_head(session: str | None) -> Head:
+    """The form works without scripts too."""
+    field = _plain_field("Handle or e-mail", "handle", autocomplete="username")
+    body = _plain("Forgotten password", "/auth/forgot", "Send the link", field)
+    return Head(title="Forgotten password", path=routes.FORGOT, indexed=False, body=body)
+
+
+@head(routes.CONFIRM)
+async def confirm_head(session: str | None) -> Head:
+    """Not for crawlers."""
+    return Head(title="Confirm your address", indexed=False)
+
+
+@head(routes.RESET)
+async def reset_head(session: str | None) -> Head:
+    """Not for crawlers."""
+    return Head(title="New password", indexed=False)
+
+
+for _route, _view, _title in (
+    (routes.SIGN_UP, sign_up_page, "Create an account"),
+    (routes.CONFIRM, confirm_page, "Confirm your address"),
+    (routes.FORGOT, forgot_page, "Forgotten password"),
+    (routes.RESET, reset_page, "New password"),
+):
+    layout.screen(_route, _view, title=f"{_title} · Micelio", on_load=[SignInState.load, SignUpState.load])
