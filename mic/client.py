@@ -4,9 +4,7 @@ The gRPC address comes from `{instance}/.well-known/micelio`. A token goes out e
 this machine, or where `--insecure` says so.
 """
 
-import http.client
 import json
-import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -14,7 +12,7 @@ from urllib.parse import urlsplit
 
 import grpc
 
-from mic import __version__, config, credentials
+from mic import __version__, config, credentials, fetching
 from mic.address import is_loopback
 from mic.errors import NotSignedIn, Plaintext, Refused, Unreachable
 from vcs.errors import Kind
@@ -32,7 +30,6 @@ from vcs.wire import (
     sessions_pb2_grpc,
 )
 
-DISCOVERY_SECONDS = 10
 CALL_SECONDS = 600
 
 _KINDS = {
@@ -59,7 +56,8 @@ _OPTIONS = [
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 15_000),
     ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.min_reconnect_backoff_ms", 200),
+    # This is also how long a connection may take to come about, which a busy machine stretches.
+    ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 3_000),
     # What a stream has sent and nobody has read yet is lost when this process is killed: a megabyte
     # keeps the widest usual line busy, and the window that gRPC would find for itself is many.
@@ -75,12 +73,17 @@ class Client:
 
     def __init__(self, instance: str, *, token: str | None = None, insecure: bool = False) -> None:
         self.instance = instance
-        if token is None:
-            token = config.token_from_environment() or credentials.token_for(instance)
-        self.token = token
+        self._given = config.token_from_environment() or None if token is None else token
         self._insecure = insecure
         self._channel: grpc.Channel | None = None
         self._live: set[Any] = set()
+
+    @property
+    def token(self) -> str:
+        """What the next call proves itself with: a stored one is renewed when it is about to end."""
+        if self._given is not None:
+            return self._given
+        return credentials.token_for(self.instance, insecure=self._insecure)
 
     @property
     def auth(self) -> "_Service":
@@ -153,7 +156,8 @@ class Client:
     def metadata(self) -> list[tuple[str, str]]:
         """What goes with every call."""
         told = [(PROBLEM_LIMIT, str(LARGEST_PROBLEM))]
-        return [*told, ("authorization", f"Bearer {self.token}")] if self.token else told
+        token = self.token
+        return [*told, ("authorization", f"Bearer {token}")] if token else told
 
     def channel(self) -> grpc.Channel:
         """The connection, opened on first use."""
@@ -223,23 +227,8 @@ class Client:
 
     def _grpc_url(self) -> str:
         """The gRPC address that the instance tells."""
-        parts = urlsplit(self.instance)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=DISCOVERY_SECONDS)
-        try:
-            connection.request("GET", "/.well-known/micelio", headers={"User-Agent": f"mic/{__version__}"})
-            response = connection.getresponse()
-            told = json.loads(response.read(1 << 20)) if response.status == 200 else {}
-            url = str(told.get("grpc_url", ""))
-        except ssl.SSLError as error:
-            raise Unreachable(instance=self.instance, problem=error.reason or "TLS failed") from None
-        except (OSError, http.client.HTTPException) as error:
-            problem = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise Unreachable(instance=self.instance, problem=problem.lower()) from None
-        except (ValueError, AttributeError):
-            url = ""
-        finally:
-            connection.close()
+        status, told = fetching.get(self.instance, "/.well-known/micelio")
+        url = str(told.get("grpc_url", "")) if status == 200 else ""
         if not url:
             raise Unreachable(instance=self.instance, problem="it is no Micelio instance")
         return url

@@ -1,22 +1,47 @@
-"""Tokens: one per instance, in a file that only its owner reads."""
+"""Tokens: one per instance, in a file that only its owner reads.
 
+Many `mic` run side by side. Whoever changes the file holds its lock and reads it again first, so
+nobody loses what another one wrote, and a token that is about to end is renewed by one of them
+while the others wait and then use it.
+"""
+
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mic import config
 from mic.errors import DamagedWorkspace
 
-
-def token_for(instance: str) -> str:
-    """The stored token of an instance, or nothing."""
-    return str(_read().get(instance, {}).get("token", ""))
+Entry = dict[str, Any]
 
 
-def handle_for(instance: str) -> str:
-    """Whose token that is."""
-    return str(_read().get(instance, {}).get("handle", ""))
+def token_for(instance: str, *, insecure: bool = False) -> str:
+    """The stored token of an instance, renewed when it is about to end; nothing when there is none.
+
+    SignInEnded when it cannot be renewed any more.
+    """
+    entry = entry_for(instance)
+    if not entry.get("refresh_token"):
+        return str(entry.get("token", ""))
+    from mic import signing_in
+
+    if signing_in.stale(entry):
+        with _locked():
+            entry = entry_for(instance)
+            if signing_in.stale(entry):
+                entry = signing_in.renewed(
+                    instance, entry, lambda fresh: _keep(instance, fresh), insecure=insecure
+                )
+    return str(entry.get("token", ""))
+
+
+def entry_for(instance: str) -> Entry:
+    """Everything stored for an instance, as it is."""
+    return _read().get(instance, {})
 
 
 def instances() -> list[str]:
@@ -24,26 +49,49 @@ def instances() -> list[str]:
     return sorted(_read())
 
 
-def store(instance: str, token: str, handle: str) -> None:
-    """Keep a token that was verified."""
-    _write({**_read(), instance: {"token": token, "handle": handle}})
+def handle_for(instance: str) -> str:
+    """Whose token that is."""
+    return str(entry_for(instance).get("handle", ""))
 
 
-def forget(instance: str) -> bool:
-    """Drop the token of an instance; False when there was none."""
-    kept = _read()
-    if instance not in kept:
-        return False
-    del kept[instance]
-    _write(kept)
-    return True
+def store(instance: str, token: str, handle: str, **renewing: Any) -> None:
+    """Keep a token that was verified, with whose it is and what renews it."""
+    with _locked():
+        _keep(instance, {**renewing, "token": token, "handle": handle})
+
+
+def forget(instance: str) -> Entry:
+    """Drop what is stored for an instance; what that was, empty when nothing."""
+    with _locked():
+        kept = _read()
+        gone = kept.pop(instance, {})
+        if gone:
+            _write(kept)
+        return gone
+
+
+def _keep(instance: str, entry: Entry) -> None:
+    _write({**_read(), instance: entry})
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    """Nobody else changes the credentials meanwhile; waits for whoever does."""
+    path = config.home() / "credentials.lock"
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
 
 
 def _path() -> Path:
     return config.home() / "credentials.json"
 
 
-def _read() -> dict[str, dict[str, str]]:
+def _read() -> dict[str, Entry]:
     path = _path()
     try:
         kept: Any = json.loads(path.read_text("utf-8"))
@@ -56,7 +104,7 @@ def _read() -> dict[str, dict[str, str]]:
         ) from None
 
 
-def _write(kept: dict[str, dict[str, str]]) -> None:
+def _write(kept: dict[str, Entry]) -> None:
     path = _path()
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f"{path.name}.{os.getpid()}")

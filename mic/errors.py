@@ -4,6 +4,9 @@ MicelioError                 `vcs.errors`
 ├── Refused                  the forge said no: its kind, code, sentence and details
 ├── Unreachable              6  nobody answers there
 ├── NotSignedIn              4  no token for this instance
+├── SignInEnded              4  the one there was renews itself no more
+├── NotLetIn                 4  nobody let this machine in
+├── NoDeviceCodes            4  this instance has no codes to sign in with
 ├── Plaintext                4  the token would travel readable
 ├── NotAWorkspace            1
 ├── AlreadyAWorkspace        1
@@ -64,10 +67,34 @@ class NotSignedIn(MicelioError):
 
     kind = Kind.UNAUTHENTICATED
     code = "mic.not_signed_in"
+    message = "You are not signed in to {instance}. Run: mic auth login --instance {instance}"
+
+
+class SignInEnded(MicelioError):
+    """It was signed out elsewhere, the password was changed, or it was not used for a week."""
+
+    kind = Kind.UNAUTHENTICATED
+    code = "mic.sign_in_ended"
     message = (
-        "You are not signed in to {instance}. "
-        "Make a token there, then run: mic auth login --instance {instance}"
+        "Your sign-in to {instance} has ended: it was signed out, or not used for a week. "
+        "Run: mic auth login --instance {instance}"
     )
+
+
+class NotLetIn(MicelioError):
+    """Nobody said yes to the code."""
+
+    kind = Kind.UNAUTHENTICATED
+    code = "mic.not_let_in"
+    message = "{problem}, so nothing was stored. Run mic auth login again for a new code."
+
+
+class NoDeviceCodes(MicelioError):
+    """The instance cannot let a machine in by a code."""
+
+    kind = Kind.UNAUTHENTICATED
+    code = "mic.no_device_codes"
+    message = "{instance} lets nobody in by a code. Make a token there, and run: mic auth login --token-stdin"
 
 
 class Plaintext(MicelioError):

@@ -47,7 +47,7 @@ def _instance(asked: dict[str, str]) -> str | None:
 
 
 def _get(instance: str, user: str, *, insecure: bool) -> str:
-    token, handle = credentials.token_for(instance), credentials.handle_for(instance)
+    token, handle = _kept(instance, insecure=insecure)
     elsewhere = config.instance_from_environment()
     if config.token_from_environment() and elsewhere and instance_of(elsewhere) == instance:
         token, handle = config.token_from_environment(), ANY_USER
@@ -59,16 +59,33 @@ def _get(instance: str, user: str, *, insecure: bool) -> str:
     return f"username={user or handle}\npassword={token}\n"
 
 
+def _kept(instance: str, *, insecure: bool) -> tuple[str, str]:
+    from vcs.errors import MicelioError
+
+    try:
+        token = credentials.token_for(instance, insecure=insecure)
+    except MicelioError as error:
+        # It could not be renewed: git asks elsewhere, and whoever sits there is told why.
+        print(f"mic: {error.sentence}", file=sys.stderr)
+        token = ""
+    return token, credentials.handle_for(instance)
+
+
 def _store(instance: str, told: dict[str, str]) -> None:
     """Keep what somebody typed once it was good; what `mic auth login` verified stays."""
     user, token = told.get("username", ""), told.get("password", "")
-    if token.startswith(_PREFIX) and user != ANY_USER and not credentials.token_for(instance):
+    if token.startswith(_PREFIX) and user != ANY_USER and not credentials.entry_for(instance):
         credentials.store(instance, token, user)
 
 
 def _erase(instance: str, password: str) -> None:
-    """Forget a token that was refused, unless another one is kept by now."""
-    if password and credentials.token_for(instance) == password:
+    """Forget a token that was refused, unless another one is kept by now. One that renews itself does."""
+    entry = credentials.entry_for(instance)
+    if not password or entry.get("token") != password:
+        return
+    if entry.get("refresh_token"):
+        credentials.store(instance, **{**entry, "expires_at": 0})
+    else:
         credentials.forget(instance)
 
 

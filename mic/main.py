@@ -27,7 +27,7 @@ COMMANDS = {
     "cat": "print a file of the base",
     "ls": "list files of the base",
     "org": "create and list organizations",
-    "auth": "sign in, see who you are, sign out",
+    "auth": "sign in and out, see who you are, make tokens",
     "config": "read and change settings",
 }
 

@@ -22,8 +22,10 @@ of history as the next position.
 
 ## Before you start
 
-- You need a token: `Authorization: Bearer mic_…`, made by a person under Settings. In the examples it
-  is in `$MICELIO_TOKEN`. It needs the scopes `project:read`, `session:read` and `session:write`.
+- You need a token: `Authorization: Bearer mic_…`, made by a person under Settings, or with
+  `mic auth token create --agent --name you`. In the examples it is in `$MICELIO_TOKEN`. It needs the
+  scopes `project:read`, `session:read` and `session:write`. Without one, `mic auth login` shows a code
+  for a person to approve.
 - A project is an organization and a handle: `{{"organization": "ada", "project": "notes"}}`, or
   `{{"project": "ada/notes"}}`.
 - Every refusal is `application/problem+json`. `detail` is a sentence that says what to do; `code` stays

@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import threading
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from backend.accounts import grants
 from backend.accounts.service import create_access_token
 from backend.core import jobs
 from backend.core.operations import SCOPES
@@ -18,6 +21,8 @@ from backend.doors import rpc
 from backend.doors.routes import own_app
 from backend.instance.web import discovery
 from mic.main import main
+
+PATIENCE = 60
 
 
 @pytest.fixture(params=["sqlite"])
@@ -28,14 +33,20 @@ def database(request, tmp_path, migrated_sqlite):
 
 
 @pytest.fixture
-def instance(forge):
+def answered() -> list[tuple[str, dict]]:
+    """What was asked of OAuth over HTTP, and what came back."""
+    return []
+
+
+@pytest.fixture
+def instance(forge, answered):
     """Address of the forge: what HTTP says of it, and its gRPC."""
     server, port = rpc.start_grpc(forge, "127.0.0.1:0")
     forge.settings = replace(forge.settings, grpc_port=port)
 
     class Discovery(BaseHTTPRequestHandler):
         def do_GET(self):
-            if self.path.startswith("/api/"):
+            if self.path.startswith(("/api/", "/.well-known/oauth")):
                 return self.pass_on()
             body = json.dumps(discovery(forge, f"http://{self.headers['Host']}")).encode()
             self.send_response(200)
@@ -45,25 +56,32 @@ def instance(forge):
 
         def do_POST(self):
             self.pass_on()
-            # What was asked for is done at once: nobody waits for a worker here.
-            jobs.drain(forge)
+            if self.path.startswith("/api/"):
+                # What was asked for is done at once: nobody waits for a worker here.
+                jobs.drain(forge)
 
         def pass_on(self):
             """Ask the forge's own HTTP."""
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             sent = {name: value for name, value in self.headers.items() if name.lower() != "host"}
+            here = f"http://{self.headers['Host']}"
 
             async def ask():
                 transport = httpx.ASGITransport(app=own_app(forge))
-                async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+                async with httpx.AsyncClient(transport=transport, base_url=here) as client:
                     return await client.request(self.command, self.path, headers=sent, content=body)
 
             answer = asyncio.run(ask())
+            content = answer.content
+            if "oauth" in self.path:
+                # Whatever the forge calls itself, it listens here.
+                content = content.replace(forge.settings.public_url.encode(), here.encode())
+                answered.append((self.path, answer.json()))
             self.send_response(answer.status_code)
             self.send_header("Content-Type", answer.headers.get("content-type", ""))
-            self.send_header("Content-Length", str(len(answer.content)))
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(answer.content)
+            self.wfile.write(content)
 
         def log_message(self, *args):
             pass
@@ -177,3 +195,31 @@ def notes(as_ada) -> Shell:
     work.write("src/tool.py", "print('hello')\n")
     work.ok("project", "create", "acme/notes", "--init", "--visibility", "public")
     return work
+
+
+def until(condition):
+    """What the condition gives, once it gives something."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := condition()) and time.monotonic() < deadline:
+        threading.Event().wait(0.02)
+    assert found
+    return found
+
+
+@pytest.fixture
+def answering(invoke, ada, answered):
+    """Ada at a browser, who answers the code that is shown next."""
+
+    @contextmanager
+    def answering(operation=grants.approve_device_request, before=lambda: None):
+        def answer():
+            shown = until(lambda: [told for path, told in answered if path == "/oauth/device/code"])
+            before()
+            invoke(ada, operation, user_code=shown[0]["user_code"])
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield
+        thread.join(PATIENCE)
+
+    return answering

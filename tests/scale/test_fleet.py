@@ -60,7 +60,7 @@ def test_who_signs_in_at_one_node_is_signed_in_at_the_other_and_out_everywhere_a
         assert signed.status_code == 200, signed.text
         b.cookies.set("micelio_session", a.cookies["micelio_session"])
         assert b.get("/api/v1/user").json()["handle"] == "ada"
-        assert b.delete("/api/v1/user/browser-sessions").status_code == 200
+        assert b.delete("/api/v1/user/devices").status_code == 200
         assert [each.get("/api/v1/user").status_code for each in (a, b)] == [401, 401]
 
 
