@@ -1,6 +1,7 @@
 """One tab of a browser, as far as the server knows it: the live socket and the state it is told."""
 
 import json
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -12,19 +13,19 @@ PATIENCE = 60
 
 
 class Tab:
-    """A tab keeps its token when its socket goes; `values` is what its state is by now."""
+    """A tab keeps its token when its socket goes; `values` is what one of its states is by now."""
 
-    def __init__(self, origin: str, path: str, slugs: dict[str, str], cookie: str = "") -> None:
+    def __init__(self, origin: str, path: str, slugs: dict[str, str], state: str) -> None:
         self.token = str(uuid4())
         self.values: dict[str, Any] = {}
         self._origin = origin
-        self._cookie = cookie
+        self._state = state
         self._router = {"pathname": path, "asPath": path, "query": slugs}
         self._socket: Client | None = None
 
     def connect(self, server: str) -> None:
         """Open the live socket at a server."""
-        headers = {"Origin": self._origin} | ({"Cookie": self._cookie} if self._cookie else {})
+        headers = {"Origin": self._origin}
         address = server.replace("http://", "ws://")
         query = f"token={self.token}&EIO=4&transport=websocket"
         self._socket = Client.connect(f"{address}/_event/?{query}", subprotocols=[PROTOCOL], headers=headers)
@@ -37,13 +38,20 @@ class Tab:
 
     def fire(self, handler: str, **payload: Any) -> None:
         """Have a handler run."""
-        event = {"name": handler, "payload": payload, "router_data": self._router, "token": self.token}
+        event = {
+            "name": handler if "." in handler else f"{self._state}.{handler}",
+            "payload": payload,
+            "router_data": self._router,
+            "token": self.token,
+        }
         assert self._socket is not None
         self._socket.send(f"42/_event,{json.dumps(['event', event])}")
 
     def value(self, name: str, wanted: Any) -> Any:
         """What a variable is, once it is what is wanted."""
+        until = monotonic() + PATIENCE
         while self.values.get(name) != wanted:
+            assert monotonic() < until, f"{name} never became {wanted!r}: {self.values}"
             self._take()
         return wanted
 
@@ -60,8 +68,8 @@ class Tab:
         elif text.startswith("42/_event,"):
             name, update = json.loads(text.removeprefix("42/_event,"))
             if name == "event":
-                for variables in (update.get("delta") or {}).values():
-                    self.values |= {key.removesuffix("_rx_state_"): value for key, value in variables.items()}
+                told = (update.get("delta") or {}).get(self._state, {})
+                self.values |= {key.removesuffix("_rx_state_"): value for key, value in told.items()}
 
     def _receive(self) -> Any:
         assert self._socket is not None

@@ -104,22 +104,22 @@ def test_calls_are_counted_once_over_all_nodes_and_per_caller_behind_the_balance
 
 def test_a_page_goes_on_at_the_other_node_as_it_was(stage, ada):
     path = "/ada/notes/landings/1"
-    tab = Tab(stage.fleet.url, path, {"org": "ada", "project": "notes", "position": "1"})
+    tab = Tab(stage.fleet.url, path, {"org": "ada", "project": "notes", "position": "1"}, LANDING)
     tab.connect(stage.fleet.node("a"))
     tab.load()
     tab.value("goal", "Begin")
-    tab.fire(f"{LANDING}.show_split", split=True)
+    tab.fire("show_split", split=True)
     tab.value("wanted", "view=split")
     tab.close()
 
     tab.values.clear()
     tab.connect(stage.fleet.node("b"))
-    tab.fire(f"{LANDING}.hide_whitespace", hide=True)
+    tab.fire("hide_whitespace", hide=True)
     tab.value("wanted", "view=split&whitespace=hide")
     tab.close()
 
     tab.connect(stage.fleet.url)
-    tab.fire(f"{LANDING}.show_split", split=False)
+    tab.fire("show_split", split=False)
     tab.value("wanted", "view=unified&whitespace=hide")
     tab.close()
 
