@@ -8,7 +8,7 @@ LINKS ?= $(HOME)/.local/bin
 PROTOS := $(wildcard vcs/wire/*.proto)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install test lint types contracts ci bench sim soak format protos lock clean packages
+.PHONY: help serve install test lint types contracts ci bench sim soak format protos lock clean packages bench-packages
 .PHONY: $(VENV)/serve $(VENV)/test
 
 help: ## show this list
@@ -37,7 +37,7 @@ contracts: $(VENV)/test ## check who imports whom
 
 ci: lint types contracts test ## run exactly what CI runs
 
-bench: $(VENV)/test ## measure and print figures (ONLY=name for some)
+bench: $(VENV)/test bench-packages ## measure and print figures (ONLY=name for some)
 	@$(BIN)/python -m tests.bench $(ONLY)
 
 sim: $(VENV)/test ## play one schedule of the simulation again (SEED=n), or look for a bad one
@@ -58,6 +58,9 @@ lock: $(VENV)/serve ## resolve pyproject.toml into the two hashed lock files
 
 packages: ## install the Debian packages that tests need
 	@.ci/packages caddy chromium git nginx-light postgresql redis-server systemd
+
+bench-packages: ## install the Debian packages that only figures are compared with
+	@.ci/packages fcgiwrap nginx-light
 
 clean: ## forget what was built and installed; keeps .data
 	@rm -rf $(VENV) .web .states .reflex build micelio_app/_frontend .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info

@@ -264,6 +264,7 @@ def _clone() -> rx.Component:
     return lists.section(
         "Clone",
         forms.copy_box("mic clone ", ProjectState.clone_url),
+        forms.copy_box("git clone ", ProjectState.clone_url),
         rx.el.p("Agents: point them at ", outside("skill.md", href="/skill.md"), ".", class_name="hint"),
         class_name="stack tight",
     )
@@ -303,7 +304,7 @@ def readable(page: TreePage, landed: list[LandingSummary]) -> str:
     )
     return (
         f"<h1>{escape(address)}</h1><p>{escape(project.description)}</p>"
-        f"<pre><code>mic clone {escape(project.url)}</code></pre>"
+        f"<pre><code>mic clone {escape(project.url)}\ngit clone {escape(project.url)}</code></pre>"
         f"<h2>Files</h2><ul>{files or '<li>No file yet</li>'}</ul>"
         f"<h2>Landings</h2><ul>{recent or '<li>Nothing landed yet</li>'}</ul>"
     )

@@ -20,6 +20,7 @@ GROUPS = (
     "transfer",
     "sizes",
     "blobs",
+    "git",
 )
 
 

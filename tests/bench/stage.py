@@ -31,6 +31,7 @@ class Served:
 
     def __init__(self, folder: Path, *, program: str = "micelio_app", **settings: str) -> None:
         """`program` is the module that is run, `settings` go into its environment."""
+        self.folder = folder
         self.port, self.grpc_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         ports = {"PORT": str(self.port), "GRPC_PORT": str(self.grpc_port)}

@@ -246,3 +246,21 @@ def test_the_worker_repacks_what_is_due_and_clones_stay_the_same(own, git, monke
     assert len(list(path.glob("pack/*.pack"))) <= 3
     git.ok("clone", "-q", own.of("open"), "b")
     assert git.ok("rev-list", "HEAD", at="a") == git.ok("rev-list", "HEAD", at="b")
+
+
+def test_a_client_that_does_not_read_holds_no_child(own):
+    own.land("open", {"big.bin": os.urandom(24 << 20)})
+    body = fetch(own.shas("open")[-1], depth=1)
+    where = urlsplit(own.url)
+    with socket.create_connection((where.hostname, where.port), timeout=60) as connection:
+        head = "".join(f"{name}: {value}\r\n" for name, value in REQUEST.items())
+        connection.sendall(
+            f"POST /acme/open/git-upload-pack HTTP/1.1\r\nHost: {where.netloc}\r\n{head}"
+            f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
+        until(lambda: projects.server(own.forge).answers.bytes_on_disk > 24 << 20)
+        assert not children_of(os.getpid())
+        read = sum(map(len, iter(lambda: connection.recv(1 << 20), b"")))
+
+    assert read > 24 << 20
