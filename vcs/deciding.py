@@ -35,6 +35,7 @@ from vcs.pushes import (
     MissingObjects,
     NotFastForward,
     Push,
+    RefBlocked,
     RefsMoved,
     TrunkNameTaken,
     WrongKind,
@@ -245,6 +246,23 @@ class Plan:
             raise TrunkNameTaken(name=name)
         if moved:
             raise RefsMoved(moved)
+        self._check_folders(push, name)
+
+    def _check_folders(self, push: Push, trunk: str) -> None:
+        """No ref is a folder of another one's name."""
+        gone = {change.name for change in push.refs if change.new is None}
+        created = [change.name for change in push.refs if change.old is None and change.new]
+        there = {trunk, *created, *(name for name, id in self._refs.items() if id)}
+        if trunk != self._trunk or (push.trunk and push.trunk[0] is None):
+            created.append(trunk)
+        for name in created:
+            above = [name[:at] for at, each in enumerate(name) if each == "/"]
+            below = self._repository.index.refs_below(f"{name}/")
+            near = {*self._refs_now(above), *below, *(set(above) & there)}
+            near |= {other for other in there if other.startswith(f"{name}/")}
+            for other in sorted(near - gone):
+                if other not in self._refs or self._refs[other]:
+                    raise RefBlocked(name=name, other=other)
 
     def _refs_now(self, names: Sequence[str]) -> dict[str, str]:
         found = self._repository.index.refs_named([name for name in names if name not in self._refs])

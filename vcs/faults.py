@@ -45,6 +45,10 @@ POINTS = (
     "import.permitted",
     "import.landed",
     "import.finalization",
+    "push.unpacked",
+    "push.taken",
+    "push.permitted",
+    "push.landed",
 )
 
 _actions: dict[str, Callable[[], None] | None] = dict.fromkeys(POINTS)

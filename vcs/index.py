@@ -377,6 +377,13 @@ class Index:
                 found.update((_ref_name(stored), id.hex()) for stored, id in db.execute(query, some))
         return found
 
+    def refs_below(self, folder: str) -> list[str]:
+        """Names of refs that begin with this folder's name, which ends in a slash; ten at the most."""
+        first = _stored_ref(folder)
+        query = "select name from refs where name >= ? and name < ? order by name limit 10"
+        with self._reading() as db:
+            return [_ref_name(name) for (name,) in db.execute(query, (first, first[:-1] + "0"))]
+
     def trunk_at(self, sequence: int) -> str:
         """What the trunk was called after the record of a sequence."""
         query = "select name from trunk_names where sequence <= ? order by sequence desc limit 1"

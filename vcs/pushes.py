@@ -27,6 +27,7 @@ __all__ = [
     "MissingObjects",
     "NotFastForward",
     "Push",
+    "RefBlocked",
     "RefsMoved",
     "TrunkNameTaken",
     "WrongKind",
@@ -90,6 +91,14 @@ class TrunkNameTaken(MicelioError):
     kind = ErrorKind.CONFLICT
     code = "refs.trunk_name_taken"
     message = "The default branch cannot be called {name}: a branch of this name exists. Rename one of them."
+
+
+class RefBlocked(MicelioError):
+    """git keeps refs like files: a name cannot be another one's folder."""
+
+    kind = ErrorKind.CONFLICT
+    code = "refs.blocked"
+    message = "{name} cannot exist beside {other}: one would be a folder of the other. Choose a new name."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

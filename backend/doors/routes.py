@@ -16,7 +16,14 @@ from starlette.routing import BaseRoute, Route
 from backend.accounts import web as accounts
 from backend.core.context import Forge
 from backend.core.errors import MicelioError
-from backend.doors import oauth, openapi, problems, reference, skill
+from backend.doors import (
+    git_push,  # noqa: F401  one more service of the git door
+    oauth,
+    openapi,
+    problems,
+    reference,
+    skill,
+)
 from backend.doors.git import git_routes
 from backend.doors.problems import MethodNotAllowed, NoSuchAddress, RequestRefused
 from backend.doors.requests import EveryRequest, Identified

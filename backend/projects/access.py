@@ -20,6 +20,7 @@ class Ability(StrEnum):
     READ = "read"
     PROPOSE = "propose"
     LAND = "land"
+    PUSH = "push"
     SETTINGS = "settings"
     DELETE = "delete"
 
@@ -39,6 +40,7 @@ LEAST: dict[Visibility, dict[Ability, Standing]] = {
         Ability.READ: Standing.STRANGER,
         Ability.PROPOSE: Standing.OUTSIDER,
         Ability.LAND: Standing.MEMBER,
+        Ability.PUSH: Standing.MEMBER,
         Ability.SETTINGS: Standing.ADMIN,
         Ability.DELETE: Standing.OWNER,
     },
@@ -46,16 +48,20 @@ LEAST: dict[Visibility, dict[Ability, Standing]] = {
         Ability.READ: Standing.MEMBER,
         Ability.PROPOSE: Standing.MEMBER,
         Ability.LAND: Standing.MEMBER,
+        Ability.PUSH: Standing.MEMBER,
         Ability.SETTINGS: Standing.ADMIN,
         Ability.DELETE: Standing.OWNER,
     },
 }
 
+_WRITING = (Ability.PROPOSE, Ability.LAND, Ability.PUSH)
 _OF_ROLE = {Role.MEMBER: Standing.MEMBER, Role.ADMIN: Standing.ADMIN, Role.OWNER: Standing.OWNER}
 _REFUSAL = {
     Ability.PROPOSE: "Only members of {organization} start sessions in {address}.",
     Ability.LAND: "Only members of {organization} land in {address}. Ask for a review instead: "
     "land with require_approval.",
+    Ability.PUSH: "Only members of {organization} push branches and tags to {address}. "
+    "Propose a change instead: git push origin HEAD:refs/for/BRANCH, BRANCH being the default one.",
     Ability.SETTINGS: "Only admins of {organization} change the settings of {address}.",
     Ability.DELETE: "Only owners of {organization} delete {address}.",
 }
@@ -92,7 +98,7 @@ def require(ctx: Context, found: Project, owner: Organization, ability: Ability)
     if Ability.READ not in may or found.state is not ProjectState.READY:
         raise NotFound(what="project")
     address = f"{owner.handle}/{found.handle}"
-    if ability in (Ability.PROPOSE, Ability.LAND) and found.archived:
+    if ability in _WRITING and found.archived:
         raise Conflict(problem=f"{address} is archived and read-only. An admin can unarchive it.")
     if ability not in may:
         raise Forbidden(problem=_REFUSAL[ability].format(organization=owner.handle, address=address))
@@ -108,7 +114,7 @@ def abilities(ctx: Context, found: Project) -> list[Ability]:
         least[Ability.LAND] = Standing.ADMIN
     may = [ability for ability, needed in least.items() if standing >= needed]
     if found.archived:
-        may = [a for a in may if a not in (Ability.PROPOSE, Ability.LAND)]
+        may = [a for a in may if a not in _WRITING]
     if elsewhere(ctx, found):
         may = [a for a in may if a is Ability.READ]
     return may

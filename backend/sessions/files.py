@@ -259,7 +259,7 @@ def _change(
         event for path, put in sorted(puts.items()) if (event := _apply(ctx, found, working, path, put))
     ]
     if events:
-        live.append_all(ctx, found, _told(events))
+        live.append_all(ctx, found, few_events(events))
         _count(ctx, found, working)
     return detail(ctx, found, project, owner)
 
@@ -310,7 +310,8 @@ def _folders_of(path: bytes) -> Iterable[bytes]:
         yield path
 
 
-def _told(events: list[EventIn]) -> list[EventIn]:
+def few_events(events: list[EventIn]) -> list[EventIn]:
+    """Events of changed paths, not too many for one push."""
     if len(events) <= EVENTS_PER_PUSH:
         return events
     more = f"{len(events) - EVENTS_PER_PUSH} more files changed with them."
@@ -330,7 +331,7 @@ def _apply(
         if row is not None:
             ctx.db.delete(row)
             del working.rows[path]
-        return _event(FileChange(path=quote(path), status=ChangeStatus.MODIFIED), reverted=True)
+        return change_event(FileChange(path=quote(path), status=ChangeStatus.MODIFIED), reverted=True)
     counts = diffs.counts_of(working.reader, diff.TreeChange(path, _status(base, wanted), base, wanted))
     told = {
         "status": counts.status.value,
@@ -347,7 +348,7 @@ def _apply(
         row.sqlmodel_update(told)
     ctx.db.add(row)
     working.rows[path] = row
-    return _event(counts)
+    return change_event(counts)
 
 
 def _status(base: Entry | None, new: Entry | None) -> diff.Status:
@@ -358,7 +359,8 @@ def _status(base: Entry | None, new: Entry | None) -> diff.Status:
     return diff.Status.MODIFIED if base.is_link == new.is_link else diff.Status.TYPE_CHANGED
 
 
-def _event(counts: FileChange, *, reverted: bool = False) -> EventIn:
+def change_event(counts: FileChange, *, reverted: bool = False) -> EventIn:
+    """What is told of one changed path."""
     status = counts.status.value
     body = {
         "path": counts.path,

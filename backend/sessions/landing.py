@@ -30,17 +30,28 @@ from backend.core.operations import Mode, operation
 from backend.organizations.models import Organization
 from backend.projects import code, projection
 from backend.projects.models import Landing, Project
-from backend.sessions import access, content, files, live
+from backend.sessions import access, content, files, live, restoring
 from backend.sessions.access import Deed
-from backend.sessions.models import Permit, PermitState, StagedFile, Status, WorkSession
+from backend.sessions.models import Permit, PermitState, SessionCommit, StagedFile, Status, WorkSession
 from backend.sessions.redaction import redact
 from backend.sessions.schemas import ConflictPath, EventIn, LandedSession, SessionRef
 from backend.sessions.service import summary as summary_of
 from vcs import faults, overlay
-from vcs.landing import Batcher, LandingTaken, LandingUnknown, PathConflict, PermitGone, Proposal, fence
-from vcs.log import Record
+from vcs.deciding import Asked
+from vcs.landing import (
+    Batcher,
+    LandingTaken,
+    LandingUnknown,
+    PathConflict,
+    PermitGone,
+    Proposal,
+    Push,
+    fence,
+)
+from vcs.log import Record, RecordKind
 from vcs.objects import Kind, Object, format_time, new_id
 from vcs.paths import quote
+from vcs.pushes import RefsMoved, is_ancestor
 from vcs.repository import Change, Repository
 from vcs.segments import name_hash
 
@@ -138,7 +149,11 @@ def land_session(
             permitted = _permit(tx, draft, landing)
         if permitted:
             faults.reach("landing.permitted")
-            _append(ctx, draft, proposal)
+            try:
+                _append(ctx, draft, proposal)
+            except RefsMoved:
+                # Pushed commits do not go on from the trunk any more: now their tree is merged.
+                continue
             return _answer(ctx, draft)
     raise Conflict(problem="The session changes faster than it can be landed. Stop pushing, then land it.")
 
@@ -153,6 +168,7 @@ class _Draft:
     revision: int
     base: str | None
     tree: str
+    tip: str | None
     trees: tuple[Object, ...]
     adopted: tuple[str, ...]
     copied: tuple[str, ...]
@@ -226,7 +242,7 @@ def _settle(ctx: Context, project: str, landings: Sequence[str], told: str = INT
             # Gone by now if the log had it; open again if it was settled already and is tried anew.
             permit = tx.db.get(Permit, landing)
             if permit is not None and permit.state is PermitState.RECOVERING:
-                _withdraw(tx, landing, told)
+                withdraw(tx, landing, told)
 
 
 @projection.follows_log
@@ -238,9 +254,13 @@ def settle_session(
         return
     ctx.db.connection().execute(_TAKE_BACK, {"landing_id": record.landing})
     found = _locked(ctx, record.session)
-    if found is None or not landings:
+    if not landings:
         return
     position = landings[-1].position
+    if found is None and record.kind is RecordKind.PUSH and record.session is not None and first:
+        found = restoring.begin_landed(ctx, project, record, told, landings[-1])
+    if found is None:
+        return
     if found.status is not Status.LANDED:
         event = EventIn(kind="status", body={"state": "landed", "position": position})
         live.append_all(ctx, found, [event], bounded=False)
@@ -249,6 +269,8 @@ def settle_session(
     found.ended_at = found.updated_at = record.at
     ctx.db.add(found)
     ctx.db.connection().execute(_LET_GO, {"of_session": found.id})
+    if record.kind is RecordKind.PUSH:
+        ctx.db.connection().execute(_LET_COMMITS_GO, {"of_session": found.id})
     ctx.ring(f"session:{found.id}")
     ctx.ring(f"project:{project.id}")
     if first:
@@ -256,6 +278,7 @@ def settle_session(
 
 
 _TAKE_BACK = sql_delete(Permit).where(col(Permit.landing) == bindparam("landing_id"))
+_LET_COMMITS_GO = sql_delete(SessionCommit).where(col(SessionCommit.session_id) == bindparam("of_session"))
 _LET_GO = sql_delete(StagedFile).where(col(StagedFile.session_id) == bindparam("of_session"))
 
 
@@ -348,6 +371,7 @@ def _draft(ctx: Context, session: str, text: str) -> _Draft:
         revision=found.revision,
         base=found.base_commit,
         tree=tree,
+        tip=_tip(ctx, found.id),
         trees=tuple(made),
         adopted=tuple(adopted),
         copied=tuple(copied),
@@ -360,6 +384,12 @@ def _draft(ctx: Context, session: str, text: str) -> _Draft:
         message=_message(found, text),
         text=text,
     )
+
+
+def _tip(ctx: Context, session: str) -> str | None:
+    """The commit that was pushed for this session."""
+    query = select(SessionCommit.commit).where(SessionCommit.session_id == session, SessionCommit.number == 0)
+    return ctx.db.exec(query).first()
 
 
 def _sorted_out(repository: Repository, keys: Sequence[str], named: set[str]) -> tuple[list[str], list[str]]:
@@ -381,13 +411,30 @@ def _sorted_out(repository: Repository, keys: Sequence[str], named: set[str]) ->
     return adopted, copied
 
 
-def _proposal(ctx: Context, draft: _Draft, landing: str) -> Proposal:
-    """What is to land, with its content at hand; no transaction is open while it is read."""
+def _proposal(ctx: Context, draft: _Draft, landing: str) -> Asked:
+    """What is to land, with its content at hand; no transaction is open while it is read.
+
+    Commits that were pushed and go on from the trunk land as they are; else their tree is merged.
+    """
     blobs: list[Object] = []
-    if draft.copied:
+    if draft.copied or draft.tip:
         repository = code.repository(ctx.forge, draft.project, draft.pool)
         with ctx.transaction(write=False) as tx:
-            reader = repository.with_staged([row.key for row in content.staged_keys(tx, draft.session)])
+            keys = [row.key for row in content.staged_keys(tx, draft.session)]
+        reader = repository.with_staged(keys)
+        main = repository.remembered()[0].main
+        if draft.tip and (main is None or is_ancestor(main, draft.tip, reader.commit)):
+            return Push(
+                landing=landing,
+                session=draft.session,
+                revision=draft.revision,
+                actor=ctx.actor.id,
+                trunk=(main, draft.tip),
+                staged=keys,
+                summary={**draft.told, "source": "push"},
+                # They were judged when they were pushed.
+                accept_names=True,
+            )
         blobs = [Object(Kind.BLOB, id, reader.read(id, Kind.BLOB)) for id in draft.copied]
     return Proposal(
         landing=landing,
@@ -441,7 +488,7 @@ def _refuse_early(found: WorkSession) -> None:
         raise NothingToLand(short=access.short(found.id))
 
 
-def _append(ctx: Context, draft: _Draft, proposal: Proposal) -> None:
+def _append(ctx: Context, draft: _Draft, proposal: Asked) -> None:
     faults.reach("landing.queued")
     try:
         landed = batcher(ctx.forge, draft.project, draft.pool).land(proposal)
@@ -450,12 +497,12 @@ def _append(ctx: Context, draft: _Draft, proposal: Proposal) -> None:
         raise
     except PathConflict as conflict:
         with ctx.transaction() as tx:
-            _withdraw(tx, proposal.landing, "")
+            withdraw(tx, proposal.landing, "")
             refusal = _explained(tx, draft.project, conflict)
         raise refusal from None
     except MicelioError:
         with ctx.transaction() as tx:
-            _withdraw(tx, proposal.landing, "")
+            withdraw(tx, proposal.landing, "")
         raise
     faults.reach("landing.before_catch_up")
     try:
@@ -518,7 +565,8 @@ _STILL_OPEN = select(Permit.landing).where(
 )
 
 
-def _withdraw(ctx: Context, landing: str, sentence: str) -> None:
+def withdraw(ctx: Context, landing: str, sentence: str) -> None:
+    """Take a permit back, and tell its session why when there is a sentence."""
     permit = ctx.db.get(Permit, landing)
     if permit is None:
         return

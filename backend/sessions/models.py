@@ -91,6 +91,22 @@ class StagedFile(SQLModel, table=True):
     staged_at: datetime = Field(sa_type=UtcTime)
 
 
+class SessionCommit(SQLModel, table=True):
+    """A commit that was pushed for an open session, newest first: number 0 is what it wants to land.
+
+    `commit` is our id where it is known, `sha1` git's; `change_id` is the tip's trailer.
+    """
+
+    __tablename__: ClassVar[str] = "session_commits"
+    __table_args__ = RECORD
+
+    session_id: str = Field(primary_key=True, foreign_key="sessions.id")
+    number: int = Field(primary_key=True)
+    commit: str = ""
+    sha1: str = Field(index=True)
+    change_id: str = Field(default="", index=True)
+
+
 class SessionEvent(SQLModel, table=True):
     """One thing said or done, in the contract's envelope; sequence starts at 1 in each session."""
 

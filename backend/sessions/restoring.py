@@ -6,13 +6,15 @@ Whose it was is kept in words: the accounts are gone, and a handle may be somebo
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import zstandard
 from sqlmodel import col, select
 
+from backend.accounts.models import Account
 from backend.core.context import SYSTEM, Context, Forge
 from backend.projects import code, diffs
 from backend.projects.models import Landing, Project
@@ -20,12 +22,14 @@ from backend.sessions import live
 from backend.sessions.models import SessionEvent, SessionFile, Status, WorkSession
 from vcs.diff import Status as Change
 from vcs.diff import TreeChange, diff_trees
-from vcs.log import Record
+from vcs.log import Record, RecordKind
 from vcs.objects import EMPTY_TREE, Entry, new_id, parse_time
 from vcs.repository import Repository
 from vcs.session import event_hash
 
 LARGEST_ARCHIVE = 1 << 31
+PUSHED_FILES = 300
+"""Of so many files that a push changed the session's page tells each."""
 
 
 def restore_sessions(forge: Forge, project: Project, repository: Repository) -> int:
@@ -48,6 +52,14 @@ def restore_sessions(forge: Forge, project: Project, repository: Repository) -> 
     return restored
 
 
+def begin_landed(
+    ctx: Context, project: Project, record: Record, told: dict[str, Any], landing: Landing
+) -> WorkSession:
+    """Write the row of a session that began and landed in one push. Whoever pushed it is here."""
+    repository = code.repository(ctx.forge, project.id, project.pool)
+    return _restore(ctx, project, repository, record, told, landing, author=record.actor)
+
+
 def _restore(
     ctx: Context,
     project: Project,
@@ -55,9 +67,11 @@ def _restore(
     record: Record,
     told: dict[str, Any],
     landing: Landing,
-) -> None:
-    author = told.get("author", "")
-    known = "" if author == SYSTEM.handle else author
+    *,
+    author: str | None = None,
+) -> WorkSession:
+    handle = told.get("author", "")
+    known = "" if handle == SYSTEM.handle else handle
     position, commit, tree = _base(repository, told, landing)
     files = _files(repository, record, tree, landing)
     counted = told.get("changed") or [
@@ -65,38 +79,40 @@ def _restore(
         sum(row.additions for row in files),
         sum(row.deletions for row in files),
     ]
-    events = _archived(ctx, record) or _retold(record, told, landing)
+    events = ([] if author else _archived(ctx, record)) or _retold(record, told, landing)
     assert record.session is not None
-    ctx.db.add(
-        WorkSession(
-            id=record.session,
-            project_id=project.id,
-            author_handle=known,
-            author_name=told.get("authors", {}).get(known, ""),
-            goal=told.get("goal", ""),
-            status=Status.LANDED,
-            agent=told.get("agent", ""),
-            model=told.get("model", ""),
-            metadata_=json.loads(told.get("metadata", "{}")),
-            base_position=position,
-            base_commit=commit,
-            base_tree=tree,
-            revision=record.revision or 0,
-            summary=told.get("summary", ""),
-            files=counted[0],
-            additions=counted[1],
-            deletions=counted[2],
-            events=events[-1].sequence,
-            last_event=event_hash(events[-1].previous or None, live.as_event(events[-1])),
-            landed_position=landing.position,
-            landing_id=record.landing,
-            started_at=_time(told.get("started_at"), record.at),
-            updated_at=record.at,
-            ended_at=record.at,
-        )
+    row = WorkSession(
+        id=record.session,
+        project_id=project.id,
+        author_id=author if author and ctx.db.get(Account, author) else None,
+        author_handle=known,
+        author_name=told.get("authors", {}).get(known, ""),
+        goal=told.get("goal", ""),
+        status=Status.LANDED,
+        agent=told.get("agent", ""),
+        model=told.get("model", ""),
+        metadata_=json.loads(told.get("metadata", "{}")),
+        base_position=position,
+        base_commit=commit,
+        base_tree=tree,
+        revision=record.revision or 0,
+        summary=told.get("summary", ""),
+        files=counted[0],
+        additions=counted[1],
+        deletions=counted[2],
+        events=events[-1].sequence,
+        last_event=event_hash(events[-1].previous or None, live.as_event(events[-1])),
+        landed_position=landing.position,
+        landing_id=record.landing,
+        started_at=_time(told.get("started_at"), record.at),
+        updated_at=record.at,
+        ended_at=record.at,
     )
+    ctx.db.add(row)
     ctx.db.flush()
     ctx.db.add_all([*files, *events])
+    ctx.db.flush()
+    return row
 
 
 def _base(repository: Repository, told: dict[str, Any], landing: Landing) -> tuple[int, str | None, str]:
@@ -112,7 +128,11 @@ def _files(repository: Repository, record: Record, base: str, landing: Landing) 
     before = repository.commit_at(record.positions[0] - 1)
     old = repository.commit(before).tree if before else EMPTY_TREE
     rows = []
-    for change in diff_trees(repository, old, landing.tree):
+    changes: Iterator[TreeChange] = diff_trees(repository, old, landing.tree)
+    if record.kind is RecordKind.PUSH:
+        # A whole history may be pushed, and rows are written while others wait.
+        changes = islice(changes, PUSHED_FILES)
+    for change in changes:
         stood = repository.entry(base, change.path) if base != EMPTY_TREE else None
         stood = None if stood is not None and stood.is_tree else stood
         counts = diffs.counts_of(

@@ -7,7 +7,7 @@ those is somebody's view of the history, and an import wants the history.
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,7 +134,7 @@ class Source:
         """Whether a part of its history was never fetched."""
         return self.run("rev-parse", "--is-shallow-repository").strip() == b"true"
 
-    def objects(self, tips: Iterable[bytes], without: Iterable[bytes] = ()) -> Iterator[Listed]:
+    def objects(self, tips: Iterable[bytes], without: Iterable[bytes] = ()) -> Generator[Listed, None, None]:
         """All that the tips reach and `without` does not: commits first, children before their parents,
         then trees before what is in them. SourceRefused when something is missing.
         """

@@ -168,8 +168,8 @@ def test_settings_narrow_who_may_propose_and_land(bench, people, ada):
         bench.start(people[Standing.OUTSIDER])
     may = {who: set(bench.run(actor, get_project, **bench.where).may) for who, actor in people.items()}
     assert may[Standing.OUTSIDER] == {"read"}
-    assert may[Standing.MEMBER] == {"read", "propose"}
-    assert may[Standing.ADMIN] == {"read", "propose", "land", "settings"}
+    assert may[Standing.MEMBER] == {"read", "propose", "push"}
+    assert may[Standing.ADMIN] == {"read", "propose", "land", "push", "settings"}
 
 
 def test_an_archived_project_can_only_be_read_and_unarchived(bench, ada):

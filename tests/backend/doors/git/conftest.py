@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -28,12 +29,14 @@ from backend.doors.routes import own_app
 from backend.projects import code, projection
 from backend.projects.models import Project
 from backend.sessions import content
+from tests.backend.doors.git.pushes import Desk, clone
 from tests.backend.doors.worlds import Template, World
 from tests.services import free_port
 from tests.vcs.logs import move_refs
 from vcs.repository import Repository
 
 DEADLINE = 60.0
+_numbers = count(1)
 
 
 @dataclass
@@ -206,3 +209,28 @@ def furnished(place: Place) -> Place:
     )
     place.run("create_project", organization="acme", project="empty", visibility="public")
     return place
+
+
+@pytest.fixture(scope="module")
+def busy(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A forge for a module's tests, each with a project of its own."""
+    with template.copied(tmp_path_factory.mktemp("busy") / "data") as world, serving(world.forge) as url:
+        yield Place(world, url)
+
+
+@pytest.fixture
+def desk(busy: Place, tmp_path: Path) -> Desk:
+    """A new public project with one landing, cloned by grace."""
+    project = f"p{next(_numbers)}"
+    busy.run("create_project", "ada", organization="acme", project=project, visibility="public")
+    busy.land(project, {"README.md": b"# Here\n", "src/a.txt": b"1\n"})
+    return clone(busy, project, Client(tmp_path / "home"), "work")
+
+
+@pytest.fixture
+def bare(busy: Place, tmp_path: Path) -> Desk:
+    """A new project with nothing in it, and a repository beside it."""
+    project = f"p{next(_numbers)}"
+    busy.run("create_project", "ada", organization="acme", project=project, visibility="public")
+    git = Client(tmp_path / "home")
+    return clone(busy, project, git, "work")

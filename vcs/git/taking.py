@@ -1,0 +1,275 @@
+"""Taking over: what a quarantine holds becomes objects of the project, ready to land.
+
+Small pushes travel with their landing; larger ones are staged in segments on the way, with flat
+memory. Names are looked at before anything is staged or landed: no new entry may be called what git
+or a file system would take for something else. Names that the trunk has already at the same place
+may stay, since history cannot be changed by who comes after.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+
+from vcs.errors import InvalidPath, MicelioError
+from vcs.git.ingest import Ingest, Ledger, Staged
+from vcs.git.receive import Quarantine
+from vcs.git.scanning import PackRefused
+from vcs.git.source import Listed, MissingFromSource
+from vcs.git.translate import from_git
+from vcs.log import segment_key
+from vcs.objects import EMPTY_TREE, Kind, Object, check_name, tree_rows
+from vcs.paths import quote
+from vcs.reading import EMPTY_TREE_SHA1
+from vcs.repository import Repository
+from vcs.segments import frames_of, name_hash, read_object
+
+__all__ = ["Names", "Received", "contents_of", "give_up", "take"]
+
+_FEW = 3_000
+_SMALL = 4 << 20
+_LARGEST = 5 << 30
+_MOST = 1 << 40
+_ROW = re.compile(rb"[0-7]+ ([^\0]*)\0.{20}", re.DOTALL)
+
+
+@dataclass(slots=True)
+class Received:
+    """New objects, in hand or staged. `ids` are those of the tips; `commits` the new ones, newest first,
+    as long as they are few.
+    """
+
+    ids: dict[bytes, str]
+    objects: list[Object] = field(default_factory=list)
+    hints: dict[str, int] = field(default_factory=dict)
+    keys: list[str] = field(default_factory=list)
+    commits: list[bytes] = field(default_factory=list)
+    size: int = 0
+
+
+class Names:
+    """Judges what entries of new trees are called. `kept` says that an old bad name was let through."""
+
+    def __init__(self, repository: Repository, trunk: str) -> None:
+        self._repository = repository
+        self._trunk = trunk
+        self.kept = False
+
+    def check(self, names: Sequence[bytes], path: bytes) -> None:
+        """InvalidPath when a folder may not hold these names."""
+        for name in names:
+            try:
+                check_name(name)
+            except InvalidPath as error:
+                if name in self._before(path):
+                    self.kept = True
+                    continue
+                shown = quote(path + b"/" + name if path else name)
+                raise InvalidPath(path=shown, problem=error.details["problem"]) from None
+        folded = [_folded(name) for name in names]
+        if len(set(folded)) < len(names):
+            self._collision(names, folded, path)
+
+    def _collision(self, names: Sequence[bytes], folded: Sequence[str], path: bytes) -> None:
+        first: dict[str, bytes] = {}
+        for name, fold in zip(names, folded, strict=True):
+            other = first.setdefault(fold, name)
+            if other != name and not {name, other} <= self._before(path):
+                shown = quote(path + b"/" + name if path else name)
+                problem = f"on many machines it is the same file as {quote(other)}"
+                raise InvalidPath(path=shown, problem=problem)
+
+    def _before(self, path: bytes) -> set[bytes]:
+        """What the trunk has in this folder."""
+        tree = self._trunk
+        if path:
+            entry = self._repository.entry(tree, path) if tree != EMPTY_TREE else None
+            if entry is None or not entry.is_tree:
+                return set()
+            tree = entry.id
+        return {entry.name for entry in self._repository.tree(tree)}
+
+
+def _folded(name: bytes) -> str:
+    if name.isascii():
+        return name.decode("ascii").lower()
+    return unicodedata.normalize("NFC", name.decode("utf-8", "surrogateescape")).casefold()
+
+
+def take(
+    held: Quarantine,
+    repository: Repository,
+    tips: Sequence[bytes],
+    without: Sequence[bytes],
+    names: Names,
+    *,
+    still_wanted: Callable[[], None] = lambda: None,
+) -> Received:
+    """All that the tips reach and the project lacks. SourceRefused and MissingFromSource when it is not
+    whole, InvalidPath for a name.
+    """
+    listing = held.source.objects(tips, without)
+    rows: list[Listed] = []
+    size = 0
+    for row in islice(listing, _FEW + 1):
+        rows.append(row)
+        size += row.size
+        if size > _SMALL:
+            break
+    listing.close()
+    if size > _SMALL or len(rows) > _FEW:
+        received = _staged(held, repository, tips, without, names, still_wanted)
+    else:
+        received = _in_hand(held, repository, rows, names)
+    for tip in tips:
+        if tip not in received.ids:
+            id = EMPTY_TREE if tip == EMPTY_TREE_SHA1 else repository.index.id_of(tip)
+            if id is None:
+                raise MissingFromSource(sha1=tip.hex())
+            received.ids[tip] = id
+    return received
+
+
+def _in_hand(held: Quarantine, repository: Repository, rows: Sequence[Listed], names: Names) -> Received:
+    ids = {sha1: id for sha1, id in repository.index.ids_of([row.sha1 for row in rows]).items()}
+    ids[EMPTY_TREE_SHA1] = EMPTY_TREE
+    new = [row for row in rows if row.sha1 not in ids]
+    contents = contents_of(held, [row.sha1 for row in new])
+    received = Received(ids, commits=[row.sha1 for row in rows if row.word == b"commit"])
+    received.size = sum(row.size for row in new)
+    paths = {row.sha1: row.path for row in new}
+
+    def id_of(sha1: bytes) -> str:
+        if sha1 not in ids:
+            if sha1 in contents:
+                raise _NotYet(sha1)
+            found = repository.index.id_of(sha1)
+            if found is None:
+                raise MissingFromSource(sha1=sha1.hex())
+            ids[sha1] = found
+        return ids[sha1]
+
+    for row in reversed(new):
+        pending = [row.sha1]
+        while pending:
+            sha1 = pending[-1]
+            try:
+                if sha1 not in ids:
+                    word, content = contents[sha1]
+                    object = from_git(word, content, id_of)
+                    _judge(word, content, object, names, paths[sha1])
+                    received.objects.append(object)
+                    received.hints[object.id] = name_hash(paths[sha1])
+                    ids[sha1] = object.id
+            except _NotYet as needed:
+                pending.append(needed.sha1)
+                continue
+            pending.pop()
+    return received
+
+
+class _NotYet(Exception):
+    def __init__(self, sha1: bytes) -> None:
+        self.sha1 = sha1
+
+
+def contents_of(held: Quarantine, sha1s: Iterable[bytes]) -> dict[bytes, tuple[bytes, bytes]]:
+    """Type and bytes of a few objects, as git has them."""
+    asked = [sha1.hex().encode() + b"\n" for sha1 in sha1s]
+    found: dict[bytes, tuple[bytes, bytes]] = {}
+    if not asked:
+        return found
+    printed = held.source.run("cat-file", "--batch", "--buffer", input=b"".join(asked))
+    at = 0
+    while at < len(printed):
+        end = printed.index(b"\n", at)
+        sha1, word, size = printed[at:end].split(b" ")
+        start = end + 1
+        at = start + int(size) + 1
+        found[bytes.fromhex(sha1.decode())] = (word, printed[start : at - 1])
+    return found
+
+
+def _judge(word: bytes, content: bytes, object: Object, names: Names, path: bytes) -> None:
+    if word != b"tree":
+        return
+    names.check(_ROW.findall(content), path)
+    if object.kind is Kind.RAW:
+        raise InvalidPath(path=quote(path) or "/", problem="its folder is written in a way that git has not")
+
+
+def _staged(
+    held: Quarantine,
+    repository: Repository,
+    tips: Sequence[bytes],
+    without: Sequence[bytes],
+    names: Names,
+    still_wanted: Callable[[], None],
+) -> Received:
+    keys: list[str] = []
+
+    def finished(staged: Staged) -> None:
+        repository.staged.keep(staged.ref)
+        keys.append(staged.ref.key)
+
+    try:
+        with closing(Ledger(held.folder / "ledger.db")) as ledger:
+            ingest = Ingest(
+                held.source,
+                ledger,
+                put=repository.store.put,
+                new_key=partial(segment_key, repository.pool, repository.project),
+                finished=finished,
+                live=repository.index.ids_of,
+                still_wanted=still_wanted,
+            )
+            ledger.fill(held.source, tips, without, repository.index.ids_of)
+            _refuse_giants(ledger)
+            ingest.run(tips, without)
+            _, size = ledger.sizes()
+            _judge_staged(repository, keys, ledger, names)
+            ids = {sha1: id.hex() for sha1, id in ledger.ids_of(tips).items()}
+    except MicelioError:
+        give_up(repository, keys)
+        raise
+    return Received(ids, keys=keys, size=size)
+
+
+def give_up(repository: Repository, keys: Iterable[str]) -> None:
+    """Delete what was staged for a push that is refused; what cannot be deleted now the collector takes."""
+    for key in keys:
+        with suppress(MicelioError):
+            repository.store.delete(key)
+
+
+def _refuse_giants(ledger: Ledger) -> None:
+    query = "select max(size), sum(size), max(case when kind = ? then 0 else size end) from listed"
+    longest, all, other = ledger.db.execute(query, (Kind.BLOB,)).fetchone()
+    if (longest or 0) > _LARGEST or (all or 0) > _MOST:
+        raise PackRefused(problem="The push unpacks to more than is allowed: files may have 5 GiB at most.")
+    if (other or 0) > 1 << 30:
+        raise PackRefused(problem="The push holds a folder, commit or tag of more than a gigabyte.")
+
+
+def _judge_staged(repository: Repository, keys: Sequence[str], ledger: Ledger, names: Names) -> None:
+    """The names of what was staged; where a bad one stands is looked up only then."""
+    for key in keys:
+        _, footer = repository.staged.get(key)
+        plain_of = frames_of(partial(repository.store.get, key), footer, key)
+        trees = [entry for entry in footer.entries if entry.kind is Kind.TREE]
+        for entry in sorted(trees, key=lambda entry: (entry.frame, entry.offset)):
+            found = [name for _, name, _ in tree_rows(read_object(plain_of, entry))]
+            try:
+                Names(repository, EMPTY_TREE).check(found, b"")
+            except InvalidPath:
+                query = "select path from listed where sha1 = ?"
+                (path,) = ledger.db.execute(query, (entry.sha1,)).fetchone()
+                names.check(found, path)
+        if any(row[2] == Kind.RAW for row in footer.entries.rows()):
+            raise PackRefused(
+                problem="The push holds objects that are not written as git writes them. "
+                "History like that can be imported: mic import git."
+            )
