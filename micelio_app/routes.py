@@ -24,11 +24,14 @@ DEVICE = "/device"
 ACCOUNT = "/settings"
 ADMINISTRATION = "/admin"
 TOKENS = "/settings/tokens"
+NEW_IMPORT = "/import"
+IMPORT = "/imports/[import_id]"
 BROKEN = "/500"
 OWNER = "/[org]"
 PROJECT = "/[org]/[project]"
 TREE = "/[org]/[project]/tree/[ref]/[[...splat]]"
 FILE = "/[org]/[project]/blob/[ref]/[[...splat]]"
+COMMIT = "/[org]/[project]/commit/[ref]"
 LANDINGS = "/[org]/[project]/landings"
 LANDING = "/[org]/[project]/landings/[position]"
 SESSIONS = "/[org]/[project]/sessions"
@@ -41,7 +44,8 @@ PAGES: list[str] = []
 _RESERVED = (
     ".well-known 404 500 _all_routes _event _health _upload about account accounts admin agents api "
     "assets atom auth auth-codespace avatars blog confirm device docs events explore external favicon.ico "
-    "feed forgot git graphql health help inbox invite join link live login logout mcp metrics new "
+    "feed forgot git graphql health help import imports inbox invite join link live login logout mcp "
+    "metrics new "
     "notifications oauth og orgs ping privacy projects raw reset robots.txt rss search security session "
     "sessions settings signin signout signup sitemap.xml skill.md static stars status support terms "
     "tokens user users webhooks welcome "
@@ -68,6 +72,16 @@ def tree(org: str, name: str, ref: str, path: str = "") -> str:
 def file(org: str, name: str, ref: str, path: str, line: int | None = None) -> str:
     """A file at a ref, at a line if given."""
     return f"{project(org, name)}/blob/{_part(ref)}{_rest(path)}" + (f"#L{line}" if line else "")
+
+
+def commit(org: str, name: str, ref: str) -> str:
+    """One commit by its id or SHA-1."""
+    return f"{project(org, name)}/commit/{_part(ref)}"
+
+
+def importing(import_id: str) -> str:
+    """An import while it runs, and how it ended."""
+    return f"/imports/{_part(import_id)}"
 
 
 def landings(org: str, name: str) -> str:

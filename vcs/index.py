@@ -357,9 +357,8 @@ class Index:
     def position_of(self, commit: str) -> int | None:
         """The last position that has this commit."""
         with self._reading() as db:
-            row = db.execute(
-                "select max(position) from positions where id = ?", (bytes.fromhex(commit),)
-            ).fetchone()
+            query = "select max(position) from positions where id = ?"
+            row = db.execute(query, (bytes.fromhex(commit),)).fetchone()
         return None if row is None else row[0]
 
     def refs(self) -> dict[str, str]:

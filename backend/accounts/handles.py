@@ -23,7 +23,8 @@ _OURS = """
     backend badge badges billing blog cdn components.css config confirm contact css dashboard
     device devices docs download downloads
     embed error errors events explore external favicon.ico favicon.svg federation feed feed.js
-    fonts forgot fragment fragment.js fragments frontend git graphql health help icon.svg icons images inbox
+    fonts forgot fragment fragment.js fragments frontend git graphql health help icon.svg icons images import
+    imports inbox
     index index.html instance internal invite invites issues jobs join js landings legal license link
     links live login logout manifest.json manifest.webmanifest mark.svg mcp media metrics new none null
     notifications oauth og oidc organizations orgs password ping policy pricing privacy problems profile

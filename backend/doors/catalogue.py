@@ -12,7 +12,7 @@ from backend.instance import service as instance
 from backend.organizations import service as organizations
 from backend.portability import jobs as portability_jobs
 from backend.portability import service as portability
-from backend.projects import forks, landings, tree
+from backend.projects import forks, landings, refs, tree
 from backend.projects import jobs as project_jobs
 from backend.projects import service as projects
 from backend.sessions import erasure, files, landing, live
@@ -30,6 +30,7 @@ SERVICES = (
     organizations,
     projects,
     forks,
+    refs,
     tree,
     landings,
     sessions,

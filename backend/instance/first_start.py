@@ -1,6 +1,7 @@
 """First start: the forge hosts the checkout it runs from, so that there is something real to see.
 
-It goes the way every project goes: create, start a session, stage, push, land. Once
+It is imported with its history, as any repository. One without a whole history (a shallow clone,
+or nothing committed) has its tracked files landed by a session instead, as they are. Once
 `micelio/micelio` has a landing nothing is ever imported again, whatever becomes of it.
 """
 
@@ -14,8 +15,12 @@ from pathlib import Path
 from sqlmodel import col, select
 
 from backend.core.context import SYSTEM, Context, Forge
+from backend.core.errors import MicelioError
 from backend.organizations.models import Organization
 from backend.organizations.service import found_organization
+from backend.portability import running
+from backend.portability import service as imports
+from backend.portability.models import Import, ImportState, Origin
 from backend.projects import projection
 from backend.projects.creating import finish_creating
 from backend.projects.models import Landing, Project, Proposers, Visibility
@@ -23,6 +28,7 @@ from backend.projects.service import create_project, update_project
 from backend.sessions import content, files, landing, service
 from backend.sessions.models import Status, WorkSession
 from backend.sessions.schemas import FilePut
+from vcs.git.source import Source
 from vcs.objects import Kind, Object
 from vcs.paths import quote
 
@@ -37,7 +43,8 @@ log = logging.getLogger(__name__)
 
 
 def host_checkout(forge: Forge, folder: Path) -> bool:
-    """Land the tracked files of a git checkout as `micelio/micelio`; False when there is nothing to do.
+    """Make a git checkout `micelio/micelio`, with its history if it has one; False when there is nothing
+    to do.
 
     Safe to repeat after a crash at any point; only one process does it at a time.
     """
@@ -52,8 +59,29 @@ def host_checkout(forge: Forge, folder: Path) -> bool:
         projection.catch_up(forge, project)
         if _hosted(ctx):
             return False
-        _land(ctx, project, found)
+        if not _import(ctx, project, folder):
+            _land(ctx, project, found)
     return True
+
+
+def _import(ctx: Context, project: str, folder: Path) -> bool:
+    """Import the history, or go on with what an earlier start began; False when there is none to import."""
+    try:
+        source = Source(running.git_folder(folder))
+        if source.is_shallow or source.trunk() is None:
+            return False
+    except MicelioError:
+        return False
+    with ctx.transaction() as tx:
+        begun = imports.running(tx, project)
+        row = begun or imports.begin(tx, HANDLE, HANDLE, Origin.FOLDER, str(folder), announced=False)
+    running.run_import(ctx, row.id)
+    with ctx.transaction(write=False) as tx:
+        ended = tx.db.get(Import, row.id)
+    if ended is None or ended.state is not ImportState.DONE:
+        log.warning("the checkout's history is not imported: %s", ended.problem if ended else "?")
+        return False
+    return ended.positions > 0
 
 
 def _find(ctx: Context) -> Project | None:

@@ -172,7 +172,7 @@ class _Run:
         if self.row.origin is Origin.URL:
             self.reached = self._reach()
         elif self.row.origin is Origin.FOLDER:
-            folder = _git_folder(Path(self.row.source))
+            folder = git_folder(Path(self.row.source))
             if Source(folder).is_shallow:
                 raise sources.BadSource(
                     problem="That repository is shallow: a part of its history is missing."
@@ -228,7 +228,7 @@ class _Run:
 
     def _address(self) -> tuple[str, str, Mapping[str, str]]:
         if self.row.origin is Origin.FOLDER:
-            return str(_git_folder(Path(self.row.source))), "file", {}
+            return str(git_folder(Path(self.row.source))), "file", {}
         if self.row.origin is Origin.BUNDLE:
             return str(self._bundle()), "file", {}
         reached = getattr(self, "reached", None) or self._reach()
@@ -423,13 +423,16 @@ class _Run:
     def _summary(self) -> dict[str, object]:
         with self.ctx.transaction(write=False) as tx:
             author = _handle(tx, self.row.requested_by)
+        # Where a folder of the server is concerns nobody who reads the log.
+        of_folder = self.row.origin is Origin.FOLDER
+        source = Path(self.row.source).name if of_folder else self.row.source
         return {
-            "goal": f"Import {self.row.source}",
+            "goal": f"Import {source}",
             "summary": "",
             "author": author,
             "source": "import",
             "import": self.id,
-            "origin": self.row.source,
+            "origin": source,
         }
 
     def _permit(self) -> bool:
@@ -490,10 +493,17 @@ def _handle(ctx: Context, account: str | None) -> str:
     return found.handle if found else "micelio"
 
 
-def _git_folder(path: Path) -> Path:
-    """The repository in a folder of this server: itself, or the `.git` of a checkout."""
-    if (path / ".git").is_dir():
-        return path / ".git"
+def git_folder(path: Path) -> Path:
+    """The repository of a folder on this server: itself, the `.git` of a checkout, or what a linked
+    worktree belongs to. BadSource.
+    """
+    dot = path / ".git"
+    if dot.is_file():
+        linked = Path(path, dot.read_text().partition("gitdir: ")[2].strip())
+        common = linked / "commondir"
+        path = Path(linked, common.read_text().strip()).resolve() if common.is_file() else linked
+    elif dot.is_dir():
+        path = dot
     if (path / "HEAD").is_file() and (path / "objects").is_dir():
         return path
     raise sources.BadSource(problem=f"There is no git repository in {path}.")

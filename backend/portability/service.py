@@ -128,9 +128,9 @@ def begin(
     if found is None:
         found = new_project(ctx, owner, handle, name=name, description=description, visibility=visibility)
         found.state = ProjectState.IMPORTING
-    elif running := _running(ctx, found.id):
+    elif at_it := running(ctx, found.id):
         address = f"{owner.handle}/{handle}"
-        raise ImportRunning(address=address, url=_url(ctx, running))
+        raise ImportRunning(address=address, url=_url(ctx, at_it))
     else:
         access.require(ctx, found, owner, Ability.LAND)
     row = Import(
@@ -315,7 +315,8 @@ def _origin(actor: Actor, text: str) -> tuple[Origin, str]:
     return Origin.URL, sources.check_url(text)
 
 
-def _running(ctx: Context, project: str) -> Import | None:
+def running(ctx: Context, project: str) -> Import | None:
+    """The import into a project that has not ended."""
     query = select(Import).where(Import.project_id == project, col(Import.state).not_in(ENDED))
     return ctx.db.exec(query).first()
 

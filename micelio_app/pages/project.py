@@ -6,6 +6,7 @@ from html import escape
 import reflex as rx
 
 from backend.projects import landings as landing_operations
+from backend.projects import refs as ref_operations
 from backend.projects import tree as tree_operations
 from backend.projects.schemas import EntryType, LandingSummary, ProjectSummary, TreeEntry, TreePage
 from backend.sessions import service as session_operations
@@ -17,6 +18,9 @@ from micelio_app.state import AppState, ask
 from micelio_app.ui import chips, forms, graph, lists
 from micelio_app.ui.fragment import fragment
 from micelio_app.ui.links import Text, link, outside, when
+
+MOST_REFS = 200
+"""As many branches and tags are offered; others have addresses all the same."""
 
 FEWEST_DRAWN = 3
 """With fewer landings the map of the trunk shows nothing one could not count."""
@@ -34,6 +38,14 @@ class EntryRow:
     position: int
     author: str
     at: str
+
+
+@dataclass(frozen=True)
+class RefRow:
+    """A branch or tag to choose."""
+
+    value: str
+    label: str
 
 
 class ProjectState(AppState):
@@ -59,6 +71,8 @@ class ProjectState(AppState):
     landed_at: str = ""
     shown_position: int = 0
     parents: rx.Field[list[tuple[str, str]]] = rx.field(default_factory=list)
+    refs: rx.Field[list[RefRow]] = rx.field(default_factory=list)
+    ref_chosen: str = ""
     loaded: bool = False
 
     @rx.event
@@ -69,6 +83,7 @@ class ProjectState(AppState):
         landed = await self.call(landing_operations.list_landings, **where, limit=40)
         running = await self.call(session_operations.list_sessions, **where, status="active", limit=5)
         self._show(page, "HEAD")
+        await self._list_refs("HEAD")
         self.growing = [session_row(session) for session in running.items]
         self.map_svg = thread(landed.items, running.items)
         self.landed_at = landed.items[0].landed_at.isoformat() if landed.items else ""
@@ -82,6 +97,24 @@ class ProjectState(AppState):
         )
         self.growing, self.map_svg, self.landed_at = [], "", ""
         self._show(page, self.ref)
+        await self._list_refs(self.ref)
+
+    @rx.event
+    async def choose_ref(self, ref: str):
+        """Go to the same folder on another branch or tag."""
+        return rx.redirect(routes.tree(self.org, self.project, ref, self.path))
+
+    async def _list_refs(self, ref: str) -> None:
+        listed = await self.call(ref_operations.list_refs, organization=self.org, project=self.project)
+        rows = [
+            RefRow("HEAD" if each.default else each.name, f"{each.kind.value} {each.name}")
+            for each in listed.items
+            if each.kind is not ref_operations.RefKind.OTHER
+        ][:MOST_REFS]
+        if ref not in [row.value for row in rows]:
+            # A position or a commit: shown as what is chosen now.
+            rows = [RefRow(ref, ref), *rows]
+        self.refs, self.ref_chosen = rows, ref
 
     def _show(self, page: TreePage, ref: str) -> None:
         project = page.project
@@ -217,7 +250,7 @@ def _files() -> rx.Component:
     label = link("Landing #", ProjectState.shown_position, to=ProjectState.landing_url)
     header = rx.el.header(
         rx.el.h2("Files", class_name="hush"),
-        rx.el.b(ProjectState.ref_label, class_name="mono"),
+        _ref_picker(),
         rx.el.span(
             rx.cond(ProjectState.landing_url != "", label),
             rx.cond(ProjectState.landed_at != "", when(ProjectState.landed_at, ago=True)),
@@ -239,6 +272,18 @@ def _files() -> rx.Component:
     )
     empty = rx.cond(ProjectState.loaded, nothing, lists.waiting())
     return rx.el.section(header, rx.cond(ProjectState.entries.length() > 0, table, empty))
+
+
+def _ref_picker() -> rx.Component:
+    """The branches and tags, as a select once there is a choice."""
+    select = rx.el.select(
+        rx.foreach(ProjectState.refs, lambda row: rx.el.option(row.label, value=row.value)),
+        value=ProjectState.ref_chosen,
+        on_change=ProjectState.choose_ref,
+        aria_label="Branch or tag",
+        class_name="small mono ref-picker",
+    )
+    return rx.cond(ProjectState.refs.length() > 1, select, rx.el.b(ProjectState.ref_label, class_name="mono"))
 
 
 def _entry(row: rx.Var[EntryRow]) -> rx.Component:

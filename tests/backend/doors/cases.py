@@ -160,6 +160,8 @@ CASES: dict[str, Case] = {
     "get_landing": about_project(ANYONE, ok={"position": 1}),
     "get_landing_diff": about_project(ANYONE, ok={"position": 1}),
     "compare_refs": about_project(ANYONE, ok={"old": "@1", "new": "@2"}, invalid={"old": LONG}),
+    "list_refs": about_project(ANYONE),
+    "get_commit": about_project(ANYONE, ok={"ref": "@1"}, invalid={"ref": LONG}),
     # imports
     "import_project": about_organization(
         INSIDERS_WRITE,

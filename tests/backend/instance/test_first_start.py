@@ -5,9 +5,11 @@ import pytest
 
 from backend.core.context import SYSTEM
 from backend.instance.first_start import host_checkout
+from backend.projects.landings import list_landings
 from backend.projects.service import get_project, list_projects
 from backend.sessions.service import list_sessions
 from tests.backend.workbench import Workbench
+from tests.vcs.gits import Git
 from vcs import faults
 
 
@@ -87,3 +89,71 @@ def test_a_first_start_that_died_is_finished_by_the_next(bench, stranger, checko
             each for each in again.run(SYSTEM, list_sessions, **again.where).items if each.status == "active"
         ]
         assert len(open_ones) == (point == "landing.permitted"), "the sweeper will give it back"
+
+
+@pytest.fixture
+def history(tmp_path):
+    """A checkout with commits on its branch, one beside it, and a change that is not committed."""
+    git = Git(_folder(tmp_path / "history"), "sha1")
+    git.run("fast-import", "--quiet", input=(
+        b"commit refs/heads/main\nmark :1\ncommitter A <a@b> 1000 +0000\ndata 5\nbegin\n"
+        b"M 100644 inline README.md\ndata 4\none\n\n"
+        b"commit refs/heads/main\nmark :2\ncommitter A <a@b> 2000 +0000\ndata 2\non\n"
+        b"M 100644 inline README.md\ndata 4\ntwo\n\n"
+        b"commit refs/heads/side\ncommitter A <a@b> 3000 +0000\ndata 4\nside\nfrom :1\n\ndone\n"
+    ))  # fmt: skip
+    git.run("read-tree", "main")
+    (git.folder / "README.md").write_text("not committed\n")
+    return git
+
+
+def _folder(path):
+    path.mkdir()
+    return path
+
+
+def test_a_checkout_with_commits_is_hosted_with_its_history(bench, stranger, history):
+    assert host_checkout(bench.forge, history.folder) is True
+
+    shown = bench.run(stranger, get_project, **bench.where)
+    assert (shown.visibility, shown.position, shown.session_visibility) == ("public", 2, "anyone")
+    assert bench.tree(stranger) == {b"README.md": b"two\n"}
+    landed = bench.run(stranger, list_landings, **bench.where).items
+    assert [row.sha1 for row in landed] == history.run("rev-list", "main").decode().split()
+    assert str(history.folder.parent) not in "".join(row.model_dump_json() for row in landed)
+    assert host_checkout(bench.forge, history.folder) is False
+
+
+@pytest.mark.parametrize(
+    "point", ["import.git_data_clone", "import.validation", "landing.after_swap", "import.landed"]
+)
+def test_a_first_import_that_died_is_finished_by_the_next_start(bench, stranger, history, point):
+    def die():
+        faults.disarm()
+        raise Died
+
+    faults.arm(point, die)
+    with pytest.raises(Died):
+        host_checkout(bench.forge, history.folder)
+
+    with bench.restarted() as again:
+        host_checkout(again.forge, history.folder)
+        assert again.run(stranger, get_project, **again.where).position == 2
+        assert again.tree(stranger) == {b"README.md": b"two\n"}
+
+
+def test_a_shallow_checkout_is_hosted_as_it_is(bench, stranger, history, tmp_path):
+    history.run("clone", "-q", "--depth", "1", f"file://{history.folder}", str(tmp_path / "shallow"))
+
+    assert host_checkout(bench.forge, tmp_path / "shallow") is True
+
+    assert bench.run(stranger, get_project, **bench.where).position == 1
+    assert bench.tree(stranger) == {b"README.md": b"two\n"}
+
+
+def test_a_linked_worktree_is_hosted_with_the_history_of_its_repository(bench, stranger, history, tmp_path):
+    history.run("worktree", "add", "-q", str(tmp_path / "linked"), "side")
+
+    assert host_checkout(bench.forge, tmp_path / "linked") is True
+
+    assert bench.run(stranger, get_project, **bench.where).position == 2

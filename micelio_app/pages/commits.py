@@ -1,0 +1,148 @@
+"""One commit of any branch: what it says, who made it, what it follows and what it changed."""
+
+from dataclasses import dataclass
+from html import escape
+
+import reflex as rx
+
+from backend.projects import refs as operations
+from micelio_app import frame, layout, routes
+from micelio_app.head import Head, head
+from micelio_app.state import AppState, ask
+from micelio_app.ui import chips, lists
+from micelio_app.ui.fragment import fragment
+from micelio_app.ui.links import link, slug, when
+
+
+@dataclass(frozen=True)
+class ParentRow:
+    """A commit before this one."""
+
+    sha1: str
+    url: str
+
+
+class CommitState(AppState):
+    """One commit."""
+
+    subject: str = ""
+    message: str = ""
+    author: str = ""
+    authored_at: str = ""
+    committer: str = ""
+    committed_at: str = ""
+    signed: bool = False
+    sha1: str = ""
+    commit: str = ""
+    number: int = 0
+    landing_url: str = ""
+    browse_url: str = ""
+    parents: rx.Field[list[ParentRow]] = rx.field(default_factory=list)
+    diff_src: str = ""
+
+    @rx.event
+    async def load(self):
+        """One commit."""
+        told = await self.call(
+            operations.get_commit, organization=self.org, project=self.project, ref=self.ref
+        )
+        org, name = told.project.organization, told.project.handle
+        self.subject = told.subject or "(no message)"
+        self.message = told.message.strip().partition("\n")[2].strip()
+        self.author, self.committer = told.author.name or "nobody", told.committer.name or "nobody"
+        self.authored_at = told.author.at.isoformat() if told.author.at else ""
+        self.committed_at = told.committer.at.isoformat() if told.committer.at else ""
+        self.signed, self.sha1, self.commit = told.signed, told.sha1, told.id
+        self.number = told.position or 0
+        self.landing_url = routes.landing(org, name, told.position) if told.position else ""
+        self.browse_url = routes.tree(org, name, told.id)
+        self.parents = [ParentRow(each.sha1, routes.commit(org, name, each.sha1)) for each in told.parents]
+        before = told.parents[0].id if told.parents else "@0"
+        self.diff_src = routes.comparison(org, name, before, told.id)
+
+
+def commit_page() -> rx.Component:
+    """The message, the facts, the changes."""
+    content = rx.fragment(
+        _opening(),
+        rx.el.div(_message(), _facts(), class_name="pair"),
+        lists.section("Changes", fragment(CommitState.diff_src, label="Changes")),
+    )
+    return layout.project_page(
+        rx.cond(CommitState.sha1 != "", content, lists.waiting()),
+        current="Files",
+        class_name="page stack roomy",
+    )
+
+
+def _opening() -> rx.Component:
+    landed = rx.cond(
+        CommitState.number > 0, link("Landing #", CommitState.number, to=CommitState.landing_url)
+    )
+    return rx.el.header(
+        rx.el.p(
+            rx.el.code(CommitState.sha1[:10], title=CommitState.sha1),
+            rx.el.b(CommitState.author),
+            rx.cond(CommitState.authored_at != "", when(CommitState.authored_at, ago=True)),
+            landed,
+            rx.cond(CommitState.signed, chips.tag("signed")),
+            class_name="meta",
+        ),
+        rx.el.h1(CommitState.subject, class_name="title"),
+        rx.el.p(link("Browse files at this commit", to=CommitState.browse_url, class_name="btn small")),
+        class_name="stack tight",
+    )
+
+
+def _message() -> rx.Component:
+    said = rx.el.pre(CommitState.message, class_name="said")
+    nothing = rx.el.p("Its first line is all it says.", class_name="soft above")
+    return lists.section("Message", rx.cond(CommitState.message != "", said, nothing))
+
+
+def _facts() -> rx.Component:
+    parents = rx.foreach(
+        CommitState.parents,
+        lambda row: rx.el.span(link(rx.el.code(row.sha1[:10]), to=row.url), " "),
+    )
+    committed = rx.fragment(
+        CommitState.committer,
+        rx.cond(CommitState.committed_at != "", rx.fragment(" ", when(CommitState.committed_at, ago=True))),
+    )
+    return rx.el.aside(
+        lists.section(
+            "Provenance",
+            lists.facts(
+                ("Author", CommitState.author),
+                ("Committer", committed),
+                ("Parents", rx.cond(CommitState.parents.length() > 0, parents, "none: it is a root")),
+                ("Git", rx.el.code(CommitState.sha1[:12], title=CommitState.sha1)),
+                ("Commit", rx.el.code(CommitState.commit[:12], title=CommitState.commit)),
+                down=True,
+            ),
+        )
+    )
+
+
+@head(routes.COMMIT)
+async def commit_head(session: str | None, *, org: str, project: str, ref: str) -> Head:
+    """Subject as title, the message for readers without scripts."""
+    told = await ask(session, operations.get_commit, organization=org, project=project, ref=ref)
+    found = told.project
+    return Head(
+        title=f"{told.subject or told.sha1[:10]} · {found.organization}/{found.handle}",
+        path=routes.commit(found.organization, found.handle, told.sha1),
+        indexed=found.visibility.value == "public",
+        body=f"<p>{told.sha1}</p><h1>{escape(told.subject)}</h1><pre>{escape(told.message)}</pre>",
+    )
+
+
+layout.project_screen(
+    routes.COMMIT,
+    commit_page,
+    title=rx.cond(CommitState.subject != "", CommitState.subject, slug("ref"))
+    + " · "
+    + frame.ADDRESS
+    + " · Micelio",
+    on_load=[CommitState.load],
+)

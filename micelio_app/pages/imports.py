@@ -1,0 +1,215 @@
+"""Imports: ask for one, and watch it come in stage by stage."""
+
+from html import escape
+
+import reflex as rx
+
+from backend.portability import service as operations
+from backend.portability.schemas import ImportStatus
+from micelio_app import layout, routes
+from micelio_app.head import Head, head
+from micelio_app.state import AppState, ask
+from micelio_app.ui import chips, forms, lists
+from micelio_app.ui.importing import stages
+from micelio_app.ui.links import when
+
+
+class NewImportState(AppState):
+    """The form."""
+
+    @rx.event
+    async def create(self, form: dict[str, str]):
+        """Ask for the import and go where it is watched."""
+        asked = await self.call(
+            operations.import_project,
+            source_url=form.get("source_url", ""),
+            organization=form.get("organization", ""),
+            project=form.get("project", ""),
+            visibility="public" if form.get("public") else "private",
+            username=form.get("username", ""),
+            token=form.get("token", ""),
+        )
+        return rx.redirect(routes.importing(asked.id))
+
+
+class ImportState(AppState):
+    """One import: what does not change while it runs, and what may be done."""
+
+    import_of: str = ""
+    source: str = ""
+    address: str = ""
+    project_url: str = ""
+    new_project: bool = False
+    state: str = ""
+    problem: str = ""
+    by: str = ""
+    asked_at: str = ""
+    counts: str = ""
+    branch: str = ""
+    may_cancel: bool = False
+    may_roll_back: bool = False
+
+    @rx.event
+    async def load(self):
+        """The import as it is now."""
+        self._show(await self.call(operations.get_import, import_id=self.import_id))
+
+    @rx.event
+    async def ended(self, how: str):
+        """It is over: say how."""
+        self._show(await self.call(operations.get_import, import_id=self.import_of))
+
+    @rx.event
+    async def cancel(self):
+        """Stop it."""
+        self._show(await self.call(operations.cancel_import, import_id=self.import_of))
+        self.say("The import is being cancelled.", "What it was to change stays as it was.", "")
+
+    @rx.event
+    async def roll_back(self):
+        """Take it back."""
+        self._show(await self.call(operations.rollback_import, import_id=self.import_of))
+        self.say("The import is being taken back.", "Load this page again to see how that ended.", "")
+
+    def _show(self, told: ImportStatus) -> None:
+        self.import_of, self.source, self.state = told.id, told.source, told.state.value
+        self.address = f"{told.organization}/{told.project}"
+        self.project_url = routes.project(told.organization, told.project)
+        self.new_project, self.problem, self.by = (
+            told.new_project,
+            told.problem,
+            told.requested_by or "micelio",
+        )
+        self.asked_at, self.branch = told.requested_at.isoformat(), told.default_branch
+        counts = ((told.positions, "position"), (told.refs, "ref"), (told.objects, "object"))
+        self.counts = ", ".join(f"{count:,} {word}{'s' * (count != 1)}" for count, word in counts)
+        self.may_cancel, self.may_roll_back = "cancel" in told.may, "rollback" in told.may
+
+
+def new_import_page() -> rx.Component:
+    """The form, and what will happen."""
+    form = rx.el.form(
+        forms.field(
+            "Address",
+            "source_url",
+            hint="The clone address of a git repository, such as https://github.com/org/project.",
+            required=True,
+            max_length=2000,
+        ),
+        rx.el.div(
+            forms.field("Organization", "organization", required=True, max_length=100),
+            forms.field("Project", "project", hint="New, or one of yours.", required=True, max_length=100),
+            class_name="pair even",
+        ),
+        forms.check("Everybody may see it, if it is new", "public"),
+        rx.el.details(
+            rx.el.summary("The source is private"),
+            rx.el.div(
+                forms.field("User", "username", max_length=200, autocomplete="off"),
+                forms.field(
+                    "Token",
+                    "token",
+                    kind="password",
+                    hint="Used once to read the source, and not kept.",
+                    max_length=4000,
+                    autocomplete="off",
+                ),
+                class_name="stack",
+            ),
+        ),
+        rx.el.p(forms.button("Import it", type="submit", tone="primary")),
+        on_submit=NewImportState.create,
+        class_name="stack",
+    )
+    return layout.page(
+        rx.el.div(
+            rx.el.h1("Import a repository", class_name="title"),
+            rx.el.p(
+                "Every commit, branch, tag and note, with the SHA-1s they have. A folder or a bundle: ",
+                rx.el.code("mic import git DIR ORG/PROJECT"),
+                class_name="soft",
+            ),
+            class_name="stack tight",
+        ),
+        form,
+        class_name="page narrow stack loose",
+        crumbs=[("Import", routes.NEW_IMPORT)],
+    )
+
+
+def import_page() -> rx.Component:
+    """Where from and where to, the stages, and what may be done."""
+    return layout.page(
+        rx.cond(ImportState.import_of != "", _import(), lists.waiting()),
+        class_name="page narrow stack loose",
+        crumbs=[("Import", routes.NEW_IMPORT)],
+    )
+
+
+def _import() -> rx.Component:
+    done = ImportState.state == "done"
+    cancel = forms.button("Cancel the import", tone="danger", on_click=ImportState.cancel)
+    back = forms.button("Take it back", tone="danger", small=True, on_click=ImportState.roll_back)
+    opened = forms.button_link("Open the project", to=ImportState.project_url, tone="primary")
+    failed = lists.notice("Not imported.", ImportState.problem, tone="rust")
+    kept = lists.notice("Not taken back.", ImportState.problem, tone="ochre")
+    over = {"cancelled": "Cancelled: nothing was changed.", "rolled_back": "Taken back."}
+    return rx.fragment(
+        rx.el.header(
+            rx.el.p(
+                rx.el.span("asked by ", rx.el.b(ImportState.by)),
+                when(ImportState.asked_at, ago=True),
+                chips.tag(ImportState.state.replace("_", " ")),
+                class_name="meta",
+            ),
+            rx.el.h1("Import into ", ImportState.address, class_name="title"),
+            rx.el.p(rx.el.code(ImportState.source), class_name="soft cut"),
+            class_name="stack tight",
+        ),
+        rx.cond(ImportState.problem != "", rx.cond(done, kept, failed)),
+        *(rx.cond(ImportState.state == state, lists.notice(text)) for state, text in over.items()),
+        lists.section("Stages", stages(ImportState.import_of, on_end=ImportState.ended)),
+        rx.cond(
+            done,
+            rx.el.div(
+                rx.el.p(ImportState.counts, class_name="soft"),
+                rx.el.p(opened, rx.cond(ImportState.may_roll_back, back), class_name="line close"),
+                class_name="stack tight",
+            ),
+        ),
+        rx.cond(ImportState.may_cancel, rx.el.p(cancel)),
+    )
+
+
+@head(routes.NEW_IMPORT)
+async def new_import_head(session: str | None) -> Head:
+    """Title of the form."""
+    return Head(
+        title="Import a repository",
+        path=routes.NEW_IMPORT,
+        indexed=False,
+        body="<h1>Import a repository</h1>",
+    )
+
+
+@head(routes.IMPORT)
+async def import_head(session: str | None, *, import_id: str) -> Head:
+    """Title of an import, for those who may see it."""
+    told = await ask(session, operations.get_import, import_id=import_id)
+    address = f"{told.organization}/{told.project}"
+    return Head(
+        title=f"Import into {address}",
+        path=routes.importing(told.id),
+        indexed=False,
+        body=f"<h1>Import into {escape(address)}</h1>"
+        f"<p>{escape(told.source)}: {escape(told.state.value)}</p>",
+    )
+
+
+layout.screen(routes.NEW_IMPORT, new_import_page, title="Import a repository · Micelio", on_load=[])
+layout.screen(
+    routes.IMPORT,
+    import_page,
+    title=rx.cond(ImportState.address != "", "Import into " + ImportState.address + " · ", "") + "Micelio",
+    on_load=[ImportState.load],
+)
