@@ -87,8 +87,8 @@ def refresh(ctx: Context, secret: str, *, client: str, key: str = "") -> Tokens 
     return _issue(ctx, family, next_access, next_refresh)
 
 
-def end_by_secret(ctx: Context, secret: str) -> TokenFamily | None:
-    """End the family that a refresh or access token belongs to (RFC 7009); None when there is none."""
+def end_by_secret(ctx: Context, secret: str) -> None:
+    """End the family that a refresh or access token belongs to, if there is one (RFC 7009)."""
     refresh_row = ctx.db.get(RefreshToken, digest(secret))
     family_id = refresh_row.family_id if refresh_row else None
     if family_id is None:
@@ -96,9 +96,10 @@ def end_by_secret(ctx: Context, secret: str) -> TokenFamily | None:
         family_id = ctx.db.exec(query).first()
     family = ctx.db.get(TokenFamily, family_id) if family_id else None
     if family is None or family.revoked_at is not None:
-        return None
+        return
     end_family(ctx, family)
-    return family
+    account = ctx.db.get(Account, family.account_id)
+    ctx.audit("device.signed_out", account.handle if account else "", family=family.id, client=family.client)
 
 
 def end_family(ctx: Context, family: TokenFamily) -> None:

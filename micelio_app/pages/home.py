@@ -112,7 +112,7 @@ def _desk() -> rx.Component:
     idle = lists.empty(
         "Nothing of yours is running",
         rx.el.p(
-            "Start a session in a clone, or give the goal to an agent. Either signs in with an ",
+            "Start a session in a clone, or give the goal to an agent that has an ",
             link("access token", to=routes.TOKENS),
             ".",
         ),

@@ -41,14 +41,12 @@ class TokensState(AppState):
 
     tokens: rx.Field[list[TokenRow]] = rx.field(default_factory=list)
     secret: str = ""
-    instance: str = ""
     loaded: bool = False
 
     @rx.event
     async def load(self):
         """The list; a secret shown before is gone."""
         self.secret = ""
-        self.instance = self.router.url.origin
         await self._list()
 
     @rx.event
@@ -114,13 +112,18 @@ def tokens_page() -> rx.Component:
 
 
 def _made() -> rx.Component:
-    login = (
-        rx.Var.create("mic auth login --instance ") + TokensState.instance + " --token " + TokensState.secret
-    )
     return lists.section(
         "Your new token",
-        rx.el.p("Copy it now: it is not shown again. This command signs mic in with it.", class_name="hint"),
-        forms.copy_box(login),
+        rx.el.p("Copy it now: it is not shown again.", class_name="hint"),
+        forms.copy_box(TokensState.secret),
+        rx.el.p(
+            "Scripts take it as ",
+            rx.el.code("MICELIO_TOKEN"),
+            ", the API as ",
+            rx.el.code("Authorization: Bearer"),
+            ", git as a password.",
+            class_name="hint",
+        ),
         class_name="stack tight",
     )
 

@@ -9,7 +9,8 @@ from sqlmodel import select
 from backend.accounts import devices, grants, service
 from backend.accounts.deletion import delete_current_user
 from backend.accounts.identity import of_token
-from backend.accounts.models import AccessToken, DeviceGrant, RefreshToken
+from backend.accounts.models import AccessToken, DeviceGrant, RefreshToken, TokenFamily
+from backend.core import jobs
 from backend.core.context import Context
 from backend.core.errors import Forbidden, RateLimited, WrongCredentials
 from backend.core.operations import SCOPES
@@ -217,10 +218,11 @@ def test_a_program_is_signed_out_among_the_devices(forge, let_in, invoke, ada, m
 
 
 @pytest.mark.parametrize("which", ["access_token", "refresh_token"])
-def test_a_program_signs_itself_out(forge, site, program, let_in, stranger, which):
+def test_a_program_signs_itself_out(forge, site, program, let_in, stranger, which, audited):
     answer = site.post("/oauth/revoke", data={"client_id": "mic", "token": let_in[which]})
 
     assert (answer.status_code, answer.json()) == (200, {})
+    assert [row[2] for row in audited("device.signed_out")] == ["ada"]
     with pytest.raises(WrongCredentials):
         of_token(forge, let_in["access_token"], stranger)
     assert program.refresh(let_in["refresh_token"]).json()["error"] == "invalid_grant"
@@ -294,3 +296,20 @@ def test_where_an_account_is_gone_nobody_is_let_in(forge, program, invoke, ada, 
     assert program.poll().json()["error"] == "invalid_grant"
     with Context(forge, ada).transaction(write=False) as ctx:
         assert ctx.db.exec(select(DeviceGrant)).all() == []
+
+
+def test_ways_in_that_ended_are_forgotten_a_month_later(forge, program, let_in, invoke, ada, clock):
+    invoke(ada, devices.sign_out_everywhere)
+    tidy = jobs.timers()["accounts.jobs.forget_ended_sign_ins"]
+    tables = (TokenFamily, RefreshToken, AccessToken, DeviceGrant)
+
+    def left():
+        with forge.db.transaction(write=False) as db:
+            return [len(db.exec(select(table)).all()) for table in tables]
+
+    clock.advance(days=29)
+    jobs.run_timer(forge, tidy)
+    assert left() == [1, 1, 1, 1]
+    clock.advance(days=2)
+    jobs.run_timer(forge, tidy)
+    assert left() == [0, 0, 0, 0]
