@@ -30,6 +30,7 @@ from backend.organizations.models import Organization
 from backend.projects import access, git
 from backend.projects.models import Project
 from backend.projects.service import get_project
+from backend.sessions import git as sessions_git
 from vcs.errors import Kind
 from vcs.git.answers import Answer
 from vcs.git.process import GitFailed
@@ -278,7 +279,7 @@ async def serve_fetch(opened: Opened, request: Request) -> Streamed:
 async def _shown(opened: Opened) -> git.Shown:
     limiter = opened.forge.part("git limiter", lambda: CapacityLimiter(16))
     return await to_thread.run_sync(
-        partial(git.show, opened.forge, opened.actor, opened.project), limiter=limiter
+        partial(sessions_git.show, opened.forge, opened.actor, opened.project), limiter=limiter
     )
 
 

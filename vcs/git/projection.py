@@ -36,7 +36,7 @@ from vcs.reading import EMPTY_TREE_SHA1
 from vcs.repository import Repository
 from vcs.store import Missing
 
-__all__ = ["GitProjection", "ProjectGone", "Stamp"]
+__all__ = ["GitProjection", "ProjectGone", "Stamp", "lay_out"]
 
 LOOSE_LIMIT = 1000
 _FORMAT = 1
@@ -88,7 +88,8 @@ class _State:
 @dataclass(frozen=True)
 class Stamp:
     """What answers out of a repository depend on: a project, up to which record it is shown, and its
-    last purge. `variant` is what one group of readers sees and others do not.
+    last purge. `variant` is what one group of readers sees and others do not, `also` what else changes
+    for it.
     """
 
     project: str
@@ -96,11 +97,12 @@ class Stamp:
     record: str
     purged: int
     variant: str = ""
+    also: str = ""
 
     @property
     def now(self) -> tuple[str, ...]:
         """For what changes with every record."""
-        return (*self.lasting, str(self.sequence), self.record)
+        return (*self.lasting, str(self.sequence), self.record, self.also)
 
     @property
     def lasting(self) -> tuple[str, ...]:
@@ -308,7 +310,7 @@ class GitProjection:
         """Build the repository aside and put it in place whole."""
         draft = self.folder / f"draft-{new_id()}"
         try:
-            _lay_out(draft, head.trunk)
+            lay_out(draft, head.trunk)
             live = self._live(head, None)
             # The log knows the empty tree without storing it; not every git client does.
             with PackWriter(draft / "objects/pack", 1) as pack:
@@ -443,7 +445,8 @@ def _landing(position: int) -> str:
     return f"{_LANDINGS}{position}"
 
 
-def _lay_out(path: Path, trunk: str) -> None:
+def lay_out(path: Path, trunk: str) -> None:
+    """Make a bare repository without objects and refs."""
     for each in ("objects/pack", "objects/info", "refs/heads", "refs/tags"):
         (path / each).mkdir(parents=True)
     (path / "config").write_text(_CONFIG)

@@ -107,11 +107,15 @@ class Place:
         """A session that changes files; its id."""
         goal = f"Write {', '.join(files)}"
         session = self.run("start_session", person, organization="acme", project=project, goal=goal)["id"]
-        actor = of_token(self.forge, self.world.tokens[person], Actor())
         for path, text in files.items():
-            blob = content.store_content(self.forge, actor, session, [text]).id
+            blob = self.store(session, text, person)
             self.run("put_session_file", person, session=session, path=path, blob=blob)
         return session
+
+    def store(self, session: str, text: bytes, person: str = "grace") -> str:
+        """Stage content for a session; its blob id."""
+        actor = of_token(self.forge, self.world.tokens[person], Actor())
+        return content.store_content(self.forge, actor, session, [text]).id
 
     def land(self, project: str, files: dict[str, bytes]) -> dict[str, Any]:
         """Land files."""

@@ -1,0 +1,150 @@
+"""Open sessions as git shows them: a second repository, over `main.git`, for who may read them all.
+
+Protocol 2 gives out any object by its name, so hiding a ref hides nothing. What has not landed is
+therefore never written into `main.git`. A session's commit follows from what the session is: its
+base, its files, its goal and when it began; so it has one name on every node.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from vcs import overlay
+from vcs.git.packs import PackFolder, PackWriter
+from vcs.git.process import run_git
+from vcs.git.projection import GitProjection, Stamp, lay_out
+from vcs.git.refs import write_packed
+from vcs.git.translate import to_git
+from vcs.objects import Commit, Kind, Object, canonical_json, encode_commit, new_id, signature
+from vcs.reading import Reader
+from vcs.segments import BIG_BLOB
+from vcs.staging import with_sha1s
+from vcs.store import Missing
+
+__all__ = ["OpenWork", "SessionsView"]
+
+_PACKS = 50
+
+
+@dataclass(frozen=True)
+class OpenWork:
+    """What one open session changes: paths over its base, with staged files that hold new content."""
+
+    base: str | None
+    base_tree: str
+    changes: Sequence[overlay.Change]
+    staged: Sequence[str]
+    author: tuple[str, str]
+    began: datetime
+    message: bytes
+
+
+class SessionsView:
+    """`sessions.git` beside a projection's `main.git`; dropped with it, and as harmless to delete."""
+
+    def __init__(self, shown: GitProjection) -> None:
+        self.shown = shown
+
+    @property
+    def path(self) -> Path:
+        """The repository that git serves to who may see open sessions."""
+        return self.shown.folder / "sessions.git"
+
+    def show(self, versions: Mapping[str, str], load: Callable[[str], OpenWork]) -> Stamp:
+        """Bring the repository to these open sessions, each known by what its version says; `load` gives
+        those that are new or changed. Catch the projection up first.
+        """
+        with self.shown.alone():
+            stamp = self.shown.stamp()
+            known = self._known()
+            place = [stamp.sequence, stamp.record]
+            if known.get("place") != place or known.get("versions") != dict(versions):
+                self._write(known, place, versions, load)
+        digest = canonical_json(dict(versions)).decode()
+        return replace(stamp, variant="sessions", also=digest)
+
+    def _write(
+        self,
+        known: Mapping[str, object],
+        place: list[object],
+        versions: Mapping[str, str],
+        load: Callable[[str], OpenWork],
+    ) -> None:
+        before: dict[str, list[str]] = known.get("tips", {})  # type: ignore[assignment]
+        folder = self.path / "objects/pack"
+        if len(PackFolder(folder).names()) > _PACKS:
+            gone = self.shown.folder / f"sessions-gone-{new_id()}"
+            os.replace(self.path, gone)
+            shutil.rmtree(gone, ignore_errors=True)
+        if not (self.path / "HEAD").is_file():
+            shutil.rmtree(self.path, ignore_errors=True)
+            lay_out(self.path, self._trunk())
+            (self.path / "objects/info/alternates").write_text("../../main.git/objects\n")
+            before = {}
+        tips = {id: tip for id, tip in before.items() if versions.get(id) == tip[0]}
+        with PackWriter(folder) as pack:
+            for id in sorted(versions.keys() - tips.keys()):
+                try:
+                    tips[id] = [versions[id], self._commit(load(id), pack).hex()]
+                except Missing:
+                    # It landed or ended just now, and what it staged is gone.
+                    continue
+            if len(pack):
+                pack.finish()
+        listed = run_git(self.shown.path, "for-each-ref", "--format=%(objectname) %(refname)").stdout
+        refs = {}
+        for line in listed.decode("utf-8", "surrogateescape").splitlines():
+            sha1, _, name = line.partition(" ")
+            refs[name] = bytes.fromhex(sha1)
+        refs |= {f"refs/sessions/{id}": bytes.fromhex(tip[1]) for id, tip in tips.items()}
+        write_packed(self.path, refs)
+        told = {"place": place, "versions": dict(versions), "tips": tips}
+        draft = self._state.with_name(f"sessions-{new_id()}")
+        draft.write_text(json.dumps(told))
+        os.replace(draft, self._state)
+
+    def _commit(self, work: OpenWork, pack: PackWriter) -> bytes:
+        """Write what is new of a session; the SHA-1 of its commit."""
+        reader = self.shown.repository.with_staged(work.staged)
+        tree, made = overlay.apply(reader, work.base_tree, work.changes)
+        who = signature(*work.author, work.began)
+        parents = (work.base,) if work.base else ()
+        commit = Object.of(
+            Kind.COMMIT,
+            encode_commit(
+                Commit(tree=tree, parents=parents, author=who, committer=who, message=work.message)
+            ),
+        )
+        for change in work.changes:
+            if change.id is not None and not self.shown.repository.has(change.id):
+                _add_blob(reader, change.id, pack)
+        known: dict[str, bytes] = {}
+        for object, sha1 in with_sha1s([*made, commit], reader.sha1_of):
+            known[object.id] = sha1
+            plain = to_git(object.kind, object.content, lambda id: known.get(id) or reader.sha1_of(id))
+            pack.add(object.kind, plain, sha1)
+        return known[commit.id]
+
+    def _trunk(self) -> str:
+        return self.shown.repository.remembered()[0].trunk
+
+    @property
+    def _state(self) -> Path:
+        return self.shown.folder / "sessions"
+
+    def _known(self) -> dict[str, object]:
+        try:
+            said: dict[str, object] = json.loads(self._state.read_bytes())
+        except (FileNotFoundError, ValueError):
+            return {}
+        return said if (self.path / "HEAD").is_file() else {}
+
+
+def _add_blob(reader: Reader, id: str, pack: PackWriter) -> None:
+    size, sha1 = reader.size(id), reader.sha1_of(id)
+    chunks = [reader.read(id, Kind.BLOB)] if size < BIG_BLOB else reader.chunks(id)
+    pack.add_chunks(Kind.BLOB, size, chunks, sha1)
