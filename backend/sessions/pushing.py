@@ -7,6 +7,7 @@ leaves nothing behind but a permit that the sweeper takes away.
 
 import base64
 import logging
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -333,11 +334,19 @@ def fork_point(
     """The newest position's commit that a commit has in its history, and how many positions came since."""
     if trunk is None:
         return None, 0
-    printed = held.source.run("rev-list", "--first-parent", "--count", trunk.hex(), f"^{tip.hex()}")
-    since = int(printed)
     head, _ = repository.remembered()
-    commit = repository.commit_at(max(0, head.position - since))
-    return (repository.sha1_of(commit) if commit else None), since
+
+    def has(position: int) -> bool:
+        commit = repository.commit_at(position)
+        return commit is None or held.is_descendant(repository.sha1_of(commit), tip)
+
+    printed = held.source.run("rev-list", "--first-parent", "--count", trunk.hex(), f"^{tip.hex()}")
+    # So it is nearly always: each position is the first parent of the next.
+    found = max(0, head.position - int(printed))
+    if not has(found) or (found < head.position and has(found + 1)):
+        found = bisect_left(range(1, head.position + 1), True, key=lambda each: not has(each))
+    commit = repository.commit_at(found)
+    return (repository.sha1_of(commit) if commit else None), head.position - found
 
 
 def changed_paths(held: Quarantine, old: str, new: str) -> set[bytes]:

@@ -51,6 +51,28 @@ def test_a_proposal_that_was_overtaken_is_merged_by_path(desk: Desk):
     assert {"a.txt", "other.txt"} <= set(fresh.ok("ls-files").split())
 
 
+def test_a_proposal_stands_on_the_newest_position_it_knows_however_that_came(desk: Desk):
+    base = desk.tip()
+    desk.ok("checkout", "-q", "-b", "side")
+    for number in range(3):
+        desk.commit(f"side{number}.txt")
+    desk.ok("checkout", "-q", "main")
+    desk.commit("main.txt")
+    desk.push("origin", "main")
+    desk.ok("checkout", "-q", "side")
+    # The trunk goes on through the other parent: one position, and four first parents.
+    desk.ok("merge", "-q", "--no-edit", "main")
+    desk.push("origin", "side:main")
+    desk.ok("checkout", "-q", "-b", "late", "main")
+    desk.commit("late.txt")
+
+    propose(desk)
+
+    assert desk.session()["base_position"] == 2
+    assert [change["path"] for change in desk.session()["changes"]] == ["late.txt"]
+    assert desk.place.shas(desk.project)[0] == base and len(desk.place.shas(desk.project)) == 3
+
+
 def test_the_next_push_finds_its_session_and_says_how(desk: Desk):
     desk.commit("a.txt", message="One\n\nChange-Id: I1")
     propose(desk)

@@ -6,6 +6,7 @@ from base64 import b64encode
 from urllib.parse import urlsplit
 
 import httpx
+import pygit2
 import pytest
 from dulwich import porcelain
 from sqlmodel import select
@@ -133,6 +134,18 @@ def test_dulwich_pushes(desk: Desk):
     )
 
     assert desk.place.shas(desk.project)[-1] == made
+
+
+def test_libgit2_pushes(desk: Desk):
+    made = desk.commit("by-libgit2.txt")
+    repository = pygit2.Repository(str(desk.git.home / "work"))
+    callbacks = pygit2.RemoteCallbacks(credentials=pygit2.UserPass(*signed(desk)))
+
+    repository.remotes["origin"].push(
+        ["refs/heads/main", "+refs/heads/main:refs/heads/copy"], callbacks=callbacks
+    )
+
+    assert desk.place.shas(desk.project)[-1] == made == desk.refs()["refs/heads/copy"]
 
 
 @pytest.mark.parametrize("point", [point for point in faults.POINTS if point.startswith("push.")])

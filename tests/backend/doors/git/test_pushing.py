@@ -3,7 +3,9 @@
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
+from backend.instance.doctor import examine, rebuild
 from tests.backend.doors.git.pushes import Desk
+from vcs.doctor import verify
 
 
 def test_each_commit_of_a_push_is_a_position_of_one_session_and_keeps_its_sha1(desk: Desk):
@@ -218,6 +220,39 @@ def test_every_byte_of_a_commit_is_kept(desk: Desk):
         ["git", "cat-file", "commit", made], cwd=desk.git.home / fresh.at, capture_output=True, check=True
     )
     assert shown.stdout == odd
+
+
+def test_what_was_pushed_is_sound_and_rebuilt_the_same(bare: Desk):
+    bare.ok("checkout", "-q", "-b", "master")
+    bare.commit("a.txt")
+    bare.push("origin", "master", "HEAD:refs/tags/t")
+    bare.push("origin", "HEAD:refs/heads/main")
+    bare.commit("b.txt")
+    bare.push("origin", "master", ":refs/tags/t")
+    bare.commit("c.txt")
+    bare.push("origin", "HEAD:refs/for/master")
+    forge, row = bare.place.forge, bare.place.row(bare.project)
+
+    assert [fault for fault in verify(forge.store, row.pool, row.id) if not fault.information] == []
+    found = [each for finding in (examine(forge), rebuild(forge)) for each in finding if each.fault]
+    assert found == []
+    assert bare.refs().keys() == {"HEAD", "refs/heads/master", "refs/heads/main"}
+    shown = bare.place.run("get_project", organization="acme", project=bare.project)
+    assert (shown["default_branch"], shown["position"]) == ("master", 2)
+
+
+def test_an_agent_s_token_pushes_where_it_may_only(desk: Desk):
+    made = desk.place.run(
+        "create_access_token", name="agent", scopes=["project:read", "session:read", "session:write"],
+        kind="agent", paths=["docs"], project=f"acme/{desk.project}",
+    )  # fmt: skip
+    desk.ok("remote", "add", "agent", desk.url("").replace("http://", f"http://x-token:{made['token']}@"))
+    desk.commit("docs/a.md")
+    desk.push("agent", "main")
+    desk.commit("src/b.py")
+
+    for where in ("main", "HEAD:refs/heads/x", "HEAD:refs/for/main"):
+        assert "may change only docs, not src/b.py" in desk.refused("agent", where)
 
 
 def test_large_pushes_are_staged_and_arrive_whole(desk: Desk):
