@@ -21,6 +21,7 @@ GROUPS = (
     "sizes",
     "blobs",
     "git",
+    "imports",
 )
 
 

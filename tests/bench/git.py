@@ -38,7 +38,7 @@ def measure(stage: Stage) -> Iterator[Figure]:
     """Each history in turn; last, a project of five hundred landings before and after upkeep."""
     folder = stage.folder()
     with _nginx(folder) as reference:
-        for name, source in _histories(folder):
+        for name, source in histories(folder):
             yield from _compared(stage, folder, reference, name, source)
     yield from _after_many_landings(stage.folder())
 
@@ -184,7 +184,8 @@ def _after_many_landings(folder: Path) -> Iterator[Figure]:
     world.main.close()
 
 
-def _histories(folder: Path) -> Iterator[tuple[str, Path]]:
+def histories(folder: Path) -> Iterator[tuple[str, Path]]:
+    """The histories to measure with, by name: those of `BENCH_REPOS`, else generated ones."""
     if named := os.environ.get("BENCH_REPOS"):
         for path in named.split(","):
             yield Path(path).name.removesuffix(".git").lower(), Path(path)

@@ -1,0 +1,57 @@
+"""The guide from GitHub is walked, word by word, with a server that stands in for GitHub."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+
+from tests.git_servers import elsewhere
+from tests.mic import transcripts
+from tests.mic.test_transcripts import run
+from tests.mic.transcripts import FORGE
+from tests.vcs.gits import Git
+
+GUIDE = Path(__file__).resolve().parents[2] / "docs/guides/migrate-from-github.md"
+GITHUB = "https://github.example/org"
+
+
+def test_the_way_from_github_is_as_the_guide_says(forge, instance, as_ada, tmp_path):
+    forge.settings = replace(forge.settings, url=FORGE, import_private=True)
+    (tmp_path / "hub").mkdir()
+    repository(tmp_path / "hub" / "tool")
+    known: dict[str, str] = {}
+    shell = as_ada
+    with elsewhere(tmp_path / "hub") as there:
+        there.moved["/tool.git"] = "/tool/.git"
+        for step in transcripts.steps(GUIDE.read_text()):
+            command = step.command.replace(FORGE, instance).replace(GITHUB, there.url)
+            code, printed = run(shell, command, known)
+            printed = printed.replace(instance, FORGE).replace(there.url, GITHUB)
+            wrong = transcripts.mismatch(step, printed, known)
+            assert wrong is None, f"line {step.line}: $ {step.command}\n{wrong}"
+            assert code == step.code, f"line {step.line}: $ {step.command}\n{printed}"
+            if step.command.startswith("cd "):
+                shell = shell.at(step.command[3:])
+
+    seen = httpx.get(f"{instance}/api/v1/projects/acme/tool/landings/61").json()
+    assert (seen["goal"], seen["position"]) == ("Say where the project lives now", 61)
+
+
+def repository(folder: Path) -> None:
+    """Sixty commits on main, some of them merges, with another branch and two tags."""
+    folder.mkdir()
+    git = Git(folder, "sha1")
+    out = [b"feature done\n"]
+    for number in range(1, 61):
+        out.append(
+            b"commit refs/heads/main\nmark :%d\ncommitter A <a@b> %d +0100\ndata 3\nc%02d\n"
+            % (number, number * 99, number)
+        )
+        out.append(b"M 100644 inline f%d/x.txt\ndata 3\n%03d\n" % (number % 7, number))
+    out.append(
+        b"commit refs/heads/next\ncommitter A <a@b> 9 +0100\ndata 4\nnext\nfrom :50\n"
+        b"M 100644 inline n\ndata 1\nn\n"
+    )
+    out.append(b"tag v1\nfrom :10\ntagger T <t@t> 5 +0000\ndata 2\nv\n")
+    out.append(b"reset refs/tags/v2\nfrom :20\n\ndone\n")
+    git.run("fast-import", "--quiet", input=b"".join(out))
