@@ -197,9 +197,9 @@ def histories(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _generated(path: Path, commits: int) -> None:
-    """A history of small edits in three hundred files, made by `git fast-import`."""
+    """A history of small edits in a thousand files of usual length, made by `git fast-import`."""
     chance = random.Random(commits)
-    files = {f"src/m{n % 30}/f{n}.py": [_line(chance) for _ in range(40)] for n in range(300)}
+    files = {f"src/m{n % 40}/f{n}.py": [_line(chance) for _ in range(120)] for n in range(1000)}
     _git("init", "-q", "--bare", "-b", "main", str(path))
     child = subprocess.Popen(["git", "fast-import", "--quiet"], cwd=path, stdin=subprocess.PIPE)
     assert child.stdin is not None
@@ -209,7 +209,7 @@ def _generated(path: Path, commits: int) -> None:
         message = f"Change {number}\n"
         child.stdin.write(f"commit refs/heads/main\ncommitter {who}\ndata {len(message)}\n{message}".encode())
         for name in touched:
-            files[name][chance.randrange(40)] = _line(chance)
+            files[name][chance.randrange(120)] = _line(chance)
             text = "".join(files[name])
             child.stdin.write(f"M 644 inline {name}\ndata {len(text)}\n{text}".encode())
     child.stdin.close()
