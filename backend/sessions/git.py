@@ -13,7 +13,7 @@ from backend.projects import access, git
 from backend.projects.access import Standing
 from backend.projects.models import Project, Proposers
 from backend.sessions import content, files
-from backend.sessions.models import Status, WorkSession
+from backend.sessions.models import SessionCommit, Status, WorkSession
 from vcs.git.sessions import OpenWork, SessionsView
 
 
@@ -52,6 +52,9 @@ def _load(forge: Forge, id: str) -> OpenWork:
         found = tx.db.get_one(WorkSession, id)
         account = tx.db.get(Account, found.author_id) if found.author_id else None
         handle = account.handle if account else found.author_handle or SYSTEM.handle
+        pushed = tx.db.exec(
+            select(SessionCommit).where(SessionCommit.session_id == id, SessionCommit.number == 0)
+        ).first()
         name = (account.name if account else found.author_name) or handle
         return OpenWork(
             base=found.base_commit,
@@ -60,5 +63,6 @@ def _load(forge: Forge, id: str) -> OpenWork:
             staged=[row.key for row in content.staged_keys(tx, id)],
             author=(name, f"{handle}@users.noreply.{forge.settings.host}"),
             began=found.started_at,
+            tip=pushed.sha1 if pushed else "",
             message=f"{found.goal.strip()}\n\nMicelio-Session: {found.id}\n".encode(),
         )

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from vcs import overlay
+from vcs.git.copying import copy_segments
 from vcs.git.packs import PackFolder, PackWriter
 from vcs.git.process import run_git
 from vcs.git.projection import GitProjection, Stamp, lay_out
@@ -32,7 +33,10 @@ _PACKS = 50
 
 @dataclass(frozen=True)
 class OpenWork:
-    """What one open session changes: paths over its base, with staged files that hold new content."""
+    """What one open session changes: paths over its base, with staged files that hold new content.
+
+    `tip` is git's SHA-1 of the commit that was pushed for it: then that is what is shown.
+    """
 
     base: str | None
     base_tree: str
@@ -41,6 +45,7 @@ class OpenWork:
     author: tuple[str, str]
     began: datetime
     message: bytes
+    tip: str = ""
 
 
 class SessionsView:
@@ -89,7 +94,9 @@ class SessionsView:
         with PackWriter(folder) as pack:
             for id in sorted(versions.keys() - tips.keys()):
                 try:
-                    tips[id] = [versions[id], self._commit(load(id), pack).hex()]
+                    work = load(id)
+                    tip = self._pushed(work) if work.tip else self._commit(work, pack).hex()
+                    tips[id] = [versions[id], tip]
                 except Missing:
                     # It landed or ended just now, and what it staged is gone.
                     continue
@@ -128,6 +135,13 @@ class SessionsView:
             plain = to_git(object.kind, object.content, lambda id: known.get(id) or reader.sha1_of(id))
             pack.add(object.kind, plain, sha1)
         return known[commit.id]
+
+    def _pushed(self, work: OpenWork) -> str:
+        """Write what a push staged as it is; its tip."""
+        repository = self.shown.repository
+        staged = [repository.staged.get(key)[0] for key in work.staged]
+        copy_segments(repository, staged, PackFolder(self.path / "objects/pack"))
+        return work.tip
 
     def _trunk(self) -> str:
         return self.shown.repository.remembered()[0].trunk

@@ -77,3 +77,22 @@ def test_a_project_that_shows_its_sessions_shows_them_to_git_too(own, git):
     own.run("update_project", "ada", organization="acme", project="open", session_visibility="members")
 
     assert draft not in git.ok("ls-remote", own.of("open"))
+
+
+def test_a_session_that_was_pushed_is_shown_as_the_commits_that_were_pushed(own, git):
+    who = {"GIT_AUTHOR_NAME": "Grace", "GIT_AUTHOR_EMAIL": "g@example.org"}
+    who |= {"GIT_COMMITTER_NAME": "Grace", "GIT_COMMITTER_EMAIL": "g@example.org"}
+    git.ok("clone", "-q", own.of("secret", "grace"), "a")
+    for number in range(2):
+        (git.home / f"a/new{number}.txt").write_text("new\n")
+        git.ok("add", ".", at="a")
+        git.ok("commit", "-q", "-m", f"Add {number}", at="a", **who)
+    git.ok("push", "-q", "origin", "HEAD:refs/for/main", at="a")
+    sha = git.ok("rev-parse", "HEAD", at="a").strip()
+
+    listed = git.ok("ls-remote", own.of("secret", "ada"), "refs/sessions/*")
+    assert sha in listed
+    name = next(line.split("\t")[1] for line in listed.splitlines() if line.startswith(sha))
+    git.ok("clone", "-q", own.of("secret", "ada"), "b")
+    git.ok("fetch", "-q", "origin", name, at="b")
+    assert git.ok("fsck", "--full", "--strict", "--no-dangling", at="b") == ""
