@@ -119,7 +119,7 @@ class SimIndex(Index):
         self, key: str, scheduler: Scheduler, *, filled: bool = False, db: sqlite3.Connection | None = None
     ) -> None:
         self._path = Path("memory")
-        self._key = key
+        self.key = key
         self._decoded = None
         self._scheduler = scheduler
         self._writer: object = None
@@ -149,7 +149,7 @@ class SimIndex(Index):
 
     def heir(self) -> "SimIndex":
         """The index as another process finds it, after this one is gone."""
-        return SimIndex(self._key, self._scheduler, db=self._db)
+        return SimIndex(self.key, self._scheduler, db=self._db)
 
     def close(self) -> None:
         """Leave the connection to the next schedule."""
@@ -187,6 +187,10 @@ class SimRepository(Repository):
         self.project = project
         self.index = index
         self.staged = StagedFiles(store, pool, project)
+
+    def heal(self, id: str) -> bool:
+        """Nothing damages an index here: it has to be right without being made anew."""
+        return False
 
 
 class Turn:
