@@ -28,7 +28,7 @@ _OURS = """
     index index.html instance internal invite invites issues jobs join js landings legal license link
     links live login logout manifest.json manifest.webmanifest mark.svg mcp media metrics new none null
     notifications oauth og oidc organizations orgs password ping policy pricing privacy problems profile
-    projects raw register releases reset review reviews robots.txt rpc rss search security session
+    projects raw register releases reset review reviews robots.txt rpc rss search security sent session
     sessions settings shell.js sign-in sign-out sign-up signin signout signup sitemap sitemap.xml skill
     skill.md sse stars static status styles.css support system terms token tokens tokens.css topics
     trending undefined upload uploads user users verify version webfinger webhook webhooks welcome

@@ -29,6 +29,7 @@ from backend.core.operations import invoke
 
 SIGN_IN = "/signin"
 FORGOT = "/forgot"
+SENT = "/sent"
 SETTINGS = "/settings"
 DEVICE_COOKIE = "micelio_device"
 """By which a browser is known again after signing out; it opens nothing."""
@@ -106,7 +107,7 @@ def _forms(forge: Forge) -> list[tuple[str, str, Act]]:
             given = taken(fields, "token", "handle", "password", "name")
             return Done(signing_up.accept_invitation(forge, caller, **given, device=device))
         invoke(forge, caller, signing_up.sign_up, taken(fields, "handle", "email", "password", "name"))
-        return Done(to=f"{SIGN_UP}?sent=1")
+        return Done(to=SENT)
 
     def confirm(caller: Actor, _: Request, fields: Fields, device: str) -> Done:
         cookie = confirm_address(forge, caller, **taken(fields, "token", "handle"), device=device)
@@ -114,7 +115,7 @@ def _forms(forge: Forge) -> list[tuple[str, str, Act]]:
 
     def forgot(caller: Actor, _: Request, fields: Fields, device: str) -> Done:
         invoke(forge, caller, recovery.request_password_reset, taken(fields, "handle"))
-        return Done(to=f"{FORGOT}?sent=1")
+        return Done(to=SENT)
 
     def reset(caller: Actor, _: Request, fields: Fields, device: str) -> Done:
         given = taken(fields, "token", "password")

@@ -44,7 +44,6 @@ class SignInState(AppState):
     link_token: str = ""
     reason: str = ""
     wrong: str = ""
-    sent: bool = False
     handle: str = ""
     email: str = ""
     name: str = ""
@@ -61,7 +60,6 @@ class SignInState(AppState):
         self.reason = REASONS.get(code, OTHERWISE) if code else ""
         field = code.partition(".")[0]
         self.wrong = field if field in ("handle", "email", "password") else ""
-        self.sent = "sent" in query
         self.handle, self.email, self.name = (query.get(each, "") for each in ("handle", "email", "name"))
 
 
@@ -131,9 +129,8 @@ def entry(
     button: str,
     refused: Text,
     after: Any = None,
-    sent: Any = None,
 ) -> rx.Component:
-    """A page with one form that leads in. `sent` stands in its place once a link is on its way."""
+    """A page with one form that leads in."""
     fault = (SignInState.reason != "") & (SignInState.wrong == "")
     form = rx.fragment(
         rx.cond(fault, lists.notice(refused, SignInState.reason, tone="rust")),
@@ -155,7 +152,7 @@ def entry(
                 under,
                 class_name="stack tight",
             ),
-            form if sent is None else rx.cond(SignInState.sent, sent, form),
+            form,
             class_name="stack sign-in",
         ),
         class_name="page centred",

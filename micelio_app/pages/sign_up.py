@@ -20,8 +20,8 @@ from micelio_app.pages.sign_in import (
     password_field,
 )
 from micelio_app.state import AppState, ask
-from micelio_app.ui import forms, lists
-from micelio_app.ui.links import outside
+from micelio_app.ui import forms
+from micelio_app.ui.links import mark, outside
 
 GOOD_PASSWORD = "At least 12 characters. A few unrelated words do well."
 NOT_HERE = "This forge sends no mail: its administrator finds the link in the outbox and hands it over."
@@ -60,12 +60,11 @@ def sign_up_page() -> rx.Component:
         ),
         button="Create the account",
         refused="Not created.",
-        sent=_sent("Open the link in it within three days, and the account is made."),
         after=rx.el.p(
             "You have one? ", outside("Sign in", href=routes.SIGN_IN), ".", class_name="soft small"
         ),
     )
-    usable = (SignUpState.signup == "open") | invited | SignInState.sent
+    usable = (SignUpState.signup == "open") | invited
     return rx.cond((SignUpState.signup == "") | usable, form, _by_invitation())
 
 
@@ -123,9 +122,6 @@ def forgot_page() -> rx.Component:
         under=rx.el.p("We mail you a link by which you choose a new one.", class_name="soft"),
         button="Send the link",
         refused="Not sent.",
-        sent=_sent(
-            "If that is an account here, a link is on its way to its address. It works for two hours."
-        ),
         after=rx.el.p(
             "You remember it? ", outside("Sign in", href=routes.SIGN_IN), ".", class_name="soft small"
         ),
@@ -146,19 +142,37 @@ def reset_page() -> rx.Component:
     )
 
 
-def _sent(then: str) -> rx.Component:
-    return rx.fragment(
-        rx.cond(
-            SignUpState.sends_mail,
-            lists.notice("Look at your mail.", then, tone="moss"),
-            lists.notice("A link was made.", NOT_HERE, tone="ochre"),
+def sent_page() -> rx.Component:
+    """What is said after asking for a link: a page of its own, so that no form waits behind it."""
+    return layout.page(
+        rx.el.div(
+            rx.cond(
+                SignUpState.sends_mail,
+                _told("Look at your mail", "If that address can be used here, a link is on its way to it."),
+                _told("A link was made", NOT_HERE),
+            ),
+            rx.el.p(
+                "It works once. Nothing came? Look among the junk, or ask again: ",
+                outside("for an account", href=routes.SIGN_UP),
+                ", ",
+                outside("for a new password", href=routes.FORGOT),
+                ".",
+                class_name="soft small",
+            ),
+            class_name="stack sign-in",
         ),
-        rx.el.p(
-            "Nothing came? Look among the junk, or ",
-            outside("try again", href="?"),
-            ".",
-            class_name="soft small",
-        ),
+        class_name="page centred",
+        home=True,
+    )
+
+
+def _told(title: str, under: str) -> rx.Component:
+    return rx.el.div(
+        rx.el.span(mark(), class_name="large-mark"),
+        rx.el.h1(title, class_name="title"),
+        rx.el.p(under, class_name="soft"),
+        class_name="stack tight",
+        role="status",
     )
 
 
@@ -200,6 +214,14 @@ async def forgot_head(session: str | None) -> Head:
     return Head(title="Forgotten password", path=routes.FORGOT, indexed=False, body=body)
 
 
+@head(routes.SENT)
+async def sent_head(session: str | None) -> Head:
+    """Said without scripts too."""
+    here = await ask(session, instance.get_instance)
+    said = "If that address can be used here, a link is on its way to it." if here.sends_mail else NOT_HERE
+    return Head(title="A link was made", indexed=False, body=f"<h1>A link was made</h1><p>{said}</p>")
+
+
 @head(routes.CONFIRM)
 async def confirm_head(session: str | None) -> Head:
     """Not for crawlers."""
@@ -216,6 +238,7 @@ for _route, _view, _title in (
     (routes.SIGN_UP, sign_up_page, "Create an account"),
     (routes.CONFIRM, confirm_page, "Confirm your address"),
     (routes.FORGOT, forgot_page, "Forgotten password"),
+    (routes.SENT, sent_page, "A link was made"),
     (routes.RESET, reset_page, "New password"),
 ):
     layout.screen(_route, _view, title=f"{_title} · Micelio", on_load=[SignInState.load, SignUpState.load])

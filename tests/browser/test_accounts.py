@@ -88,4 +88,4 @@ def test_who_forgot_a_password_is_told_the_same_whoever_they_are(strangers_page,
         strangers_page.goto("/forgot")
         strangers_page.get_by_label("Handle or e-mail").fill(who)
         strangers_page.keyboard.press("Enter")
-        strangers_page.get_by_text("A link was made.").wait_for()
+        strangers_page.get_by_role("heading", name="A link was made").wait_for()

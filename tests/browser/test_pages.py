@@ -34,6 +34,7 @@ STRANGERS = {
     "/signup": "Create an account · Micelio",
     "/confirm?token=used&error=handle.taken": "Confirm your address · Micelio",
     "/forgot": "Forgotten password · Micelio",
+    "/sent": "A link was made · Micelio",
     "/reset?token=used&error=password.short": "New password · Micelio",
     "/acme": "Acme · Micelio",
     "/acme/tools": "acme/tools · Micelio",

@@ -24,7 +24,7 @@ def email_of(forge, actor):
 def test_a_mailed_link_lets_a_new_password_be_chosen(
     forge, invoke, site, letters, ada, stranger, who, audited
 ):
-    assert site.submit("/auth/forgot", handle=who) == "/forgot?sent=1"
+    assert site.submit("/auth/forgot", handle=who) == "/sent"
     (letter,) = letters()
     assert (letter.to, letter.subject) == ("ada@example.org", "Choose a new password for localhost")
 

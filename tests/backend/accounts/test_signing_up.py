@@ -29,7 +29,7 @@ def accounts(forge):
 def test_a_confirmed_address_makes_the_account_and_signs_it_in(
     forge, site, open_signup, letters, stranger, audited
 ):
-    assert site.submit("/auth/sign-up", **EVE) == "/signup?sent=1"
+    assert site.submit("/auth/sign-up", **EVE) == "/sent"
     (letter,) = letters()
     assert (letter.to, letter.subject) == ("eve@example.org", "Confirm your address for localhost")
     assert accounts(forge) == [], "nobody is made before"
