@@ -179,6 +179,8 @@ def _summary(
         additions=row.additions,
         deletions=row.deletions,
         landed_at=row.at,
+        written_by=row.written_by,
+        written_at=row.written_at,
         url=f"{ctx.forge.settings.public_url}/{owner.handle}/{project.handle}/landings/{row.position}",
     )
 

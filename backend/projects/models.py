@@ -92,7 +92,11 @@ class Cursor(SQLModel, table=True):
 
 
 class Landing(SQLModel, table=True):
-    """One position of the trunk, as its record tells it: no clock, no chance, no foreign key."""
+    """One position of the trunk, as its record tells it: no clock, no chance, no foreign key.
+
+    `written_by` and `written_at` are what a commit says that was made elsewhere; the forge's own
+    commits say what `author` and `at` say.
+    """
 
     __tablename__: ClassVar[str] = "landings"
     __table_args__ = PROJECTION
@@ -111,6 +115,8 @@ class Landing(SQLModel, table=True):
     agent: str = ""
     goal: str = ""
     summary: str = ""
+    written_by: str = ""
+    written_at: datetime | None = Field(default=None, sa_type=UtcTime)
     files: int = 0
     additions: int = 0
     deletions: int = 0

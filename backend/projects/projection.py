@@ -8,6 +8,7 @@ again gives the same bytes. Facts have a cursor of their own: a rebuild does not
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -23,6 +24,7 @@ from backend.core.errors import MicelioError
 from backend.core.events import fact
 from backend.projects import code, diffs
 from backend.projects.models import Cursor, Landing, PathLatest, Project, Ref
+from backend.projects.signatures import signature_of
 from vcs.diff import diff_trees
 from vcs.errors import Kind
 from vcs.lists import decode_changes_list, decode_moved_list
@@ -33,6 +35,7 @@ from vcs.repository import Change, Repository
 
 PER_TRANSACTION = 500
 NAMES = ("refs", "landings", "paths")
+MADE_ELSEWHERE = (RecordKind.PUSH, RecordKind.IMPORT)
 
 Applier = Callable[[Context, Project, Record, dict[str, Any], list[Landing], bool], None]
 _appliers: list[Applier] = []
@@ -318,6 +321,7 @@ def _position(
     old, tree = _trees(repository, position)
     changes = list(diff_trees(repository, old, tree))
     counts = [diffs.counts_of(repository, change) for change in changes]
+    written_by, written_at = _written(repository, record, commit)
     landing = Landing(
         project=project,
         position=position,
@@ -333,6 +337,8 @@ def _position(
         agent=told.get("agent", ""),
         goal=_goal(repository, record, told, position, commit),
         summary=told.get("summary", ""),
+        written_by=written_by,
+        written_at=written_at,
         files=len(changes),
         additions=sum(count.additions for count in counts),
         deletions=sum(count.deletions for count in counts),
@@ -340,11 +346,21 @@ def _position(
     return _Position(landing, [change.path for change in changes])
 
 
+def _written(repository: Repository, record: Record, id: str) -> tuple[str, datetime | None]:
+    """Who made the commit of a position and when, if it was not the forge."""
+    if record.kind not in MADE_ELSEWHERE:
+        return "", None
+    commit = repository.commit(id)
+    author = signature_of(commit, commit.author)
+    # Texts of databases hold no NUL, columns of times no year before 1.
+    return author.name.replace("\0", "")[:200], author.at.astimezone(UTC) if author.at else None
+
+
 def _goal(repository: Repository, record: Record, told: dict[str, Any], position: int, commit: str) -> str:
     """What a position is for: the session's goal at the end of what it did, a commit's subject before."""
     goal: str = told.get("goal", "")
     ends = record.kind is RecordKind.PUSH and record.positions and record.positions[1] == position
-    if ends or record.kind not in (RecordKind.PUSH, RecordKind.IMPORT):
+    if ends or record.kind not in MADE_ELSEWHERE:
         return goal
     subject = repository.commit(commit).message.strip().partition(b"\n")[0].decode("utf-8", "replace")
     return subject.replace("\0", "").strip() or goal

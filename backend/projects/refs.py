@@ -1,7 +1,5 @@
 """Branches, tags and commits, as people look for them."""
 
-import re
-from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
 
 from pydantic import BaseModel
@@ -14,12 +12,11 @@ from backend.projects import access, code
 from backend.projects.models import Ref
 from backend.projects.schemas import HandleText, ProjectSummary, RefText
 from backend.projects.service import summary
-from vcs.objects import Commit
+from backend.projects.signatures import Signature, signature_of, text_of
 from vcs.repository import Repository
 
 MOST = 2_000
 _LEFT_OUT = {"rpc": "mic resolves one ref at a time with ResolveRef"}
-_SIGNATURE = re.compile(rb"(.*?) ?<[^>]*>(?: +(-?\d+)(?: +([+-]\d{4}))?)?", re.DOTALL)
 
 
 class RefKind(StrEnum):
@@ -45,13 +42,6 @@ class RefList(BaseModel):
 
     items: list[RefItem]
     more: bool
-
-
-class Signature(BaseModel):
-    """Who and when, as the commit says; no time when it says none that can be read."""
-
-    name: str
-    at: datetime | None
 
 
 class ParentCommit(BaseModel):
@@ -117,14 +107,14 @@ def get_commit(ctx: Context, *, organization: HandleText, project: HandleText, r
         raise NotFound(what="commit in this project")
     repository = code.reader(ctx, found)
     commit = repository.commit(target.commit)
-    message = _text(commit, commit.message)
+    message = text_of(commit, commit.message)
     return CommitDetail(
         project=summary(ctx, found, owner),
         id=target.commit,
         sha1=repository.sha1_of(target.commit).hex(),
         tree=commit.tree,
-        author=_signature(commit, commit.author),
-        committer=_signature(commit, commit.committer),
+        author=signature_of(commit, commit.author),
+        committer=signature_of(commit, commit.committer),
         subject=message.strip().partition("\n")[0],
         message=message,
         parents=[_parent(repository, id) for id in commit.parents],
@@ -135,33 +125,3 @@ def get_commit(ctx: Context, *, organization: HandleText, project: HandleText, r
 
 def _parent(repository: Repository, id: str) -> ParentCommit:
     return ParentCommit(id=id, sha1=repository.sha1_of(id).hex())
-
-
-def _text(commit: Commit, raw: bytes) -> str:
-    """Text in the encoding that the commit names, UTF-8 if none."""
-    named = dict(commit.headers).get(b"encoding", b"utf-8").decode("ascii", "replace")
-    try:
-        return raw.decode(named, "replace")
-    except LookupError:
-        return raw.decode("utf-8", "replace")
-
-
-def _signature(commit: Commit, raw: bytes) -> Signature:
-    """A signature line as far as it can be read; e-mail addresses are not shown."""
-    match = _SIGNATURE.match(raw)
-    if match is None:
-        return Signature(name=_text(commit, raw).strip(), at=None)
-    name = _text(commit, match[1]).strip()
-    return Signature(name=name, at=_time(match[2], match[3]))
-
-
-def _time(seconds: bytes | None, zone: bytes | None) -> datetime | None:
-    if seconds is None or len(seconds) > 12:
-        return None
-    try:
-        at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=int(seconds))
-        minutes = int(zone[1:3]) * 60 + int(zone[3:5]) if zone else 0
-        sign = -1 if zone and zone.startswith(b"-") else 1
-        return at.astimezone(timezone(sign * timedelta(minutes=minutes)))
-    except (ValueError, OverflowError):
-        return None

@@ -68,7 +68,7 @@ class EntryType(StrEnum):
 
 
 class LastChange(BaseModel):
-    """The landing that last touched a path."""
+    """The landing that last touched a path; who made its commit, and when."""
 
     position: int
     goal: str
@@ -196,7 +196,9 @@ class DiffPage(BaseModel):
 
 
 class LandingSummary(BaseModel):
-    """One position of the trunk."""
+    """One position of the trunk. A commit that was made elsewhere, then pushed or imported, has its own
+    author and date in `written_by` and `written_at`.
+    """
 
     organization: str
     project: str
@@ -216,6 +218,8 @@ class LandingSummary(BaseModel):
     deletions: int
     landed_at: datetime
     url: str
+    written_by: str = ""
+    written_at: datetime | None = None
 
 
 class LandingPage(BaseModel):

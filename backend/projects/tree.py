@@ -188,8 +188,8 @@ def _last_changes(
                 found[paths[bytes(path)]] = LastChange(
                     position=landing.position,
                     goal=landing.goal,
-                    by=landing.agent or landing.author,
-                    at=landing.at,
+                    by=landing.agent or landing.written_by or landing.author,
+                    at=landing.written_at or landing.at,
                 )
     return found
 

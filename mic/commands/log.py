@@ -53,8 +53,8 @@ def header(landing: p.LandingSummary | p.LandingResponse) -> None:
     """A landing as people read it."""
     render.line(render.colour(f"Landing #{landing.position} ({landing.commit[:12]})", "bold"))
     by = f"{landing.author_name} ({landing.author})" if landing.author_name else landing.author
-    render.line(f"Author: {by}{f' with {landing.agent}' if landing.agent else ''}")
-    render.line(f"Date: {render.date(landing.landed_at)}")
+    render.line(f"Author: {landing.written_by or by}{f' with {landing.agent}' if landing.agent else ''}")
+    render.line(f"Date: {render.date(landing.written_at or landing.landed_at)}")
     first, *more = landing.goal.splitlines() or [""]
     render.line(f"Goal: {first}")
     for text in [*more, *([""] if landing.summary else []), *landing.summary.splitlines()]:

@@ -59,6 +59,8 @@ class LandingState(AppState):
     agent: str = ""
     model: str = ""
     landed_at: str = ""
+    written_by: str = ""
+    written_at: str = ""
     lasted: str = ""
     session_url: str = ""
     browse_url: str = ""
@@ -112,6 +114,8 @@ class LandingState(AppState):
             landing.landed_at.isoformat(),
             since(landing.landed_at, landing.started_at),
         )
+        self.written_by = landing.written_by
+        self.written_at = landing.written_at.isoformat() if landing.written_at else ""
         self.session_url = routes.session(org, name, landing.session[-8:]) if landing.session else ""
         self.browse_url = routes.tree(org, name, f"@{landing.position}")
         before = landing.position - 1
@@ -176,6 +180,11 @@ def _opening() -> rx.Component:
         rx.el.span(LandingState.author),
     )
     before = rx.el.span("after ", link("#", LandingState.number - 1, to=LandingState.before_url))
+    written = rx.el.span(
+        "written by ",
+        LandingState.written_by,
+        rx.cond(LandingState.written_at != "", rx.el.span(" ", when(LandingState.written_at, ago=True))),
+    )
     read = forms.button_link("Read the session", to=LandingState.session_url, small=True)
     browse = forms.button_link(
         "Browse files at #", LandingState.number, to=LandingState.browse_url, small=True
@@ -187,6 +196,7 @@ def _opening() -> rx.Component:
             rx.el.span("#", LandingState.number, " on main", class_name="num"),
             who,
             when(LandingState.landed_at, ago=True),
+            rx.cond(LandingState.written_by != "", written),
             rx.cond(LandingState.before_url != "", before),
             class_name="meta",
         ),

@@ -178,7 +178,7 @@ def thread(landed: list[LandingSummary], running: list[SessionSummary]) -> str:
             graph.Landed(
                 position=each.position,
                 base=each.position - 1,
-                at=each.landed_at,
+                at=each.written_at or each.landed_at,
                 by="ai" if each.agent else "human",
                 lines=each.additions + each.deletions,
             )

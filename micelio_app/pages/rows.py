@@ -30,7 +30,7 @@ class SessionRow:
 
 @dataclass(frozen=True)
 class LandingRow:
-    """A landing in a list; `by` is ai or human."""
+    """A landing in a list; `by` is ai or human, `at` when its commit was made."""
 
     url: str
     position: int
@@ -39,7 +39,7 @@ class LandingRow:
     by: str
     additions: int
     deletions: int
-    landed_at: str
+    at: str
     project: str
 
 
@@ -93,11 +93,11 @@ def landing_row(landing: LandingSummary) -> LandingRow:
         url=routes.landing(landing.organization, landing.project, landing.position),
         position=landing.position,
         goal=landing.goal,
-        who=landing.agent or landing.author,
+        who=landing.agent or landing.written_by or landing.author,
         by="ai" if landing.agent else "human",
         additions=landing.additions,
         deletions=landing.deletions,
-        landed_at=landing.landed_at.isoformat(),
+        at=(landing.written_at or landing.landed_at).isoformat(),
         project=landing.project,
     )
 
@@ -165,7 +165,7 @@ def landing_line(row: rx.Var[LandingRow], *, project: bool = False) -> rx.Compon
     ]
     if not project:
         words.append(chips.stat(row.additions, row.deletions))
-    return lists.landed_row(when(row.landed_at), row.by, *words)
+    return lists.landed_row(when(row.at), row.by, *words)
 
 
 def project_line(row: rx.Var[ProjectRow]) -> rx.Component:

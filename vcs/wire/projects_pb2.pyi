@@ -249,7 +249,7 @@ class ListLandingsResponse(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[LandingSummary, _Mapping]]] = ..., next: _Optional[str] = ...) -> None: ...
 
 class LandingSummary(_message.Message):
-    __slots__ = ("organization", "project", "position", "commit", "tree", "sha1", "landing", "session", "goal", "summary", "author", "author_name", "agent", "files", "additions", "deletions", "landed_at", "url")
+    __slots__ = ("organization", "project", "position", "commit", "tree", "sha1", "landing", "session", "goal", "summary", "author", "author_name", "agent", "files", "additions", "deletions", "landed_at", "url", "written_by", "written_at")
     ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
@@ -268,6 +268,8 @@ class LandingSummary(_message.Message):
     DELETIONS_FIELD_NUMBER: _ClassVar[int]
     LANDED_AT_FIELD_NUMBER: _ClassVar[int]
     URL_FIELD_NUMBER: _ClassVar[int]
+    WRITTEN_BY_FIELD_NUMBER: _ClassVar[int]
+    WRITTEN_AT_FIELD_NUMBER: _ClassVar[int]
     organization: str
     project: str
     position: int
@@ -286,7 +288,9 @@ class LandingSummary(_message.Message):
     deletions: int
     landed_at: str
     url: str
-    def __init__(self, organization: _Optional[str] = ..., project: _Optional[str] = ..., position: _Optional[int] = ..., commit: _Optional[str] = ..., tree: _Optional[str] = ..., sha1: _Optional[str] = ..., landing: _Optional[str] = ..., session: _Optional[str] = ..., goal: _Optional[str] = ..., summary: _Optional[str] = ..., author: _Optional[str] = ..., author_name: _Optional[str] = ..., agent: _Optional[str] = ..., files: _Optional[int] = ..., additions: _Optional[int] = ..., deletions: _Optional[int] = ..., landed_at: _Optional[str] = ..., url: _Optional[str] = ...) -> None: ...
+    written_by: str
+    written_at: str
+    def __init__(self, organization: _Optional[str] = ..., project: _Optional[str] = ..., position: _Optional[int] = ..., commit: _Optional[str] = ..., tree: _Optional[str] = ..., sha1: _Optional[str] = ..., landing: _Optional[str] = ..., session: _Optional[str] = ..., goal: _Optional[str] = ..., summary: _Optional[str] = ..., author: _Optional[str] = ..., author_name: _Optional[str] = ..., agent: _Optional[str] = ..., files: _Optional[int] = ..., additions: _Optional[int] = ..., deletions: _Optional[int] = ..., landed_at: _Optional[str] = ..., url: _Optional[str] = ..., written_by: _Optional[str] = ..., written_at: _Optional[str] = ...) -> None: ...
 
 class GetLandingRequest(_message.Message):
     __slots__ = ("organization_handle", "project_handle", "position")
@@ -299,7 +303,7 @@ class GetLandingRequest(_message.Message):
     def __init__(self, organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ..., position: _Optional[int] = ...) -> None: ...
 
 class LandingResponse(_message.Message):
-    __slots__ = ("organization", "project", "position", "commit", "tree", "sha1", "landing", "session", "goal", "summary", "author", "author_name", "agent", "files", "additions", "deletions", "landed_at", "url", "previous", "record", "sequence", "model", "started_at", "conversation", "decisions", "changes", "may")
+    __slots__ = ("organization", "project", "position", "commit", "tree", "sha1", "landing", "session", "goal", "summary", "author", "author_name", "agent", "files", "additions", "deletions", "landed_at", "url", "previous", "record", "sequence", "model", "started_at", "conversation", "decisions", "changes", "may", "written_by", "written_at")
     ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
@@ -327,6 +331,8 @@ class LandingResponse(_message.Message):
     DECISIONS_FIELD_NUMBER: _ClassVar[int]
     CHANGES_FIELD_NUMBER: _ClassVar[int]
     MAY_FIELD_NUMBER: _ClassVar[int]
+    WRITTEN_BY_FIELD_NUMBER: _ClassVar[int]
+    WRITTEN_AT_FIELD_NUMBER: _ClassVar[int]
     organization: str
     project: str
     position: int
@@ -354,7 +360,9 @@ class LandingResponse(_message.Message):
     decisions: _containers.RepeatedCompositeFieldContainer[Said]
     changes: _containers.RepeatedCompositeFieldContainer[FileChange]
     may: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, organization: _Optional[str] = ..., project: _Optional[str] = ..., position: _Optional[int] = ..., commit: _Optional[str] = ..., tree: _Optional[str] = ..., sha1: _Optional[str] = ..., landing: _Optional[str] = ..., session: _Optional[str] = ..., goal: _Optional[str] = ..., summary: _Optional[str] = ..., author: _Optional[str] = ..., author_name: _Optional[str] = ..., agent: _Optional[str] = ..., files: _Optional[int] = ..., additions: _Optional[int] = ..., deletions: _Optional[int] = ..., landed_at: _Optional[str] = ..., url: _Optional[str] = ..., previous: _Optional[str] = ..., record: _Optional[str] = ..., sequence: _Optional[int] = ..., model: _Optional[str] = ..., started_at: _Optional[str] = ..., conversation: _Optional[_Iterable[_Union[Said, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[Said, _Mapping]]] = ..., changes: _Optional[_Iterable[_Union[FileChange, _Mapping]]] = ..., may: _Optional[_Iterable[str]] = ...) -> None: ...
+    written_by: str
+    written_at: str
+    def __init__(self, organization: _Optional[str] = ..., project: _Optional[str] = ..., position: _Optional[int] = ..., commit: _Optional[str] = ..., tree: _Optional[str] = ..., sha1: _Optional[str] = ..., landing: _Optional[str] = ..., session: _Optional[str] = ..., goal: _Optional[str] = ..., summary: _Optional[str] = ..., author: _Optional[str] = ..., author_name: _Optional[str] = ..., agent: _Optional[str] = ..., files: _Optional[int] = ..., additions: _Optional[int] = ..., deletions: _Optional[int] = ..., landed_at: _Optional[str] = ..., url: _Optional[str] = ..., previous: _Optional[str] = ..., record: _Optional[str] = ..., sequence: _Optional[int] = ..., model: _Optional[str] = ..., started_at: _Optional[str] = ..., conversation: _Optional[_Iterable[_Union[Said, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[Said, _Mapping]]] = ..., changes: _Optional[_Iterable[_Union[FileChange, _Mapping]]] = ..., may: _Optional[_Iterable[str]] = ..., written_by: _Optional[str] = ..., written_at: _Optional[str] = ...) -> None: ...
 
 class Said(_message.Message):
     __slots__ = ("role", "author", "text", "at")

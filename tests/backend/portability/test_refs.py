@@ -3,6 +3,7 @@
 import pytest
 
 from backend.core.errors import NotFound
+from backend.projects.landings import list_landings
 from backend.projects.refs import get_commit, list_refs
 from tests.backend.portability.imports import dot_git, refs_of
 from tests.vcs.git.sources import odd
@@ -40,3 +41,14 @@ def test_refs_are_listed_and_odd_commits_read(imports, operator, tmp_path):
         commit("straight-to-a-blob")
     with pytest.raises(NotFound):
         commit("0123456789")
+
+
+def test_landings_of_an_imported_history_say_who_made_each_commit_and_when(imports, operator, tmp_path):
+    imports.done(operator, odd(tmp_path / "odd").folder)
+
+    rows = {row.position: row for row in imports.run(operator, list_landings, **WHERE).items}
+
+    assert (rows[2].written_by, rows[2].written_at.isoformat()) == ("Äé", "1970-01-01T00:00:12+00:00")
+    assert (rows[1].written_by, rows[1].written_at.year) == ("Nobody", 1969)
+    assert (rows[5].written_by, rows[5].written_at) == ("", None), "its commit names nobody"
+    assert {row.landed_at.year for row in rows.values()} == {imports.forge.clock().year}
