@@ -5,10 +5,12 @@ this machine, or where `--insecure` says so.
 """
 
 import json
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import grpc
 
@@ -45,6 +47,10 @@ _KINDS = {
 
 # How a call ends whose connection went away, or whose server did.
 _LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
+
+# Done twice, these would leave something behind that nobody asked for.
+_ONCE = ("StartSession",)
+_PAUSES = (0.2, 1.0, 2.0, 4.0)
 
 _OPTIONS = [
     ("grpc.max_receive_message_length", LARGEST_MESSAGE),
@@ -142,6 +148,24 @@ class Client:
                 return future.result()
 
         return list(self.answer(call).blobs)
+
+    def once(self, method: Any, request: Any) -> Any:
+        """An answer that may get lost on its way: asked for again under the same key, it is done once."""
+        metadata = [*self.metadata(), ("idempotency-key", str(uuid4()))]
+
+        def ask() -> Any:
+            return self.answer(lambda: method(request, metadata=metadata, timeout=CALL_SECONDS))
+
+        for pause in _PAUSES:
+            try:
+                return ask()
+            except Unreachable:
+                pass
+            except Refused as error:
+                if error.refusal != "idempotency.running":
+                    raise
+            time.sleep(pause)
+        return ask()
 
     def cancel(self) -> None:
         """End every stream there is; whoever waits for one is refused."""
@@ -246,6 +270,8 @@ class _Service:
 
         def call(request: Any) -> Any:
             client = self._client
+            if rpc in _ONCE:
+                return client.once(method, request)
             return client.answer(lambda: method(request, metadata=client.metadata(), timeout=CALL_SECONDS))
 
         return call

@@ -16,6 +16,7 @@ MicelioError                     a sentence, a stable code, details as data (`vc
 └── InternalError                (a bug)          internal: only doors make it, from a traceback they logged
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from vcs.errors import (
@@ -49,7 +50,19 @@ __all__ = [
     "Unavailable",
     "ValidationFailed",
     "WrongCredentials",
+    "known",
 ]
+
+
+def known() -> dict[str, type[MicelioError]]:
+    """Every kind of refusal there is, by code."""
+    return {error.code: error for error in sorted(_below(MicelioError), key=lambda e: e.code)}
+
+
+def _below(root: type[MicelioError]) -> Iterator[type[MicelioError]]:
+    for child in root.__subclasses__():
+        yield child
+        yield from _below(child)
 
 
 class ValidationFailed(MicelioError):

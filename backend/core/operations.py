@@ -139,16 +139,25 @@ def operation_of(function: Callable[..., BaseModel]) -> Operation:
 
 
 def invoke(
-    forge: Forge, actor: Actor, op: Operation | Callable[..., BaseModel], payload: Mapping[str, Any]
+    forge: Forge,
+    actor: Actor,
+    op: Operation | Callable[..., BaseModel],
+    payload: Mapping[str, Any],
+    *,
+    before: Callable[[Context], None] | None = None,
+    after: Callable[[Context, BaseModel], None] | None = None,
 ) -> BaseModel:
     """Run an operation for somebody and return its schema.
+
+    `before` and `after` run in the operation's own transaction when it has one that writes, else
+    in one of their own; what they raise takes the operation back.
 
     Raises ValidationFailed, Unauthenticated, Forbidden, RateLimited, and what the operation raises.
     """
     op = op if isinstance(op, Operation) else operation_of(op)
     with _seconds.labels(op.name).time():
         try:
-            result = _run(forge, actor, op, payload)
+            result = _run(forge, actor, op, payload, before, after)
         except MicelioError as error:
             _calls.labels(op.name, error.code).inc()
             raise
@@ -156,15 +165,38 @@ def invoke(
     return result
 
 
-def _run(forge: Forge, actor: Actor, op: Operation, payload: Mapping[str, Any]) -> BaseModel:
+def _run(
+    forge: Forge,
+    actor: Actor,
+    op: Operation,
+    payload: Mapping[str, Any],
+    before: Callable[[Context], None] | None,
+    after: Callable[[Context, BaseModel], None] | None,
+) -> BaseModel:
     permit(actor, op)
-    _limit(forge, actor)
+    count(forge, actor)
     arguments = _validated(op, payload)
     ctx = Context(forge, actor)
+    if op.mode is Mode.WRITES:
+        with ctx.transaction() as inside:
+            if before is not None:
+                before(inside)
+            result = op.function(inside, **arguments)
+            if after is not None:
+                after(inside, result)
+            return result
+    if before is not None:
+        with ctx.transaction(write=False) as inside:
+            before(inside)
     if op.mode is Mode.STEPS:
-        return op.function(ctx, **arguments)
-    with ctx.transaction(write=op.mode is Mode.WRITES) as inside:
-        return op.function(inside, **arguments)
+        result = op.function(ctx, **arguments)
+    else:
+        with ctx.transaction(write=False) as inside:
+            result = op.function(inside, **arguments)
+    if after is not None:
+        with ctx.transaction() as inside:
+            after(inside, result)
+    return result
 
 
 def check(actor: Actor, op: Operation, payload: Mapping[str, Any]) -> None:
@@ -191,7 +223,8 @@ def rate_of(forge: Forge, actor: Actor) -> tuple[str, int]:
     return f"address:{actor.address}", rates.anonymous
 
 
-def _limit(forge: Forge, actor: Actor) -> None:
+def count(forge: Forge, actor: Actor) -> None:
+    """Count one call of somebody's; RateLimited when it is one too many."""
     if actor.via is not Via.SYSTEM:
         forge.limit(*rate_of(forge, actor))
 

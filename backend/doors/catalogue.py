@@ -6,7 +6,7 @@ Doors take their operations from here, so none of them can forget to load a slic
 from backend.accounts import addresses, deletion, devices, grants, recovery, signing_up
 from backend.accounts import jobs as account_jobs
 from backend.accounts import service as accounts
-from backend.core import mail
+from backend.core import idempotency, mail
 from backend.core.operations import Operation, operations
 from backend.instance import outbox
 from backend.instance import service as instance
@@ -42,7 +42,7 @@ SERVICES = (
     instance,
     outbox,
 )
-JOBS = (mail, account_jobs, project_jobs, session_jobs, erasure, portability_jobs)
+JOBS = (mail, idempotency, account_jobs, project_jobs, session_jobs, erasure, portability_jobs)
 
 
 def offered(door: str) -> list[Operation]:

@@ -38,6 +38,13 @@ and their own data in `details`.
 **Again.** Reads have an `ETag`; send it as `If-None-Match` and what has not changed is a 304. Every
 answer has an `X-Request-Id`; send your own to find it in the logs.
 
+**Once.** Send an `Idempotency-Key` of your own (a random UUID) with whatever changes something, and send
+the same request with the same key when its answer got lost: it is done once and answered alike for 24 hours,
+the second time with `Idempotent-Replayed: true`. While the first is being worked on, others get a 409 with
+`Retry-After`; the key with another request is a 422. Refusals are repeated too, so a new attempt takes a new
+key; what a wait would change (401, 429, 5xx) is not kept. A key is yours and your credential's: a token
+with other scopes has keys of its own.
+
 **Paths** of files are text: a byte that is not UTF-8 is written `\\xNN`, a backslash is doubled. In an
 address they are percent-encoded bytes, slashes as they are; a slash inside a ref is `%2F`.
 """
@@ -114,6 +121,8 @@ def _described(op: Operation, arguments: Json, result: Json) -> Json:
         "responses": _responses(op, result),
         "security": _security(op),
     }
+    if op.method != "GET":
+        parameters.append(_header("Idempotency-Key", "So that the same request is done once"))
     if op.name == UPLOAD:
         _describe_upload(described, properties)
     elif op.method in payload.QUERY_METHODS:
@@ -140,6 +149,11 @@ def _parameter(name: str, place: str, schema: Json, *, required: bool) -> Json:
     if name == "path" and place == "path":
         shape["minLength"] = 1
     return {"name": name, "in": place, "required": required, "schema": shape}
+
+
+def _header(name: str, says: str) -> Json:
+    shape = {"type": "string"}
+    return {"name": name, "in": "header", "required": False, "description": says, "schema": shape}
 
 
 def _also_bare(op: Operation, schema: Json, properties: Json) -> Json:
@@ -174,6 +188,9 @@ def _responses(op: Operation, result: Json) -> Json:
         headers[name] = {"description": says, "schema": {"type": "string"}}
     if op.method == "GET":
         headers["ETag"] = {"schema": {"type": "string"}}
+    if op.method != "GET":
+        says = "`true` when this is the answer to an earlier request with the same key"
+        headers["Idempotent-Replayed"] = {"description": says, "schema": {"type": "string"}}
     if "next" in op.result.model_fields:
         headers["Link"] = {"description": 'The next page, as `rel="next"`', "schema": {"type": "string"}}
     responses: Json = {

@@ -5,7 +5,6 @@ refusal's own data. Private and missing things give the same problem, request id
 """
 
 import logging
-from collections.abc import Iterator
 from html import escape
 from http import HTTPStatus
 from inspect import getdoc
@@ -16,7 +15,7 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from backend.core.config import Settings
-from backend.core.errors import FileTooLarge, InternalError, Kind, MicelioError
+from backend.core.errors import FileTooLarge, InternalError, Kind, MicelioError, known
 from backend.doors import plain_page
 
 log = logging.getLogger(__name__)
@@ -147,11 +146,6 @@ def answer_to_bug(settings: Settings, request_id: str) -> Response:
     return answer(InternalError(request_id=request_id), settings, request_id)
 
 
-def known() -> dict[str, type[MicelioError]]:
-    """Every kind of problem this instance may answer with, by code."""
-    return {error.code: error for error in sorted(_below(MicelioError), key=lambda e: e.code)}
-
-
 def page(code: str) -> str | None:
     """A page that explains a kind of problem; None when there is none of this code."""
     error = known().get(code)
@@ -164,9 +158,3 @@ def page(code: str) -> str | None:
         f"<p>{escape(getdoc(error) or '')}</p>"
         '<p><a href="/api/v1/docs">What the API offers</a></p>',
     )
-
-
-def _below(root: type[MicelioError]) -> Iterator[type[MicelioError]]:
-    for child in root.__subclasses__():
-        yield child
-        yield from _below(child)

@@ -8,11 +8,12 @@ and writes the schema as JSON. Addresses are matched as they came, still percent
 import hashlib
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from anyio import from_thread, to_thread
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
@@ -20,7 +21,8 @@ from starlette.types import Receive, Scope, Send
 
 from backend.core.addresses import raw_path, text_of
 from backend.core.context import Actor, Forge
-from backend.core.operations import Operation, check, invoke, rate_of
+from backend.core.idempotency import KEY_HEADER, Answer, answered
+from backend.core.operations import Operation, check, rate_of
 from backend.doors import catalogue, payload
 from backend.doors.problems import BodyTooLarge, MethodNotAllowed, NoSuchAddress
 from backend.doors.requests import identified
@@ -95,11 +97,15 @@ async def _call(forge: Forge, op: Operation, request: Request) -> Response:
     def work() -> Response:
         started = time.perf_counter()
         arguments = payload.with_address(op, given, request.path_params)
-        result = invoke(forge, actor, op, arguments)
-        body = result.model_dump_json().encode()
-        spent = time.perf_counter() - started
-        extra = {**_links(op, request, forge, result), **_rate(forge, actor)}
-        return _answer(op, request, actor, body, extra, spent)
+        links: dict[str, str] = {}
+
+        def encode(result: BaseModel) -> bytes:
+            links.update(_links(op, request, forge, result))
+            return _json(result)
+
+        answer = _run(forge, actor, op, arguments, request, encode)
+        extra = {**links, **_repeated(answer), **_rate(forge, actor)}
+        return _answer(op, request, actor, answer.body, extra, time.perf_counter() - started)
 
     return await to_thread.run_sync(work)
 
@@ -126,10 +132,31 @@ async def _upload(forge: Forge, op: Operation, request: Request) -> Response:
         announced = int(length) if length.isdigit() else 0
         session = request.path_params["session"]
         stored = content.store_content(forge, actor, session, chunks(), announced=announced)
-        body = invoke(forge, actor, op, {**given, "blob": stored.id}).model_dump_json().encode()
-        return _answer(op, request, actor, body, _rate(forge, actor), time.perf_counter() - started)
+        answer = _run(forge, actor, op, {**given, "blob": stored.id}, request, _json)
+        extra = {**_repeated(answer), **_rate(forge, actor)}
+        return _answer(op, request, actor, answer.body, extra, time.perf_counter() - started)
 
     return await to_thread.run_sync(work)
+
+
+def _run(
+    forge: Forge,
+    actor: Actor,
+    op: Operation,
+    arguments: Mapping[str, Any],
+    request: Request,
+    encode: Callable[[BaseModel], bytes],
+) -> Answer:
+    key = "" if op.method == "GET" else request.headers.get(KEY_HEADER, "")
+    return answered(forge, actor, op, arguments, key=key, door="rest", encode=encode)
+
+
+def _json(result: BaseModel) -> bytes:
+    return result.model_dump_json().encode()
+
+
+def _repeated(answer: Answer) -> dict[str, str]:
+    return {"Idempotent-Replayed": "true"} if answer.repeated else {}
 
 
 def _answer(

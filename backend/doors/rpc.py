@@ -27,7 +27,8 @@ from pydantic import BaseModel
 from backend.core import observe
 from backend.core.context import Actor, Forge
 from backend.core.errors import InternalError, InvalidInput, Kind, MicelioError
-from backend.core.operations import Operation, invoke
+from backend.core.idempotency import KEY_HEADER, answered
+from backend.core.operations import Mode, Operation, invoke
 from backend.doors import identify, messages, problems, streams
 from backend.doors.catalogue import offered
 from backend.doors.requests import CLOSED_BY_CALLER, address_of
@@ -138,9 +139,19 @@ def _operation(forge: Forge, method: MethodDescriptor, op: Operation) -> grpc.Rp
         actor = call.identified()
         return invoke(forge, actor, op, messages.payload_of(op, message))
 
+    def encode(result: BaseModel) -> bytes:
+        return messages.message_of(response, result).SerializeToString()
+
     def answer(message: Message, context: grpc.ServicerContext) -> Message:
         with Call(forge, method, context) as call:
-            return messages.message_of(response, result(message, call))
+            key = "" if op.mode is Mode.READS else str(call.metadata.get(KEY_HEADER, ""))
+            if not key:
+                return messages.message_of(response, result(message, call))
+            actor, given = call.identified(), messages.payload_of(op, message)
+            kept = answered(forge, actor, op, given, key=key, door="rpc", encode=encode)
+            if kept.repeated:
+                context.send_initial_metadata((("idempotent-replayed", "true"),))
+            return response.FromString(kept.body)
 
     def answer_in_parts(message: Message, context: grpc.ServicerContext) -> Iterator[Message]:
         with Call(forge, method, context) as call:

@@ -65,6 +65,8 @@ curl -sX POST {url}/api/v1/sessions/$SESSION/land -H "Authorization: Bearer $MIC
   with `code` `landing.conflict`; `details.paths` lists base, ours and theirs of each and who
   changed it. Start again from the head, or ask a person.
 - **Say it twice safely.** Give events and notes a `client_id`: the same one again is the same event.
+  Whatever else changes something takes a header `Idempotency-Key: <random UUID>`: sent again with it, the
+  same request is done once and answered alike for 24 hours.
 - **Kinds of event**: status, progress, output, error, artifact, prompt, message, thinking, tool_call,
   tool_result, plan, diff, checkpoint, usage, permission. A plan is
   `{{"kind": "plan", "body": {{"steps": [{{"text": "…", "state": "pending"}}]}}}}` with state pending,

@@ -3,6 +3,7 @@
 import backend.accounts.models
 import backend.core.audit
 import backend.core.events
+import backend.core.idempotency
 import backend.core.mail
 import backend.organizations.models
 import backend.portability.models

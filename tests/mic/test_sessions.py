@@ -1,8 +1,11 @@
 """From a goal to a landing with `mic`, against a real forge over real gRPC."""
 
 import os
+from dataclasses import replace
 
 import pytest
+
+from tests.mic.proxy import Proxy
 
 
 def test_a_folder_becomes_a_project_and_its_files_the_first_landing(notes):
@@ -229,3 +232,22 @@ def test_landing_again_after_a_lost_answer_is_the_same_landing(notes):
 
     assert notes.ok("session", "land").out == "Landed at position 2.\n"
     assert notes.ok("status").out.endswith("No changes.\n")
+
+
+def test_a_start_whose_answer_got_lost_is_one_session(notes, as_ada, forge, caplog):
+    caplog.set_level("INFO")
+    proxy = Proxy(forge.settings.grpc_port)
+    forge.settings = replace(forge.settings, grpc_port=proxy.port)
+    try:
+        as_ada("session", "start", "acme/notes", "measure it")
+        proxy.hang_up_at = 2 * proxy.passed - 200
+        started = as_ada("session", "start", "acme/notes", "lose it once", "--json")
+        listed = notes.ok("session", "list", "--json").json["items"]
+    finally:
+        proxy.close()
+
+    assert started.code == 0
+    assert proxy.hang_up_at is None
+    asked = [line for line in caplog.messages if "StartSession" in line]
+    assert len(asked) == 3
+    assert [one["id"] for one in listed if one["goal"] == "lose it once"] == [started.json["id"]]

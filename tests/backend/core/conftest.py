@@ -5,6 +5,7 @@ import pytest
 from backend.core.config import Settings
 from backend.core.context import Forge
 from backend.core.events import FactRow
+from tests.backend.workbench import agent_of, bench  # noqa: F401
 
 
 @pytest.fixture

@@ -315,3 +315,27 @@ def test_a_forwarded_address_counts_only_from_a_trusted_proxy(world):
 
 def door_owner(door) -> str:
     return door.world.token_of("owner")
+
+
+def test_a_request_sent_again_with_its_key_is_answered_again(door, grace):
+    asked = {"organization": "acme", "project": "open", "goal": "Once"}
+    key = {"Idempotency-Key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
+
+    first = door.send("POST", "/api/v1/sessions", grace, json=asked, headers=key)
+    again = door.send("POST", "/api/v1/sessions", grace, json=asked, headers=key)
+    other = door.send("POST", "/api/v1/sessions", grace, json={**asked, "goal": "Twice"}, headers=key)
+
+    assert (again.status_code, again.content) == (first.status_code, first.content) == (201, again.content)
+    assert "idempotent-replayed" not in first.headers
+    assert again.headers["idempotent-replayed"] == "true"
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency.reused")
+
+
+def test_an_upload_with_a_key_is_told_apart_by_its_content(door, grace, draft):
+    key = {"Idempotency-Key": "upload-1"}
+
+    first = door.send("PUT", f"{draft}/files/a.txt", grace, content=b"one", headers=key)
+    again = door.send("PUT", f"{draft}/files/a.txt", grace, content=b"one", headers=key)
+    other = door.send("PUT", f"{draft}/files/a.txt", grace, content=b"two", headers=key)
+
+    assert (first.status_code, again.content, other.status_code) == (200, first.content, 422)
