@@ -111,6 +111,12 @@ class Database:
         finally:
             os.close(file)
 
+    def lock_until_commit(self, session: Session, name: str) -> None:
+        """Hold `name` until this writing transaction ends. SQLite lets one write at a time as it is."""
+        if not self.is_sqlite:
+            number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+            session.connection().execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": number})
+
     @contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
         """As `lock`, without waiting: False when somebody holds it, and then nothing is held."""

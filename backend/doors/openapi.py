@@ -38,6 +38,10 @@ and their own data in `details`.
 **Again.** Reads have an `ETag`; send it as `If-None-Match` and what has not changed is a 304. Every
 answer has an `X-Request-Id`; send your own to find it in the logs.
 
+**Nobody's change lost.** Send that `ETag` as `If-Match` with a PATCH, PUT or DELETE of the same address: when
+somebody changed it since, it stays as it is and you get a 412 with the ETag it has now. Tags are strong,
+of the whole answer (without `fields`); `*` is any. Where a GET has no address, neither has If-Match.
+
 **Once.** Send an `Idempotency-Key` of your own (a random UUID) with whatever changes something, and send
 the same request with the same key when its answer got lost: it is done once and answered alike for 24 hours,
 the second time with `Idempotent-Replayed: true`. While the first is being worked on, others get a 409 with
@@ -122,6 +126,7 @@ def _described(op: Operation, arguments: Json, result: Json) -> Json:
         "security": _security(op),
     }
     if op.method != "GET":
+        parameters.append(_header("If-Match", "The ETag that what you change must still have"))
         parameters.append(_header("Idempotency-Key", "So that the same request is done once"))
     if op.name == UPLOAD:
         _describe_upload(described, properties)
@@ -208,6 +213,7 @@ def _responses(op: Operation, result: Json) -> Json:
     }
     expected |= {422: "Some of what was sent cannot be used", 429: "Too many requests; see `Retry-After`"}
     if op.method != "GET":
+        expected |= {412: "Not what If-Match names"}
         expected |= {403: "Seen, and not allowed", 409: "Not in this state of things"}
     responses |= {str(status): _problem(says) for status, says in sorted(expected.items())}
     responses["default"] = {"$ref": "#/components/responses/Problem"}

@@ -83,6 +83,15 @@ class MethodNotAllowed(RequestRefused):
     message = "This address takes {allowed}."
 
 
+class PreconditionFailed(RequestRefused):
+    """What is at this address is no longer what If-Match names, or it has no ETag; nothing was changed."""
+
+    kind = Kind.CONFLICT
+    status = 412
+    code = "request.precondition"
+    message = "{problem}"
+
+
 class NoSuchAddress(RequestRefused):
     """No operation has this address."""
 
@@ -134,6 +143,8 @@ def answer(error: MicelioError, settings: Settings, request_id: str) -> Response
         headers["WWW-Authenticate"] = f'Bearer realm="Micelio"{wrong}, resource_metadata="{about}"'
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = error.details["allowed"]
+    if isinstance(error, PreconditionFailed) and (tag := error.details.get("etag")):
+        headers["ETag"] = tag
     if retry_after := error.details.get("retry_after"):
         headers["Retry-After"] = str(retry_after)
     body = to_json(problem.model_dump(), fallback=str)

@@ -9,6 +9,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -20,11 +21,11 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from backend.core.addresses import raw_path, text_of
-from backend.core.context import Actor, Forge
+from backend.core.context import Actor, Context, Forge
 from backend.core.idempotency import KEY_HEADER, Answer, answered
-from backend.core.operations import Operation, check, rate_of
+from backend.core.operations import Operation, check, invoke, rate_of, result_inside
 from backend.doors import catalogue, payload
-from backend.doors.problems import BodyTooLarge, MethodNotAllowed, NoSuchAddress
+from backend.doors.problems import BodyTooLarge, MethodNotAllowed, NoSuchAddress, PreconditionFailed
 from backend.doors.requests import identified
 from backend.sessions import content
 from vcs.objects import EMPTY_BLOB
@@ -147,8 +148,36 @@ def _run(
     request: Request,
     encode: Callable[[BaseModel], bytes],
 ) -> Answer:
-    key = "" if op.method == "GET" else request.headers.get(KEY_HEADER, "")
-    return answered(forge, actor, op, arguments, key=key, door="rest", encode=encode)
+    if op.method == "GET":
+        return Answer(encode(invoke(forge, actor, op, arguments)))
+    key, wanted = request.headers.get(KEY_HEADER, ""), request.headers.get("if-match", "").strip()
+    before = partial(_expect, wanted, op, request.path_params) if wanted else None
+    return answered(forge, actor, op, arguments, key=key, door="rest", encode=encode, before=before)
+
+
+def _expect(wanted: str, op: Operation, address: Mapping[str, str], ctx: Context) -> None:
+    """Raise PreconditionFailed unless what a GET of this address gives now has a tag that was sent."""
+    reading = _read_at(op)
+    if reading is None:
+        raise PreconditionFailed(problem="This address has no ETag, so If-Match cannot hold: leave it out.")
+    # Two who both name today's tag take turns, and the second finds another.
+    ctx.forge.db.lock_until_commit(ctx.db, f"etag:{op.path}:{sorted(address.items())}")
+    tag = _tag(_json(result_inside(ctx, reading, address)))
+    if wanted != "*" and tag not in [each.strip() for each in wanted.split(",")]:
+        problem = (
+            "This was changed since you read it. Read it again, and send what you change with the new ETag."
+        )
+        raise PreconditionFailed(problem=problem, etag=tag)
+
+
+def _read_at(op: Operation) -> Operation | None:
+    """The operation that a GET of the same address runs."""
+    offered = catalogue.offered("rest")
+    return next((each for each in offered if (each.method, each.path) == ("GET", op.path)), None)
+
+
+def _tag(body: bytes) -> str:
+    return '"' + hashlib.sha256(body).hexdigest()[:32] + '"'
 
 
 def _json(result: BaseModel) -> bytes:
@@ -163,9 +192,11 @@ def _answer(
     op: Operation, request: Request, actor: Actor, body: bytes, extra: Mapping[str, str], spent: float
 ) -> Response:
     headers = {"Vary": VARY, "Server-Timing": f"total;dur={spent * 1000:.1f}", **extra}
+    tag = _tag(body)
     if op.method != "GET":
+        if (reading := _read_at(op)) is not None and reading.result is op.result and op.method != "DELETE":
+            headers["ETag"] = tag
         return Response(body, op.status, {**headers, "Cache-Control": "no-store"}, "application/json")
-    tag = '"' + hashlib.sha256(body).hexdigest()[:32] + '"'
     headers["ETag"] = tag
     headers["Cache-Control"] = "private, no-cache" if actor.signed_in else "no-cache"
     if _has_tag(request.headers.get("if-none-match", ""), tag):

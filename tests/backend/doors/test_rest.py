@@ -339,3 +339,28 @@ def test_an_upload_with_a_key_is_told_apart_by_its_content(door, grace, draft):
     other = door.send("PUT", f"{draft}/files/a.txt", grace, content=b"two", headers=key)
 
     assert (first.status_code, again.content, other.status_code) == (200, first.content, 422)
+
+
+@pytest.mark.parametrize("address", [OPEN, "/api/v1/orgs/acme", "/api/v1/user"])
+def test_an_update_holds_only_for_what_was_read(door, world, address):
+    ada = world.token_of("owner")
+    read = door.send("GET", address, ada).headers["etag"]
+
+    first = door.send("PATCH", address, ada, json={"name": "One"}, headers={"If-Match": f'"x", {read}'})
+    second = door.send("PATCH", address, ada, json={"name": "Two"}, headers={"If-Match": read})
+    weak = door.send("PATCH", address, ada, json={"name": "Two"}, headers={"If-Match": f"W/{read}"})
+    now = door.send("GET", address, ada)
+
+    assert first.status_code == 200
+    assert first.headers["etag"] == now.headers["etag"] == second.headers["etag"]
+    assert (second.status_code, second.json()["code"]) == (412, "request.precondition")
+    assert weak.status_code == 412
+    assert now.json()["name"] == "One"
+    any_ = door.send("PATCH", address, ada, json={"name": "Three"}, headers={"If-Match": "*"})
+    assert any_.status_code == 200
+
+
+def test_what_has_no_tag_is_not_changed_under_a_condition(door, grace):
+    refused = door.send("POST", "/api/v1/sessions/0123abcd/abandon", grace, headers={"If-Match": '"a"'})
+
+    assert refused.status_code == 412
