@@ -26,6 +26,7 @@ from backend.core.config import Settings
 from backend.core.db import Database
 from backend.core.errors import RateLimited
 from backend.core.events import FactRow, fact_values
+from backend.core.timing import timed
 from backend.core.vault import open_store
 from vcs.objects import new_id
 from vcs.store import Store
@@ -97,7 +98,7 @@ class Forge:
         """Open database, store and bell as the settings say; nothing is migrated here."""
         faults.arm(settings.faults)
         db = Database(settings.database_url, locks=settings.data / "locks")
-        return cls(settings, db, open_store(settings), Bell.open(settings), clock)
+        return cls(settings, db, timed(open_store(settings)), Bell.open(settings), clock)
 
     def part(self, key: Any, make: Callable[[], Part]) -> Part:
         """What this process keeps under `key`, made on first use."""

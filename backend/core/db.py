@@ -8,6 +8,7 @@ PostgreSQL is used as it comes. Nothing here commits on its own: the unit of wor
 import fcntl
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ from sqlalchemy import Enum as SqlEnum
 from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 from sqlmodel import Session
 
+from backend.core import timing
 from backend.core.errors import DiskFull, MicelioError, ReadOnly, Unavailable
 from vcs import disk
 
@@ -76,6 +78,7 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         self._locks = locks
         self.engine = _sqlite_engine(url) if self.is_sqlite else _postgres_engine(url)
+        _count_time(self.engine)
         self._writing = self.engine.execution_options(micelio_write=True)
 
     @contextmanager
@@ -152,6 +155,18 @@ class Database:
     def close(self) -> None:
         """Give every connection back."""
         self.engine.dispose()
+
+
+def _count_time(engine: Engine) -> None:
+    """What statements take counts for the request they are made for; waiting for a turn to write does too."""
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def before(connection: Connection, *_: Any) -> None:
+        connection.info["micelio_started"] = time.perf_counter()
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def after(connection: Connection, *_: Any) -> None:
+        timing.add("db", time.perf_counter() - connection.info["micelio_started"])
 
 
 def _sqlite_engine(url: str) -> Engine:

@@ -26,7 +26,7 @@ from typing import Any, ClassVar
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import BaseModel
 from pydantic_core import to_json
-from sqlalchemy import delete, update
+from sqlalchemy import delete, insert, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Field, SQLModel, col
 
@@ -161,11 +161,18 @@ class _Once:
                         return self._sealing.decrypt(row.answer[:_NONCE], row.answer[_NONCE:], None)
                     if row.claimed_until > tx.now():
                         raise StillRunning(retry_after=1)
-                row = row or IdempotencyRow(id=self._id)
-                row.request, row.claim, row.answer = self._request, self._claim, None
-                row.claimed_until = tx.now() + timedelta(seconds=self._lease)
-                row.expires_at = tx.now() + KEPT
-                tx.db.add(row)
+                values = {
+                    "request": self._request,
+                    "claim": self._claim,
+                    "claimed_until": tx.now() + timedelta(seconds=self._lease),
+                    "expires_at": tx.now() + KEPT,
+                    "answer": None,
+                }
+                if row is None:
+                    tx.db.execute(insert(IdempotencyRow).values(id=self._id, **values))
+                else:
+                    row.sqlmodel_update(values)
+                    tx.db.add(row)
         except IntegrityError:
             # Somebody else made the row between our look and our write.
             raise StillRunning(retry_after=1) from None

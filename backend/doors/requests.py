@@ -7,14 +7,14 @@ intention, so what changes something with a cookie must come from our own pages.
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from anyio import to_thread
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from backend.core import observe
+from backend.core import observe, timing
 from backend.core.addresses import raw_path
 from backend.core.callers import ForeignOrigin, caller_address, own_origin
 from backend.core.config import Settings
@@ -32,6 +32,9 @@ class Asked:
     id: str
     actor: str = ""
     status: int = CLOSED_BY_CALLER
+    headers: dict[str, str] = field(default_factory=dict)
+    """What the answer carries whether or not it is a refusal."""
+    spent: timing.Spent = field(default_factory=timing.Spent)
 
 
 class Answered(OSError):
@@ -54,7 +57,8 @@ class EveryRequest:
         scope["micelio.asked"] = asked
         before = observe.request_id.set(asked.id)
         try:
-            await self._answer(scope, receive, send, asked)
+            with timing.measured() as asked.spent:
+                await self._answer(scope, receive, send, asked)
         finally:
             observe.log_request(
                 method=scope["method"],
@@ -76,6 +80,8 @@ class EveryRequest:
                 asked.status = message["status"]
                 headers = MutableHeaders(raw=list(message.get("headers", [])))
                 headers["X-Request-Id"] = asked.id
+                headers["Server-Timing"] = asked.spent.header
+                headers.update(asked.headers)
                 message = {**message, "headers": headers.raw}
             elif scope["method"] == "HEAD":
                 await send({"type": "http.response.body", "body": b""})

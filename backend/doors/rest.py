@@ -7,7 +7,6 @@ and writes the schema as JSON. Addresses are matched as they came, still percent
 
 import hashlib
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -20,8 +19,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
+from backend.core import timing
 from backend.core.addresses import raw_path, text_of
-from backend.core.context import Actor, Context, Forge
+from backend.core.context import Actor, Context, Forge, utc_now
 from backend.core.idempotency import KEY_HEADER, Answer, answered
 from backend.core.operations import Operation, check, invoke, rate_of, result_inside
 from backend.doors import catalogue, payload
@@ -96,7 +96,6 @@ async def _call(forge: Forge, op: Operation, request: Request) -> Response:
         given = payload.from_body(op, request.headers.get("content-type", ""), await _body(request))
 
     def work() -> Response:
-        started = time.perf_counter()
         arguments = payload.with_address(op, given, request.path_params)
         links: dict[str, str] = {}
 
@@ -105,8 +104,7 @@ async def _call(forge: Forge, op: Operation, request: Request) -> Response:
             return _json(result)
 
         answer = _run(forge, actor, op, arguments, request, encode)
-        extra = {**links, **_repeated(answer), **_rate(forge, actor)}
-        return _answer(op, request, actor, answer.body, extra, time.perf_counter() - started)
+        return _answer(op, request, actor, answer.body, {**links, **_repeated(answer)})
 
     return await to_thread.run_sync(work)
 
@@ -123,7 +121,6 @@ async def _upload(forge: Forge, op: Operation, request: Request) -> Response:
             return
 
     def work() -> Response:
-        started = time.perf_counter()
         actor = identified(forge, request.scope)
         given = dict(request.path_params)
         if mode := request.headers.get(MODE_HEADER):
@@ -134,8 +131,7 @@ async def _upload(forge: Forge, op: Operation, request: Request) -> Response:
         session = request.path_params["session"]
         stored = content.store_content(forge, actor, session, chunks(), announced=announced)
         answer = _run(forge, actor, op, {**given, "blob": stored.id}, request, _json)
-        extra = {**_repeated(answer), **_rate(forge, actor)}
-        return _answer(op, request, actor, answer.body, extra, time.perf_counter() - started)
+        return _answer(op, request, actor, answer.body, _repeated(answer))
 
     return await to_thread.run_sync(work)
 
@@ -148,11 +144,15 @@ def _run(
     request: Request,
     encode: Callable[[BaseModel], bytes],
 ) -> Answer:
-    if op.method == "GET":
-        return Answer(encode(invoke(forge, actor, op, arguments)))
-    key, wanted = request.headers.get(KEY_HEADER, ""), request.headers.get("if-match", "").strip()
-    before = partial(_expect, wanted, op, request.path_params) if wanted else None
-    return answered(forge, actor, op, arguments, key=key, door="rest", encode=encode, before=before)
+    try:
+        if op.method == "GET":
+            return Answer(encode(invoke(forge, actor, op, arguments)))
+        key, wanted = request.headers.get(KEY_HEADER, ""), request.headers.get("if-match", "").strip()
+        before = partial(_expect, wanted, op, request.path_params) if wanted else None
+        return answered(forge, actor, op, arguments, key=key, door="rest", encode=encode, before=before)
+    finally:
+        # Refusals have them too, a 429 above all.
+        request.scope["micelio.asked"].headers |= _rate(forge, actor)
 
 
 def _expect(wanted: str, op: Operation, address: Mapping[str, str], ctx: Context) -> None:
@@ -181,17 +181,16 @@ def _tag(body: bytes) -> str:
 
 
 def _json(result: BaseModel) -> bytes:
-    return result.model_dump_json().encode()
+    with timing.spending("render"):
+        return result.model_dump_json().encode()
 
 
 def _repeated(answer: Answer) -> dict[str, str]:
     return {"Idempotent-Replayed": "true"} if answer.repeated else {}
 
 
-def _answer(
-    op: Operation, request: Request, actor: Actor, body: bytes, extra: Mapping[str, str], spent: float
-) -> Response:
-    headers = {"Vary": VARY, "Server-Timing": f"total;dur={spent * 1000:.1f}", **extra}
+def _answer(op: Operation, request: Request, actor: Actor, body: bytes, extra: Mapping[str, str]) -> Response:
+    headers = {"Vary": VARY, **extra}
     tag = _tag(body)
     if op.method != "GET":
         if (reading := _read_at(op)) is not None and reading.result is op.result and op.method != "DELETE":
@@ -207,8 +206,14 @@ def _answer(
 def _rate(forge: Forge, actor: Actor) -> dict[str, str]:
     key, limit = rate_of(forge, actor)
     remaining, reset = forge.left(key, limit)
-    names = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
-    return dict(zip(names, (str(limit), str(remaining), str(round(reset))), strict=True))
+    seconds = max(0, round(reset - utc_now().timestamp()))
+    return {
+        "RateLimit-Policy": f'"calls";q={limit};w=60',
+        "RateLimit": f'"calls";r={remaining};t={seconds}',
+        "X-RateLimit-Limit": str(limit),
+        "X-RateLimit-Remaining": str(remaining),
+        "X-RateLimit-Reset": str(round(reset)),
+    }
 
 
 def _has_tag(wanted: str, tag: str) -> bool:

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.routing import Match
 
+from backend.core import timing
 from backend.core.callers import own_origin
 from vcs.objects import new_id
 
@@ -114,13 +115,17 @@ class FrontDoor:
         async def watched(message: Message) -> None:
             nonlocal started
             started = True
+            if message["type"] == "http.response.start":
+                timed = (b"server-timing", spent.header.encode())
+                message = {**message, "headers": [*message.get("headers", []), timed]}
             await send(message)
 
         try:
             headers = Headers(scope=scope)
-            scope["micelio.session"] = await self.identify_cookie(headers.get("cookie"))
-            scope["micelio.origin"] = self.url or f"{scope['scheme']}://{headers.get('host', '')}"
-            await self.frontend(scope, receive, watched)
+            with timing.measured() as spent:
+                scope["micelio.session"] = await self.identify_cookie(headers.get("cookie"))
+                scope["micelio.origin"] = self.url or f"{scope['scheme']}://{headers.get('host', '')}"
+                await self.frontend(scope, receive, watched)
         except Exception:
             if started:
                 raise

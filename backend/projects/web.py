@@ -22,6 +22,7 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
+from backend.core import timing
 from backend.core.addresses import Pattern, raw_path
 from backend.core.context import Actor, Context, Forge
 from backend.core.errors import InvalidInput, MicelioError, NotFound
@@ -119,7 +120,9 @@ def fragment(forge: Forge, address: str, prepare: Prepare, *, optional_path: boo
         headers = {"ETag": drawing.tag, "Cache-Control": "private, max-age=0", "Vary": VARY}
         if _has_tag(request, drawing.tag):
             return Response(None, 304, headers)
-        return HTMLResponse(drawings.drawn(drawing), headers=headers)
+        with timing.spending("render"):
+            drawn = drawings.drawn(drawing)
+        return HTMLResponse(drawn, headers=headers)
 
     async def endpoint(request: Request) -> Response:
         try:

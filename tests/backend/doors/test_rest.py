@@ -364,3 +364,26 @@ def test_what_has_no_tag_is_not_changed_under_a_condition(door, grace):
     refused = door.send("POST", "/api/v1/sessions/0123abcd/abandon", grace, headers={"If-Match": '"a"'})
 
     assert refused.status_code == 412
+
+
+def test_every_answer_says_where_its_time_went(door, grace):
+    for method, address in [("GET", f"{OPEN}/tree/HEAD"), ("GET", "/health/live"), ("GET", "/api/v1/no")]:
+        timing = door.send(method, address, grace).headers["server-timing"]
+        parts = dict(part.split(";dur=") for part in timing.split(", "))
+        assert list(parts) == ["db", "store", "render", "total"]
+
+    read = door.send("GET", f"{OPEN}/files/HEAD/README.md", grace).headers["server-timing"]
+    parts = {name: float(ms) for name, ms in (part.split(";dur=") for part in read.split(", "))}
+    assert 0 < parts["db"] < parts["total"]
+
+
+def test_refusals_say_how_many_calls_are_left(door, world, grace):
+    world.forge.settings = replace(world.forge.settings, rates=RateLimits(anonymous=1))
+
+    first, second = door.send("GET", OPEN), door.send("GET", OPEN)
+
+    assert first.headers["ratelimit-policy"] == '"calls";q=1;w=60'
+    assert second.status_code == 429
+    assert second.headers["ratelimit"].startswith('"calls";r=0;t=')
+    assert int(second.headers["retry-after"]) > 0
+    assert second.json()["code"] == "rate.limited"
