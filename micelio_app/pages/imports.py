@@ -97,9 +97,15 @@ def new_import_page() -> rx.Component:
             max_length=2000,
         ),
         rx.el.div(
-            forms.field("Organization", "organization", required=True, max_length=100),
+            forms.field(
+                "Organization",
+                "organization",
+                hint="Your handle, or an organization of yours.",
+                required=True,
+                max_length=100,
+            ),
             forms.field("Project", "project", hint="New, or one of yours.", required=True, max_length=100),
-            class_name="pair even",
+            class_name="pair wide",
         ),
         forms.check("Everybody may see it, if it is new", "public"),
         rx.el.details(
@@ -116,6 +122,7 @@ def new_import_page() -> rx.Component:
                 ),
                 class_name="stack",
             ),
+            class_name="more",
         ),
         rx.el.p(forms.button("Import it", type="submit", tone="primary")),
         on_submit=NewImportState.create,
