@@ -17,6 +17,7 @@ from backend.doors import catalogue, payload
 from backend.doors.identify import COOKIE
 from backend.doors.problems import CONTENT_TYPE, Problem
 from backend.doors.rest import MODE_HEADER, UPLOAD
+from backend.doors.sparse import FIELDS, MOST
 
 Json = dict[str, Any]
 
@@ -37,6 +38,9 @@ and their own data in `details`.
 
 **Again.** Reads have an `ETag`; send it as `If-None-Match` and what has not changed is a 304. Every
 answer has an `X-Request-Id`; send your own to find it in the logs.
+
+**Less.** A read takes `?fields=id,goal,project.handle` and answers with those fields alone; on a list
+they are its items'. A name that the schema does not have is a 422 that says so.
 
 **Nobody's change lost.** Send that `ETag` as `If-Match` with a PATCH, PUT or DELETE of the same address: when
 somebody changed it since, it stays as it is and you get a 412 with the ETag it has now. Tags are strong,
@@ -125,7 +129,9 @@ def _described(op: Operation, arguments: Json, result: Json) -> Json:
         "responses": _responses(op, result),
         "security": _security(op),
     }
-    if op.method != "GET":
+    if op.method == "GET":
+        parameters.append(_FIELDS)
+    else:
         parameters.append(_header("If-Match", "The ETag that what you change must still have"))
         parameters.append(_header("Idempotency-Key", "So that the same request is done once"))
     if op.name == UPLOAD:
@@ -154,6 +160,15 @@ def _parameter(name: str, place: str, schema: Json, *, required: bool) -> Json:
     if name == "path" and place == "path":
         shape["minLength"] = 1
     return {"name": name, "in": place, "required": required, "schema": shape}
+
+
+_FIELDS: Json = {
+    "name": FIELDS,
+    "in": "query",
+    "required": False,
+    "description": "Names of fields, with commas between them: only those are answered",
+    "schema": {"type": "string", "maxLength": MOST},
+}
 
 
 def _header(name: str, says: str) -> Json:

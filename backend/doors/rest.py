@@ -27,6 +27,7 @@ from backend.core.operations import Operation, check, invoke, rate_of, result_in
 from backend.doors import catalogue, payload
 from backend.doors.problems import BodyTooLarge, MethodNotAllowed, NoSuchAddress, PreconditionFailed
 from backend.doors.requests import identified
+from backend.doors.sparse import FIELDS, chosen
 from backend.sessions import content
 from vcs.objects import EMPTY_BLOB
 
@@ -91,17 +92,20 @@ async def _call(forge: Forge, op: Operation, request: Request) -> Response:
     actor = await to_thread.run_sync(identified, forge, request.scope)
     if op.method in payload.QUERY_METHODS:
         pairs = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        given = payload.from_query(op, pairs)
+        asked = [value for name, value in pairs if name == FIELDS] if _sparse(op) else []
+        given = payload.from_query(op, [pair for pair in pairs if not asked or pair[0] != FIELDS])
     else:
+        asked = []
         given = payload.from_body(op, request.headers.get("content-type", ""), await _body(request))
 
     def work() -> Response:
         arguments = payload.with_address(op, given, request.path_params)
         links: dict[str, str] = {}
+        include = chosen(op.result, ",".join(asked)) if asked else None
 
         def encode(result: BaseModel) -> bytes:
             links.update(_links(op, request, forge, result))
-            return _json(result)
+            return _json(result, include)
 
         answer = _run(forge, actor, op, arguments, request, encode)
         return _answer(op, request, actor, answer.body, {**links, **_repeated(answer)})
@@ -180,9 +184,13 @@ def _tag(body: bytes) -> str:
     return '"' + hashlib.sha256(body).hexdigest()[:32] + '"'
 
 
-def _json(result: BaseModel) -> bytes:
+def _json(result: BaseModel, include: dict[str, Any] | None = None) -> bytes:
     with timing.spending("render"):
-        return result.model_dump_json().encode()
+        return result.model_dump_json(include=include).encode()
+
+
+def _sparse(op: Operation) -> bool:
+    return op.method == "GET" and FIELDS not in op.arguments.model_fields
 
 
 def _repeated(answer: Answer) -> dict[str, str]:

@@ -387,3 +387,28 @@ def test_refusals_say_how_many_calls_are_left(door, world, grace):
     assert second.headers["ratelimit"].startswith('"calls";r=0;t=')
     assert int(second.headers["retry-after"]) > 0
     assert second.json()["code"] == "rate.limited"
+
+
+def test_a_read_answers_with_the_fields_it_was_asked_for(door, grace):
+    one = door.send("GET", f"{OPEN}?fields=handle,position", grace)
+    many = door.send("GET", "/api/v1/projects?fields=handle&limit=1", grace)
+    deep = door.send(
+        "GET", f"{OPEN}/tree/HEAD?fields=path,project.handle,entries.name,entries.last.by", grace
+    )
+
+    assert sorted(one.json()) == ["handle", "position"]
+    assert one.headers["etag"] != door.send("GET", OPEN, grace).headers["etag"]
+    assert many.json()["next"] and [sorted(item) for item in many.json()["items"]] == [["handle"]]
+    assert "fields=handle" in many.headers["link"]
+    assert sorted(deep.json()) == ["entries", "path", "project"]
+    assert deep.json()["project"] == {"handle": "open"}
+    assert deep.json()["entries"][0] == {"name": "src", "last": {"by": "grace"}}
+
+
+@pytest.mark.parametrize("fields", ["nothing", "handle,handle.more", "url.x", ",", "items"])
+def test_a_field_there_is_none_of_is_named(door, grace, fields):
+    refused = door.send("GET", f"/api/v1/projects?fields={fields}", grace)
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "input.validation")
+    wrong = fields.rpartition(",")[2] or "nothing"
+    assert wrong in refused.json()["detail"]
