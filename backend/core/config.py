@@ -48,9 +48,10 @@ class LogFormat(StrEnum):
 
 @dataclass(frozen=True)
 class RateLimits:
-    """Calls allowed per minute."""
+    """Calls allowed per minute; `anonymous_cost` is what expensive ones of an address may cost in all."""
 
     anonymous: int = 300
+    anonymous_cost: int = 1200
     account: int = 6000
     sign_in: int = 10
 
@@ -142,6 +143,7 @@ class Settings:
             trusted_proxies=_networks(env.get("TRUSTED_PROXIES") or ""),
             rates=RateLimits(
                 anonymous=_number(env, "RATE_LIMIT_ANONYMOUS", 300),
+                anonymous_cost=_number(env, "RATE_LIMIT_ANONYMOUS_COST", 1200),
                 account=_number(env, "RATE_LIMIT_ACCOUNT", 6000),
                 sign_in=_number(env, "RATE_LIMIT_SIGN_IN", 10),
             ),

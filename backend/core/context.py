@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage, RedisStorage, Storage
-from limits.strategies import FixedWindowRateLimiter
+from limits.strategies import FixedWindowRateLimiter, SlidingWindowCounterRateLimiter
 from sqlalchemy import insert
 from sqlmodel import Session
 
@@ -120,6 +120,14 @@ class Forge:
             raise RateLimited(
                 retry_after=max(1, round(self.left(key, per_minute)[1] - utc_now().timestamp()))
             )
+
+    def charge(self, key: str, per_minute: int, cost: int) -> None:
+        """Take `cost` from what `key` may spend, which comes back little by little; RateLimited beyond it."""
+        item = RateLimitItemPerMinute(per_minute)
+        budget = self.part("budget", lambda: SlidingWindowCounterRateLimiter(_limit_storage(self.settings)))
+        if not budget.hit(item, key, cost=cost):
+            ends = budget.get_window_stats(item, key).reset_time
+            raise RateLimited(retry_after=min(60, max(1, round(ends - utc_now().timestamp()))))
 
     def left(self, key: str, per_minute: int) -> tuple[int, float]:
         """How many calls under `key` are left in this window, and the Unix time it ends."""

@@ -47,7 +47,8 @@ class Mode(StrEnum):
 class Operation:
     """One verb of the forge.
 
-    `method` and `path` are its REST address (`{name}` marks an argument). `doors` lists the
+    `method` and `path` are its REST address (`{name}` marks an argument). `cost` is what a stranger
+    pays for it from what their address may spend. `doors` lists the
     transports that carry it; a door left out has its reason in `left_out`.
     """
 
@@ -64,6 +65,7 @@ class Operation:
     tool: bool
     rpc: str
     left_out: Mapping[str, str]
+    cost: int
 
     @property
     def summary(self) -> str:
@@ -89,6 +91,7 @@ def operation(
     tool: bool = False,
     rpc: str = "",
     left_out: Mapping[str, str] | None = None,
+    cost: int = 0,
 ) -> Callable[[Function], Function]:
     """Record a function as an operation.
 
@@ -122,6 +125,7 @@ def operation(
             tool=tool,
             rpc=rpc,
             left_out=dict(left_out or {}),
+            cost=cost,
         )
         return function
 
@@ -176,6 +180,7 @@ def _run(
     permit(actor, op)
     count(forge, actor)
     arguments = _validated(op, payload)
+    charge(forge, actor, op.cost)
     ctx = Context(forge, actor)
     if op.mode is Mode.WRITES:
         with ctx.transaction() as inside:
@@ -227,6 +232,12 @@ def rate_of(forge: Forge, actor: Actor) -> tuple[str, int]:
     if actor.signed_in:
         return f"account:{actor.id}", rates.account
     return f"address:{actor.address}", rates.anonymous
+
+
+def charge(forge: Forge, actor: Actor, cost: int) -> None:
+    """Let a stranger pay for something expensive; RateLimited when their address has spent its budget."""
+    if cost and actor.via is Via.NOBODY:
+        forge.charge(f"cost:{actor.address}", forge.settings.rates.anonymous_cost, cost)
 
 
 def count(forge: Forge, actor: Actor) -> None:

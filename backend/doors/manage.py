@@ -346,6 +346,7 @@ def shown(settings: Settings) -> dict[str, str]:
         "SMTP_PASSWORD": HIDDEN if settings.smtp.password else "",
         "FROM_EMAIL": settings.smtp.sender,
         "RATE_LIMIT_ANONYMOUS": settings.rates.anonymous,
+        "RATE_LIMIT_ANONYMOUS_COST": settings.rates.anonymous_cost,
         "RATE_LIMIT_ACCOUNT": settings.rates.account,
         "RATE_LIMIT_SIGN_IN": settings.rates.sign_in,
         "TRUSTED_PROXIES": ",".join(settings.trusted_proxies),

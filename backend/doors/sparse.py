@@ -17,7 +17,7 @@ MOST = 2000
 
 
 def chosen(result: type[BaseModel], text: str) -> dict[str, Any]:
-    """What `model_dump_json(include=...)` takes for this list of names; ValidationFailed names a wrong one."""
+    """What `model_dump_json(include=...)` takes for these names; ValidationFailed names a wrong one."""
     if len(text) > MOST:
         raise ValidationFailed([{"field": FIELDS, "problem": f"is longer than {MOST} characters"}])
     around = result.model_fields

@@ -59,7 +59,7 @@ def routes(forge: Forge) -> list[Route]:
 
     async def robots(request: Request) -> Response:
         return PlainTextResponse(
-            f"User-agent: *\nDisallow: /api/\n\nSitemap: {origin_of(forge, request)}/sitemap.xml\n",
+            f"User-agent: *\n{_EXPENSIVE}\nSitemap: {origin_of(forge, request)}/sitemap.xml\n",
             headers=_KEPT,
         )
 
@@ -80,6 +80,19 @@ def routes(forge: Forge) -> list[Route]:
 
 
 _FRESH = {"Cache-Control": "no-store"}
+_EXPENSIVE = "".join(
+    f"Disallow: {pattern}\n"
+    for pattern in (
+        "/api/",
+        "/*/*/raw/",
+        "/*/*/commit/",
+        "/*/*/compare",
+        "/_fragments/*/*/landings/",
+        "/_fragments/*/*/compare",
+    )
+)
+"""What robots leave alone: each of these costs us more than it tells a search engine."""
+
 _KEPT = {"Cache-Control": "public, max-age=300"}
 
 

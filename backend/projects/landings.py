@@ -32,6 +32,7 @@ from vcs.paths import unquote
     http="GET /api/v1/projects/{organization}/{project}/landings",
     tool=True,
     rpc="ProjectService.ListLandings",
+    cost=3,
 )
 def list_landings(
     ctx: Context,
@@ -110,6 +111,7 @@ def get_landing(
     scope="project:read",
     http="GET /api/v1/projects/{organization}/{project}/landings/{position}/diff",
     left_out={"rpc": "CompareRefs says it too, with two positions"},
+    cost=10,
 )
 def get_landing_diff(
     ctx: Context, *, organization: HandleText, project: HandleText, position: int
@@ -125,6 +127,7 @@ def get_landing_diff(
     scope="project:read",
     http="GET /api/v1/projects/{organization}/{project}/compare",
     rpc="ProjectService.CompareRefs",
+    cost=10,
 )
 def compare_refs(
     ctx: Context,

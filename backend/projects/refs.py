@@ -98,6 +98,7 @@ def _item(row: Ref, trunk: str) -> RefItem:
     http="GET /api/v1/projects/{organization}/{project}/commits/{ref}",
     tool=True,
     left_out=_LEFT_OUT,
+    cost=5,
 )
 def get_commit(ctx: Context, *, organization: HandleText, project: HandleText, ref: RefText) -> CommitDetail:
     """One commit by its id, its SHA-1, the first digits of either, or any ref that leads to it."""

@@ -70,6 +70,7 @@ def get_tree(
     http="GET /api/v1/projects/{organization}/{project}/files/{ref}/{path}",
     tool=True,
     left_out=AT_HAND,
+    cost=2,
 )
 def get_file(
     ctx: Context, *, organization: HandleText, project: HandleText, path: PathText, ref: RefText = "HEAD"
@@ -102,6 +103,7 @@ def get_file(
     scope="project:read",
     http="GET /api/v1/projects/{organization}/{project}/blobs",
     rpc="ProjectService.GetProjectTree",
+    cost=10,
 )
 def list_blobs(
     ctx: Context, *, organization: HandleText, project: HandleText, ref: RefText = "HEAD"

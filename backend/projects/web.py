@@ -26,7 +26,7 @@ from backend.core import timing
 from backend.core.addresses import Pattern, raw_path
 from backend.core.context import Actor, Context, Forge
 from backend.core.errors import InvalidInput, MicelioError, NotFound
-from backend.core.operations import invoke
+from backend.core.operations import charge, invoke
 from backend.projects import access, code, tree
 from backend.projects.landings import compare_refs, get_landing_diff
 from backend.projects.rendering import VERSION, changes, files, markup
@@ -51,6 +51,7 @@ IMAGES = {
     ".avif": "image/avif",
     ".ico": "image/x-icon",
 }
+RAW_COST = 2
 SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
 VARY = "Authorization, Cookie"
 REMEMBERED = 32 << 20
@@ -279,6 +280,7 @@ def _reader(forge: Forge, actor: Actor, at: Mapping[str, str]) -> Reader:
 
 
 def _find(forge: Forge, actor: Actor, at: Mapping[str, str], query: Query) -> "_RawFile":
+    charge(forge, actor, RAW_COST)
     invoke(forge, actor, resolve_ref, {k: v for k, v in at.items() if k != "path"})
     with Context(forge, actor).transaction(write=False) as tx:
         found, _, _, entry, raw = tree.located(tx, at["organization"], at["project"], at["ref"], at["path"])

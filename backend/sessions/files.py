@@ -144,6 +144,7 @@ def missing_blobs(
     scope="session:read",
     http="GET /api/v1/sessions/{session}/diff",
     rpc="SessionService.GetSessionDiff",
+    cost=10,
 )
 def get_session_diff(ctx: Context, *, session: SessionRef, path: PathText = "") -> DiffPage:
     """What a session changes against its base, hunk by hunk; `path` limits it to a file or folder."""

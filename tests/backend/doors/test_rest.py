@@ -412,3 +412,17 @@ def test_a_field_there_is_none_of_is_named(door, grace, fields):
     assert (refused.status_code, refused.json()["code"]) == (422, "input.validation")
     wrong = fields.rpartition(",")[2] or "nothing"
     assert wrong in refused.json()["detail"]
+
+
+def test_strangers_pay_for_what_is_expensive_and_members_do_not(door, world, grace):
+    world.forge.settings = replace(world.forge.settings, rates=RateLimits(anonymous_cost=25))
+    diff, raw = f"{OPEN}/landings/1/diff", "/acme/open/raw/HEAD/README.md"
+
+    assert [door.send("GET", diff).status_code for _ in range(3)] == [200, 200, 429]
+    assert door.send("GET", raw).status_code == 200
+    assert [door.send("GET", raw).status_code for _ in range(2)] == [200, 429]
+    refused = door.send("GET", diff)
+    assert refused.json()["code"] == "rate.limited"
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
+    assert door.send("GET", OPEN).status_code == 200
+    assert {door.send("GET", diff, grace).status_code for _ in range(5)} == {200}

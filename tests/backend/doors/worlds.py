@@ -78,6 +78,7 @@ def opened(folder: Path) -> Forge:
         "SECRET_KEY_BASE": "not a secret",
         "MICELIO_SIGNUP": "open",
         "RATE_LIMIT_ANONYMOUS": "65000",
+        "RATE_LIMIT_ANONYMOUS_COST": "65000",
         "RATE_LIMIT_ACCOUNT": "65000",
         "RATE_LIMIT_SIGN_IN": "65000",
     }

@@ -85,7 +85,9 @@ def test_the_sitemap_names_public_projects_only(door):
     places = [element.text for element in tree.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")]
 
     assert places == ["http://forge.test/", "http://forge.test/acme/open"]
-    assert "Sitemap: http://forge.test/sitemap.xml" in door.send("GET", "/robots.txt").text
+    robots = door.send("GET", "/robots.txt").text
+    assert "Sitemap: http://forge.test/sitemap.xml" in robots
+    assert "Disallow: /*/*/raw/\n" in robots and "Disallow: /\n" not in robots
 
 
 def test_finders_of_holes_know_whom_to_tell(door):
