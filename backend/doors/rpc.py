@@ -2,8 +2,8 @@
 
 A handler finds out who asks, turns the message into a payload, runs `invoke` and fills the
 response by field names. A refusal becomes a status code with its sentence, and its problem
-document travels in trailing metadata. Contents of blobs never become a message of their own:
-they are streamed beside the operations, over the same services.
+document travels in trailing metadata, beside a google.rpc.Status. Contents of blobs never become a
+message of their own: they are streamed beside the operations, over the same services.
 """
 
 import json
@@ -29,7 +29,7 @@ from backend.core.context import Actor, Forge
 from backend.core.errors import InternalError, InvalidInput, Kind, MicelioError
 from backend.core.idempotency import KEY_HEADER, answered
 from backend.core.operations import Mode, Operation, invoke
-from backend.doors import identify, messages, problems, streams
+from backend.doors import identify, messages, problems, rich_errors, streams
 from backend.doors.catalogue import offered
 from backend.doors.requests import CLOSED_BY_CALLER, address_of
 from vcs.wire import (
@@ -237,7 +237,10 @@ class Call:
         self._log(problem.status)
         code = grpc.StatusCode.INTERNAL if isinstance(error, InternalError) else CODES[error.kind]
         document = _fitting(problem, self._limit())
-        self.context.set_trailing_metadata(((PROBLEM, document), ("x-request-id", self.id)))
+        details = rich_errors.status_of(error, code.value[0], self.id)
+        self.context.set_trailing_metadata(
+            ((PROBLEM, document), (rich_errors.DETAILS, details), ("x-request-id", self.id))
+        )
         self.context.abort(code, error.sentence)
 
     def _limit(self) -> int:
