@@ -1,3 +1,3 @@
 """Fixtures that every test may use."""
 
-pytest_plugins = ["tests.services", "tests.forges"]
+pytest_plugins = ["tests.services", "tests.forges", "tests.costs"]

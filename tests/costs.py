@@ -1,0 +1,74 @@
+"""What tests cost in processor seconds, and the order that lets two workers end together.
+
+Time on the clock says as much about whoever else uses the machine; processor time of a test and of the
+processes it waited for says what the test costs. `--cpu` prints it by file and for the slowest tests.
+Whole files go to workers (`--dist loadfile`), so a long file that starts last decides when everything ends:
+`long_files.txt` names the long ones in the order in which they start; what is not named there comes after.
+"""
+
+import resource
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+LONG_FILES = Path(__file__).with_name("long_files.txt")
+SLOWEST = 40
+SINCE = pytest.StashKey[float]()
+
+
+def spent() -> float:
+    """Processor seconds of this process and of every process below it that has ended."""
+    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in both)
+
+
+def ranks() -> dict[str, int]:
+    """Which file starts when."""
+    lines = LONG_FILES.read_text().splitlines()
+    return {path: rank for rank, path in enumerate(line for line in lines if not line.startswith("#"))}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Ask with --cpu."""
+    parser.addoption("--cpu", action="store_true", help="print processor seconds by file and slowest tests")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first; the order inside a file stays."""
+    known = ranks()
+    items.sort(key=lambda item: known.get(item.location[0], len(known)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Each part of a test is charged with what was spent since the part before it."""
+    item.stash[SINCE] = spent()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A report carries its seconds to whoever prints, also from a worker of xdist."""
+    report = yield
+    now = spent()
+    report.cpu = now - item.stash[SINCE]
+    item.stash[SINCE] = now
+    return report
+
+
+def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
+    """Files by what they cost, then the slowest parts of tests."""
+    if not config.getoption("--cpu"):
+        return
+    reports = [each for some in terminalreporter.stats.values() for each in some if hasattr(each, "cpu")]
+    files: dict[str, float] = defaultdict(float)
+    for report in reports:
+        files[report.location[0]] += report.cpu
+    terminalreporter.section(f"{sum(files.values()):.1f} processor seconds")
+    for path, seconds in sorted(files.items(), key=lambda item: -item[1]):
+        terminalreporter.write_line(f"{seconds:7.1f} {path}")
+    for report in sorted(reports, key=lambda each: -each.cpu)[:SLOWEST]:
+        terminalreporter.write_line(f"{report.cpu:7.1f} {report.when:8} {report.nodeid}")
