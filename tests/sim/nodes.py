@@ -11,7 +11,7 @@ from greenlet import getcurrent
 
 from tests.sim.scheduler import Scheduler
 from vcs.errors import StoreFailed
-from vcs.index import _TABLES, Index
+from vcs.index import Index
 from vcs.landing import Batcher
 from vcs.log import head_key
 from vcs.reading import FrameCache, Reader
@@ -109,10 +109,12 @@ class FlakyStore(MemoryStore):
 class SimIndex(Index):
     """The index in memory. Whoever writes it keeps the others of its node waiting.
 
-    Connections are used again by later schedules, emptied: what SQLite compiled stays compiled.
+    Connections are used again by later schedules: what SQLite compiled stays compiled. All that a
+    schedule writes is one transaction, which is rolled back when it gives its connections back.
     """
 
-    idle: ClassVar[list[sqlite3.Connection]] = []
+    idle: ClassVar[dict[bool, list[sqlite3.Connection]]] = {False: [], True: []}
+    lent: ClassVar[list[tuple[bool, sqlite3.Connection]]] = []
     base: ClassVar[bytes] = b""
 
     def __init__(
@@ -126,34 +128,36 @@ class SimIndex(Index):
         self._db = db or self._fresh(filled)
 
     def _fresh(self, filled: bool) -> sqlite3.Connection:
-        if not self.idle:
-            made = sqlite3.connect(":memory:", isolation_level=None)
-            self._lay_out(made)
-            made.execute("attach ':memory:' as base")
-            if self.base:
-                made.deserialize(self.base, name="base")
-            self.idle.append(made)
-        db = self.idle.pop()
+        db = self.idle[filled].pop() if self.idle[filled] else self._made(filled)
+        self.lent.append((filled, db))
         db.execute("begin")
-        for table in _TABLES:
-            db.execute(f"delete from {table}")
-            if filled:
-                db.execute(f"insert into {table} select * from base.{table}")
-        db.execute("commit")
         return db
+
+    def _made(self, filled: bool) -> sqlite3.Connection:
+        made = sqlite3.connect(":memory:", isolation_level=None)
+        if filled:
+            made.deserialize(self.base)
+        else:
+            self._lay_out(made)
+        return made
 
     def become_base(self) -> None:
         """What is in here is what later ones are filled with."""
+        self._db.execute("commit")
         SimIndex.base = self._db.serialize()
-        SimIndex.idle.clear()
+        self.lent.clear()
 
     def heir(self) -> "SimIndex":
         """The index as another process finds it, after this one is gone."""
         return SimIndex(self.key, self._scheduler, db=self._db)
 
-    def close(self) -> None:
-        """Leave the connection to the next schedule."""
-        self.idle.append(self._db)
+    @classmethod
+    def take_back(cls) -> None:
+        """Make every connection of this schedule what it was before it, and leave it to the next one."""
+        while cls.lent:
+            filled, db = cls.lent.pop()
+            db.execute("rollback")
+            cls.idle[filled].append(db)
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -166,15 +170,15 @@ class SimIndex(Index):
         while self._writer is not None:
             self._scheduler.wait()
         self._writer = getcurrent()
-        self._db.execute("begin")
+        self._db.execute("savepoint writing")
         try:
             yield self._db
-            self._db.execute("commit")
             self._writer.swapped = False
         except BaseException:
-            self._db.execute("rollback")
+            self._db.execute("rollback to writing")
             raise
         finally:
+            self._db.execute("release writing")
             self._writer = None
 
 
@@ -243,7 +247,3 @@ class Node:
             made._turn = Turn(self.world.scheduler)
             self.batchers[project] = made
         return self.batchers[project]
-
-    def close(self) -> None:
-        for repository in self.repositories.values():
-            repository.close()

@@ -597,8 +597,7 @@ def simulate(seed: int, world_of: Callable[[int], World] = World) -> Outcome:
             # Nobody in there may fail otherwise than by an error that its caller expects.
             problems = [*world.problems, traceback.format_exc()]
         world.scheduler.stop()
-        for node in world.nodes:
-            node.close()
+        SimIndex.take_back()
     landed = sum(isinstance(permit.answer, int) for permit in world.sql.permits.values())
     seen = frozenset(world.scheduler.seen)
     return Outcome(seed, problems, world.scheduler.trace, landed, frozenset(world.kinds), seen)
