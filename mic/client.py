@@ -14,13 +14,14 @@ from uuid import uuid4
 
 import grpc
 
-from mic import __version__, config, credentials, fetching
+from mic import __version__, config, credentials, fetching, render
 from mic.address import is_loopback
 from mic.errors import NotSignedIn, Plaintext, Refused, Unreachable
 from vcs.errors import Kind
 from vcs.wire import (
     LARGEST_MESSAGE,
     LARGEST_PROBLEM,
+    MOVED,
     PROBLEM,
     PROBLEM_LIMIT,
     auth_pb2_grpc,
@@ -83,6 +84,7 @@ class Client:
         self._insecure = insecure
         self._channel: grpc.Channel | None = None
         self._live: set[Any] = set()
+        self._moved: set[str] = set()
 
     @property
     def token(self) -> str:
@@ -154,7 +156,7 @@ class Client:
         metadata = [*self.metadata(), ("idempotency-key", str(uuid4()))]
 
         def ask() -> Any:
-            return self.answer(lambda: method(request, metadata=metadata, timeout=CALL_SECONDS))
+            return self.answer(lambda: self.called(method, request, metadata))
 
         for pause in _PAUSES:
             try:
@@ -205,6 +207,21 @@ class Client:
         except grpc.RpcError as error:
             raise self.refusal(error) from None
 
+    def called(self, method: Any, request: Any, metadata: Any) -> Any:
+        """Call once, and hear what comes beside the answer."""
+        answer, ended = method.with_call(request, metadata=metadata, timeout=CALL_SECONDS)
+        self.hear(request, ended.trailing_metadata())
+        return answer
+
+    def hear(self, request: Any, trailing: Any) -> None:
+        """Say once that a project has another address now, when an answer brings the word."""
+        new = dict(trailing or ()).get(MOVED)
+        if new is None or new in self._moved:
+            return
+        self._moved.add(new)
+        old = f"{request.organization_handle}/{request.project_handle}".strip("/")
+        render.aside(f"{old} is {new} now. The old address goes on working.")
+
     def refusal(self, error: Any) -> Refused | Unreachable | NotSignedIn:
         """What a failed call says."""
         trailing = dict(error.trailing_metadata() or ())
@@ -236,6 +253,7 @@ class Client:
         try:
             with self._alive(stream):
                 yield from stream
+                self.hear(request, stream.trailing_metadata())
         except grpc.RpcError as error:
             raise self.refusal(error) from None
 
@@ -272,7 +290,7 @@ class _Service:
             client = self._client
             if rpc in _ONCE:
                 return client.once(method, request)
-            return client.answer(lambda: method(request, metadata=client.metadata(), timeout=CALL_SECONDS))
+            return client.answer(lambda: client.called(method, request, client.metadata()))
 
         return call
 

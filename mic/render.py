@@ -27,6 +27,12 @@ def line(text: str = "") -> None:
     sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape") + b"\n")
 
 
+def aside(text: str) -> None:
+    """Say something beside the answer, which programs do not read."""
+    sys.stdout.flush()
+    sys.stderr.write(f"mic: {text}\n")
+
+
 def raw(content: bytes) -> None:
     """Write bytes as they are."""
     sys.stdout.buffer.write(content)

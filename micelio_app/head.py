@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from backend.core import moved
 from backend.core.errors import Kind, MicelioError
 from micelio_app import routes
 
@@ -122,7 +123,10 @@ async def head_for(path: str, session: str | None) -> Head:
     if maker is None:
         return Head(title=SITE, path=path)
     try:
-        return await maker(session, **slugs)
+        with moved.listening() as heard:
+            made = await maker(session, **slugs)
+        elsewhere = moved.at_new_address(path, 1, heard)
+        return made if elsewhere is None else Head(title=SITE, status=308, location=elsewhere)
     except MicelioError as refusal:
         if refusal.kind in (Kind.UNAVAILABLE, Kind.CORRUPT, Kind.EXHAUSTED):
             raise

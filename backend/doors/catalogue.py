@@ -13,7 +13,7 @@ from backend.instance import service as instance
 from backend.organizations import service as organizations
 from backend.portability import jobs as portability_jobs
 from backend.portability import service as portability
-from backend.projects import forks, landings, refs, tree
+from backend.projects import deleting, forks, landings, moving, refs, tree
 from backend.projects import jobs as project_jobs
 from backend.projects import service as projects
 from backend.sessions import erasure, files, landing, live
@@ -31,6 +31,8 @@ SERVICES = (
     organizations,
     projects,
     forks,
+    moving,
+    deleting,
     refs,
     tree,
     landings,

@@ -19,6 +19,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
+from backend.core import moved
 from backend.core.addresses import Pattern, raw_path
 from backend.core.context import Actor, Context, Forge
 from backend.core.errors import Forbidden, MicelioError, NotFound, Unauthenticated
@@ -93,6 +94,7 @@ class Opened:
     project: Project
     owner: Organization
     protocol: int
+    moved: str | None = None
 
 
 @dataclass(frozen=True)
@@ -191,6 +193,10 @@ class GitRoute(BaseRoute):
         if service is None:
             raise UnknownService(service=name)
         opened = await to_thread.run_sync(partial(_open, self.forge, service, request), limiter=self.limiter)
+        if self.service is None and opened.moved is not None:
+            # Clients go on at the new address with everything that follows.
+            location = f"{opened.moved}?{request.url.query}"
+            return Response(None, 301, {**NEVER_CACHED, "Location": location})
         if self.service is None:
             return await service.advertise(opened, request)
         given = request.headers.get("content-type", "")
@@ -219,14 +225,16 @@ def _open(forge: Forge, service: Service, request: Request) -> Opened:
     address: Mapping[str, str] = request.path_params
     if not (service.strangers or actor.signed_in):
         raise Unauthenticated(_CREDENTIALS)
-    with Context(forge, actor).transaction(write=False) as tx:
+    with moved.listening() as heard, Context(forge, actor).transaction(write=False) as tx:
         try:
             project, owner = service.open(tx, address["organization"], address["project"])
         except NotFound:
             if actor.signed_in:
                 raise
             raise Unauthenticated(_CREDENTIALS) from None
-    return Opened(forge, actor, project, owner, protocol_of(request.headers.get("git-protocol", "")))
+    protocol = protocol_of(request.headers.get("git-protocol", ""))
+    elsewhere = moved.at_new_address(raw_path(request.scope), 1, heard)
+    return Opened(forge, actor, project, owner, protocol, elsewhere)
 
 
 _CREDENTIALS = "Give your handle, or x-token, and an access token as the password: mic auth setup-git does."

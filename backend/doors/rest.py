@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
-from backend.core import timing
+from backend.core import moved, timing
 from backend.core.addresses import raw_path, text_of
 from backend.core.context import Actor, Context, Forge, utc_now
 from backend.core.idempotency import KEY_HEADER, Answer, answered
@@ -107,7 +107,13 @@ async def _call(forge: Forge, op: Operation, request: Request) -> Response:
             links.update(_links(op, request, forge, result))
             return _json(result, include)
 
-        answer = _run(forge, actor, op, arguments, request, encode)
+        with moved.listening() as heard:
+            answer = _run(forge, actor, op, arguments, request, encode)
+        elsewhere = _elsewhere(op, request, heard)
+        if elsewhere is not None and op.method == "GET":
+            return _at(elsewhere, request)
+        if elsewhere is not None:
+            links["Content-Location"] = elsewhere
         return _answer(op, request, actor, answer.body, {**links, **_repeated(answer)})
 
     return await to_thread.run_sync(work)
@@ -209,6 +215,20 @@ def _answer(op: Operation, request: Request, actor: Actor, body: bytes, extra: M
     if _has_tag(request.headers.get("if-none-match", ""), tag):
         return Response(None, 304, headers)
     return Response(body, op.status, headers, "application/json")
+
+
+def _elsewhere(op: Operation, request: Request, heard: list[moved.Moved]) -> str | None:
+    """Where this is now, when the project in the address has moved."""
+    parts = op.path.split("/")
+    if "{project}" not in parts:
+        return None
+    return moved.at_new_address(raw_path(request.scope), parts.index("{project}") - 1, heard)
+
+
+def _at(path: str, request: Request) -> Response:
+    query = request.scope["query_string"].decode("latin-1")
+    location = f"{path}?{query}" if query else path
+    return Response(None, 308, {"Location": location, "Vary": VARY, "Cache-Control": "no-store"})
 
 
 def _rate(forge: Forge, actor: Actor) -> dict[str, str]:

@@ -24,7 +24,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from pydantic import BaseModel
 
-from backend.core import observe
+from backend.core import moved, observe
 from backend.core.context import Actor, Forge
 from backend.core.errors import InternalError, InvalidInput, Kind, MicelioError
 from backend.core.idempotency import KEY_HEADER, answered
@@ -35,6 +35,7 @@ from backend.doors.requests import CLOSED_BY_CALLER, address_of
 from vcs.wire import (
     LARGEST_MESSAGE,
     LARGEST_PROBLEM,
+    MOVED,
     PROBLEM,
     PROBLEM_LIMIT,
     SMALL_PROBLEM,
@@ -199,6 +200,8 @@ class Call:
         self.id = observe.request_id_from(str(self.metadata.get("x-request-id", "")))
         self.before = observe.request_id.set(self.id)
         self.address = self._address()
+        self.listening = moved.listening()
+        self.heard = self.listening.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
@@ -213,8 +216,11 @@ class Call:
                 logger.error("request %s failed", self.id, exc_info=error)
                 self._refuse(InternalError(request_id=self.id))
             else:
+                if self.heard:
+                    self.context.set_trailing_metadata(((MOVED, self.heard[-1].new),))
                 self._log(200)
         finally:
+            self.listening.__exit__(None, None, None)
             observe.request_id.reset(self.before)
 
     def identified(self) -> Actor:

@@ -45,7 +45,7 @@ def recover(forge: Forge) -> Recovered:
         with ctx.transaction(write=False) as tx:
             if tx.db.exec(select(Account.id).limit(1)).first() is not None:
                 return Recovered()
-            ready = set(tx.db.exec(select(Project.id).where(Project.state == ProjectState.READY)).all())
+            ready = set(tx.db.exec(select(Project.id).where(Project.state != ProjectState.CREATING)).all())
         projects = sessions = 0
         left = []
         for pool, project in restoring.projects_in(forge.store):

@@ -6,7 +6,6 @@ there for the import alone. A finished import is taken back by moving its refs t
 
 import shutil
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import timedelta
 
 from sqlmodel import col, delete, select
@@ -15,13 +14,13 @@ from backend.core.context import Context
 from backend.core.errors import Conflict
 from backend.portability.models import Import, ImportFile, ImportState
 from backend.portability.service import changed
-from backend.projects import code, creating, git, projection
+from backend.projects import code, creating, projection
+from backend.projects.deleting import erase_code
 from backend.projects.models import Project, ProjectState
 from backend.sessions import permits
 from backend.sessions.landing import batcher
 from backend.sessions.models import WorkSession
-from vcs.collection import collect, collect_files
-from vcs.forks import delete_project
+from vcs.collection import collect_files
 from vcs.lists import RefChange
 from vcs.log import RecordKind
 from vcs.objects import new_id
@@ -65,15 +64,7 @@ def discard(ctx: Context, project: Project, keys: Sequence[str]) -> None:
 
 def erase_project(ctx: Context, project: Project) -> None:
     """Take a project away that nobody but an import has touched: log, files, copies, rows."""
-    store = ctx.forge.store
-    with suppress(Missing):
-        delete_project(store, project.pool, project.id)
-        collect(store, project.pool, project.id, named=tuple)
-    git.projection(ctx.forge, project).drop()
-    ctx.forge.forget(("git", project.id))
-    code.forget(ctx.forge, project.id)
-    for path in code.index_path(ctx.forge, project.id).parent.glob(f"{project.id}.db*"):
-        path.unlink(missing_ok=True)
+    erase_code(ctx, project)
     with ctx.transaction() as tx:
         permits.forget_project(tx, project.id)
         creating.take_away(tx, project.id)

@@ -40,10 +40,10 @@ def tell_log(ctx: Context, project: str, *, actor: str | None) -> bool:
     with ctx.transaction(write=False) as tx:
         query = select(Project, Organization).join(Organization).where(Project.id == project)
         found = tx.db.exec(query).first()
-        if found is None or found[0].state is not ProjectState.READY:
+        if found is None or found[0].state not in (ProjectState.READY, ProjectState.DELETED):
             return False
         row, owner = found
-        about = about_of(row, owner)
+        about = about_of(tx, row, owner)
         known = tx.db.get(Upkeep, project)
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
     if known is not None and known.told == digest:

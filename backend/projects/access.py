@@ -8,10 +8,11 @@ from enum import IntEnum, StrEnum
 
 from sqlmodel import col, select
 
+from backend.core import moved
 from backend.core.context import Context, Via
 from backend.core.errors import Conflict, Forbidden, NotFound
 from backend.organizations.models import Membership, Organization, Role
-from backend.projects.models import Project, ProjectState, Proposers, Visibility
+from backend.projects.models import FormerAddress, Project, ProjectState, Proposers, Visibility
 
 
 class Ability(StrEnum):
@@ -70,16 +71,26 @@ _REFUSAL = {
 def project(
     ctx: Context, organization: str, handle: str, ability: Ability = Ability.READ
 ) -> tuple[Project, Organization]:
-    """The project of that address. NotFound when it may not be seen, Forbidden or Conflict when seen."""
-    row = ctx.db.exec(
-        select(Project, Organization)
-        .join(Organization, col(Organization.id) == col(Project.organization_id))
-        .where(Organization.handle == organization.lower(), Project.handle == handle.lower())
-    ).first()
+    """The project of that address, or the one that was there before it moved: then the door is told
+    (`backend.core.moved`). NotFound when it may not be seen, Forbidden or Conflict when seen.
+    """
+    asked = (organization.lower(), handle.lower())
+    together = select(Project, Organization).join(Organization)
+    row = (
+        ctx.db.exec(together.where(Organization.handle == asked[0], Project.handle == asked[1])).first()
+        or ctx.db.exec(
+            together.join(FormerAddress, col(FormerAddress.project_id) == col(Project.id)).where(
+                FormerAddress.organization == asked[0], FormerAddress.handle == asked[1]
+            )
+        ).first()
+    )
     if row is None:
         raise NotFound(what="project")
-    require(ctx, row[0], row[1], ability)
-    return row[0], row[1]
+    found, owner = row
+    require(ctx, found, owner, ability)
+    if (owner.handle, found.handle) != asked:
+        moved.note("/".join(asked), f"{owner.handle}/{found.handle}")
+    return found, owner
 
 
 def by_id(ctx: Context, id: str, ability: Ability = Ability.READ) -> tuple[Project, Organization]:

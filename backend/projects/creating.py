@@ -5,6 +5,7 @@ the sweeper at last, takes up where it ended. A fork is seen only once its rows 
 inherited log says, so no page of it ever shows half a history.
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -15,7 +16,7 @@ from backend.core.context import Context
 from backend.core.errors import Conflict
 from backend.organizations.models import Organization
 from backend.projects import code, projection
-from backend.projects.models import Cursor, Project, ProjectState, Upkeep, Visibility
+from backend.projects.models import Cursor, FormerAddress, Project, ProjectState, Upkeep, Visibility
 from vcs.forks import ParentGone, fork_project
 from vcs.landing import ProjectNotOpen
 from vcs.log import Head, HeadState
@@ -30,6 +31,13 @@ class ProjectTaken(Conflict):
     message = "There is already a project {address}. Choose another handle."
 
 
+class AddressKept(Conflict):
+    """The address was a project's that moved, or that was deleted."""
+
+    code = "project.address_kept"
+    message = "{address} was another project's address and is kept for it. Choose another handle."
+
+
 def new_project(
     ctx: Context,
     owner: Organization,
@@ -40,7 +48,9 @@ def new_project(
     visibility: Visibility,
     parent: Project | None = None,
 ) -> Project:
-    """The row of a project that is about to begin, of its own or as a fork. Raises ProjectTaken."""
+    """The row of a project that is about to begin, of its own or as a fork. Raises ProjectTaken and
+    AddressKept.
+    """
     id = new_id()
     row = Project(
         id=id,
@@ -56,13 +66,45 @@ def new_project(
         updated_at=ctx.now(),
     )
     ctx.db.add(row)
+    settle_at(ctx, row, owner)
+    return row
+
+
+def settle_at(ctx: Context, row: Project, owner: Organization) -> None:
+    """Write down a project's address unless somebody else has or had it. Raises ProjectTaken, AddressKept."""
     # Said before the flush: after a failed one the session answers nothing.
-    address = f"{owner.handle}/{handle}"
+    id, handle, address = row.id, row.handle, f"{owner.handle}/{row.handle}"
+    there = select(Project.state).where(
+        Project.organization_id == owner.id, Project.handle == handle, Project.id != id
+    )
+    with ctx.db.no_autoflush:
+        state = ctx.db.exec(there).first()
+    if state in (ProjectState.DELETED, ProjectState.ERASED):
+        raise AddressKept(address=address)
     try:
         ctx.db.flush()
     except IntegrityError:
         raise ProjectTaken(address=address) from None
-    return row
+    # Asked after the flush: who had the address has written down where they went by then.
+    kept = ctx.db.get(FormerAddress, (owner.handle, handle))
+    if kept is not None and kept.project_id != id:
+        raise AddressKept(address=address)
+    if kept is not None:
+        ctx.db.delete(kept)
+
+
+def former_addresses(ctx: Context, project: str) -> list[str]:
+    """Where a project was before, as `organization/project`."""
+    query = select(FormerAddress).where(FormerAddress.project_id == project)
+    return sorted(f"{each.organization}/{each.handle}" for each in ctx.db.exec(query))
+
+
+def lead_here(ctx: Context, row: Project, addresses: Iterable[str]) -> None:
+    """Make former addresses lead to a project, as far as they lead nowhere else."""
+    for address in addresses:
+        organization, _, handle = address.partition("/")
+        if ctx.db.get(FormerAddress, (organization, handle)) is None:
+            ctx.db.add(FormerAddress(organization=organization, handle=handle, project_id=row.id))
 
 
 def finish_creating(ctx: Context, id: str) -> None:
@@ -72,19 +114,19 @@ def finish_creating(ctx: Context, id: str) -> None:
     """
     with ctx.transaction(write=False) as tx:
         row = tx.db.get(Project, id)
-        if row is None or row.state is ProjectState.READY:
+        if row is None or row.state is not ProjectState.CREATING:
             return
         owner = tx.db.get(Organization, row.organization_id)
         parent = tx.db.get(Project, row.forked_from) if row.forked_from else None
         assert owner is not None
-        about = about_of(row, owner)
+        about = about_of(tx, row, owner)
     if parent is not None:
         _branch_off(ctx, row, parent, about)
     else:
         _begin(ctx, row, about)
     with ctx.transaction() as tx:
         ready = tx.db.exec(select(Project).where(Project.id == id).with_for_update()).first()
-        if ready is not None:
+        if ready is not None and ready.state is ProjectState.CREATING:
             ready.state = ProjectState.READY
             tx.db.add(ready)
 
@@ -95,7 +137,7 @@ def begin_log(ctx: Context, id: str) -> None:
         row = tx.db.get(Project, id)
         owner = tx.db.get(Organization, row.organization_id) if row else None
         assert row is not None and owner is not None
-        about = about_of(row, owner)
+        about = about_of(tx, row, owner)
     _begin(ctx, row, about)
 
 
@@ -112,12 +154,13 @@ def take_away(ctx: Context, id: str) -> None:
     projection.drop(ctx, id)
     ctx.db.exec(delete(Cursor).where(col(Cursor.project) == id))
     ctx.db.exec(delete(Upkeep).where(col(Upkeep.project) == id))
+    ctx.db.exec(delete(FormerAddress).where(col(FormerAddress.project_id) == id))
     row = ctx.db.get(Project, id)
     if row is not None:
         ctx.db.delete(row)
 
 
-def about_of(row: Project, owner: Organization) -> dict[str, Any]:
+def about_of(ctx: Context, row: Project, owner: Organization) -> dict[str, Any]:
     """What the log is told of a project beside its code: enough to bring its row back."""
     return {
         "organization": owner.handle,
@@ -134,7 +177,8 @@ def about_of(row: Project, owner: Organization) -> dict[str, Any]:
         "forked_from": row.forked_from,
         "created_at": format_time(row.created_at),
         "updated_at": format_time(row.updated_at),
-        "redirects": [],
+        "deleted_at": format_time(row.deleted_at) if row.deleted_at else None,
+        "redirects": former_addresses(ctx, row.id),
     }
 
 

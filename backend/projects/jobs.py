@@ -9,7 +9,7 @@ from backend.core.context import Context
 from backend.core.errors import MicelioError
 from backend.core.jobs import every, on
 from backend.core.operations import Mode
-from backend.projects import about, maintenance
+from backend.projects import about, deleting, maintenance
 from backend.projects.about import ProjectChanged
 from backend.projects.creating import finish_creating
 from backend.projects.maintenance import CollectionDue, CompactionDue, GitUpkeepDue
@@ -34,6 +34,18 @@ def finish_projects_left_creating(ctx: Context) -> None:
             finish_creating(ctx, id)
         except MicelioError:
             log.exception("project %s could not be begun", id)
+
+
+@every(seconds=3600, mode=Mode.STEPS)
+def erase_deleted_projects(ctx: Context) -> None:
+    """Erase the projects that were deleted 30 days ago."""
+    with ctx.transaction(write=False) as tx:
+        due = deleting.due_for_erasing(tx)
+    for id in due:
+        try:
+            deleting.erase(ctx, id)
+        except MicelioError:
+            log.exception("project %s could not be erased; it is tried again", id)
 
 
 @every(seconds=60, mode=Mode.STEPS)

@@ -26,13 +26,17 @@ class Proposers(StrEnum):
 
 
 class ProjectState(StrEnum):
-    """`creating` until record 0 is in the log, `importing` until the history it begins with has landed;
-    doors show ready ones only.
+    """`creating` until record 0 is in the log, `importing` until the history it begins with has landed.
+
+    A `deleted` one can come back for a while; of an `erased` one only the row is left, so that nobody
+    else gets its address. Doors show ready ones only.
     """
 
     CREATING = "creating"
     IMPORTING = "importing"
     READY = "ready"
+    DELETED = "deleted"
+    ERASED = "erased"
 
 
 class Project(SQLModel, table=True):
@@ -62,6 +66,20 @@ class Project(SQLModel, table=True):
     created_by: str | None = Field(default=None, foreign_key="accounts.id")
     created_at: datetime = Field(sa_type=UtcTime)
     updated_at: datetime = Field(sa_type=UtcTime)
+    deleted_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class FormerAddress(SQLModel, table=True):
+    """Where a project was before it was renamed or transferred. It leads there for good: no other
+    project gets the address.
+    """
+
+    __tablename__: ClassVar[str] = "former_addresses"
+    __table_args__ = RECORD
+
+    organization: str = Field(primary_key=True)
+    handle: str = Field(primary_key=True)
+    project_id: str = Field(foreign_key="projects.id", index=True)
 
 
 class Upkeep(SQLModel, table=True):

@@ -12,6 +12,7 @@ from backend.core.context import Context
 from backend.organizations.models import Organization
 from backend.organizations.service import found_organization
 from backend.projects import code
+from backend.projects.creating import lead_here
 from backend.projects.models import Project, ProjectState, Proposers, Visibility
 from vcs.about import last_about
 from vcs.objects import parse_time
@@ -62,17 +63,19 @@ def restore_row(ctx: Context, repository: Repository) -> Project:
         session_visibility=_choice(Proposers, told.get("session_visibility"), Proposers.MEMBERS),
         created_at=_time(told.get("created_at"), began),
         updated_at=_time(told.get("updated_at"), began),
+        deleted_at=parse_time(told["deleted_at"]) if told.get("deleted_at") else None,
     )
     ctx.db.add(row)
     ctx.db.flush()
+    lead_here(ctx, row, told.get("redirects", ()))
     ctx.audit("project.restored", f"{owner.handle}/{row.handle}")
     return row
 
 
 def show(ctx: Context, project: str) -> None:
-    """Let everybody see it who may."""
+    """Let everybody see it who may; what was deleted stays so, and can be restored."""
     row = ctx.db.exec(select(Project).where(Project.id == project).with_for_update()).one()
-    row.state = ProjectState.READY
+    row.state = ProjectState.DELETED if row.deleted_at else ProjectState.READY
     ctx.db.add(row)
 
 

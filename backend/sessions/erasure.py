@@ -14,10 +14,19 @@ from backend.core.context import Context
 from backend.core.jobs import on
 from backend.core.operations import Mode
 from backend.projects import code
+from backend.projects.deleting import ProjectErased
 from backend.projects.models import Project
 from backend.projects.projection import ObjectsErased
 from backend.sessions import content, live
-from backend.sessions.models import SessionEvent, SessionFile, StagedFile, Status, WorkSession
+from backend.sessions.models import (
+    Permit,
+    SessionCommit,
+    SessionEvent,
+    SessionFile,
+    StagedFile,
+    Status,
+    WorkSession,
+)
 from backend.sessions.schemas import EventIn
 from vcs.lists import decode_erased_list
 from vcs.live import own_prefix
@@ -63,6 +72,17 @@ def take_erased_out_of_sessions(ctx: Context, fact: ObjectsErased) -> None:
     for session in silenced:
         for archive in list(ctx.forge.store.list(f"archives/{project.id}/{session}/")):
             ctx.forge.store.delete(archive.key)
+
+
+@on(ProjectErased, queue="maintenance", attempts=8)
+def take_away_sessions(ctx: Context, fact: ProjectErased) -> None:
+    """Delete the sessions of an erased project with all that was said in them."""
+    theirs = select(WorkSession.id).where(WorkSession.project_id == fact.project)
+    for kind in (SessionEvent, SessionFile, SessionCommit):
+        ctx.db.exec(delete(kind).where(col(kind.session_id).in_(theirs)))
+    ctx.db.exec(delete(StagedFile).where(col(StagedFile.project_id) == fact.project))
+    ctx.db.exec(delete(Permit).where(col(Permit.project_id) == fact.project))
+    ctx.db.exec(delete(WorkSession).where(col(WorkSession.project_id) == fact.project))
 
 
 def _silenced(repository: Repository, gone: _Gone) -> set[str]:

@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from mic import address, checkout, parsing, render
 from mic.answers import as_dict
 from mic.client import Client
+from mic.commands import project_settings as settings
 from mic.commands import session as sessions
 from mic.errors import AlreadyAWorkspace, Usage
 from mic.here import Here
@@ -37,6 +38,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     fork.add_argument(
         "into", nargs="?", metavar="ORG/NAME", help="where the fork is; your own organization when left out"
     )
+    settings.add_arguments(verbs)
     listing = parsing.verb(verbs, "list", run_list, "mic project list acme")
     listing.add_argument("organization", nargs="?", metavar="ORG", help="only those of one organization")
     show = parsing.verb(verbs, "show", run_show, "mic project show acme/notes")

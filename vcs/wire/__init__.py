@@ -14,6 +14,9 @@ LARGEST_MESSAGE = 64 * 1024 * 1024
 PROBLEM = "micelio-error-bin"
 """Trailing metadata of a refusal: its problem document in JSON, as REST would answer it."""
 
+MOVED = "micelio-moved"
+"""Trailing metadata of a call that named a project by a former address: "organization/project" now."""
+
 PROBLEM_LIMIT = "micelio-problem-limit"
 """Metadata of a call: how many bytes of problem its caller takes; without it `SMALL_PROBLEM`."""
 

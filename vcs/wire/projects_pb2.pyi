@@ -66,6 +66,72 @@ class UpdateProjectRequest(_message.Message):
     session_visibility: str
     def __init__(self, organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., website: _Optional[str] = ..., visibility: _Optional[str] = ..., archived: _Optional[bool] = ..., protect_main_branch: _Optional[bool] = ..., who_may_propose: _Optional[str] = ..., session_visibility: _Optional[str] = ...) -> None: ...
 
+class RenameProjectRequest(_message.Message):
+    __slots__ = ("organization_handle", "project_handle", "handle")
+    ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
+    organization_handle: str
+    project_handle: str
+    handle: str
+    def __init__(self, organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ..., handle: _Optional[str] = ...) -> None: ...
+
+class TransferProjectRequest(_message.Message):
+    __slots__ = ("organization_handle", "project_handle", "into", "handle")
+    ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    INTO_FIELD_NUMBER: _ClassVar[int]
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
+    organization_handle: str
+    project_handle: str
+    into: str
+    handle: str
+    def __init__(self, organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ..., into: _Optional[str] = ..., handle: _Optional[str] = ...) -> None: ...
+
+class DeleteProjectRequest(_message.Message):
+    __slots__ = ("organization_handle", "project_handle")
+    ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    organization_handle: str
+    project_handle: str
+    def __init__(self, organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ...) -> None: ...
+
+class DeletedProjectResponse(_message.Message):
+    __slots__ = ("id", "organization", "handle", "name", "deleted_at", "erased_at")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DELETED_AT_FIELD_NUMBER: _ClassVar[int]
+    ERASED_AT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    organization: str
+    handle: str
+    name: str
+    deleted_at: str
+    erased_at: str
+    def __init__(self, id: _Optional[str] = ..., organization: _Optional[str] = ..., handle: _Optional[str] = ..., name: _Optional[str] = ..., deleted_at: _Optional[str] = ..., erased_at: _Optional[str] = ...) -> None: ...
+
+class ListDeletedProjectsRequest(_message.Message):
+    __slots__ = ("organization_handle",)
+    ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    organization_handle: str
+    def __init__(self, organization_handle: _Optional[str] = ...) -> None: ...
+
+class ListDeletedProjectsResponse(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[DeletedProjectResponse]
+    def __init__(self, items: _Optional[_Iterable[_Union[DeletedProjectResponse, _Mapping]]] = ...) -> None: ...
+
+class RestoreProjectRequest(_message.Message):
+    __slots__ = ("organization_handle", "project_handle")
+    ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    organization_handle: str
+    project_handle: str
+    def __init__(self, organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ...) -> None: ...
+
 class ListProjectsRequest(_message.Message):
     __slots__ = ("organization_handle", "cursor", "limit")
     ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]

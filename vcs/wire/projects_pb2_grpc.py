@@ -94,6 +94,31 @@ class ProjectServiceStub:
                 request_serializer=vcs_dot_wire_dot_projects__pb2.ResolveRefRequest.SerializeToString,
                 response_deserializer=vcs_dot_wire_dot_projects__pb2.RefResponse.FromString,
                 _registered_method=True)
+        self.RenameProject = channel.unary_unary(
+                '/micelio.v1.ProjectService/RenameProject',
+                request_serializer=vcs_dot_wire_dot_projects__pb2.RenameProjectRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_projects__pb2.ProjectResponse.FromString,
+                _registered_method=True)
+        self.TransferProject = channel.unary_unary(
+                '/micelio.v1.ProjectService/TransferProject',
+                request_serializer=vcs_dot_wire_dot_projects__pb2.TransferProjectRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_projects__pb2.ProjectResponse.FromString,
+                _registered_method=True)
+        self.DeleteProject = channel.unary_unary(
+                '/micelio.v1.ProjectService/DeleteProject',
+                request_serializer=vcs_dot_wire_dot_projects__pb2.DeleteProjectRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_projects__pb2.DeletedProjectResponse.FromString,
+                _registered_method=True)
+        self.ListDeletedProjects = channel.unary_unary(
+                '/micelio.v1.ProjectService/ListDeletedProjects',
+                request_serializer=vcs_dot_wire_dot_projects__pb2.ListDeletedProjectsRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_projects__pb2.ListDeletedProjectsResponse.FromString,
+                _registered_method=True)
+        self.RestoreProject = channel.unary_unary(
+                '/micelio.v1.ProjectService/RestoreProject',
+                request_serializer=vcs_dot_wire_dot_projects__pb2.RestoreProjectRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_projects__pb2.ProjectResponse.FromString,
+                _registered_method=True)
 
 
 class ProjectServiceServicer:
@@ -184,6 +209,41 @@ class ProjectServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RenameProject(self, request, context):
+        """Another handle; the old address leads to the project.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TransferProject(self, request, context):
+        """Another owner; the old address leads to the project.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteProject(self, request, context):
+        """Out of sight at once; an owner can restore it for 30 days.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDeletedProjects(self, request, context):
+        """Deleted projects of an organization, for its owners.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreProject(self, request, context):
+        """Bring a deleted project back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProjectServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -246,6 +306,31 @@ def add_ProjectServiceServicer_to_server(servicer, server):
                     servicer.ResolveRef,
                     request_deserializer=vcs_dot_wire_dot_projects__pb2.ResolveRefRequest.FromString,
                     response_serializer=vcs_dot_wire_dot_projects__pb2.RefResponse.SerializeToString,
+            ),
+            'RenameProject': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenameProject,
+                    request_deserializer=vcs_dot_wire_dot_projects__pb2.RenameProjectRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_projects__pb2.ProjectResponse.SerializeToString,
+            ),
+            'TransferProject': grpc.unary_unary_rpc_method_handler(
+                    servicer.TransferProject,
+                    request_deserializer=vcs_dot_wire_dot_projects__pb2.TransferProjectRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_projects__pb2.ProjectResponse.SerializeToString,
+            ),
+            'DeleteProject': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteProject,
+                    request_deserializer=vcs_dot_wire_dot_projects__pb2.DeleteProjectRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_projects__pb2.DeletedProjectResponse.SerializeToString,
+            ),
+            'ListDeletedProjects': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDeletedProjects,
+                    request_deserializer=vcs_dot_wire_dot_projects__pb2.ListDeletedProjectsRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_projects__pb2.ListDeletedProjectsResponse.SerializeToString,
+            ),
+            'RestoreProject': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestoreProject,
+                    request_deserializer=vcs_dot_wire_dot_projects__pb2.RestoreProjectRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_projects__pb2.ProjectResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -572,6 +657,141 @@ class ProjectService:
             '/micelio.v1.ProjectService/ResolveRef',
             vcs_dot_wire_dot_projects__pb2.ResolveRefRequest.SerializeToString,
             vcs_dot_wire_dot_projects__pb2.RefResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenameProject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.ProjectService/RenameProject',
+            vcs_dot_wire_dot_projects__pb2.RenameProjectRequest.SerializeToString,
+            vcs_dot_wire_dot_projects__pb2.ProjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TransferProject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.ProjectService/TransferProject',
+            vcs_dot_wire_dot_projects__pb2.TransferProjectRequest.SerializeToString,
+            vcs_dot_wire_dot_projects__pb2.ProjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteProject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.ProjectService/DeleteProject',
+            vcs_dot_wire_dot_projects__pb2.DeleteProjectRequest.SerializeToString,
+            vcs_dot_wire_dot_projects__pb2.DeletedProjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDeletedProjects(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.ProjectService/ListDeletedProjects',
+            vcs_dot_wire_dot_projects__pb2.ListDeletedProjectsRequest.SerializeToString,
+            vcs_dot_wire_dot_projects__pb2.ListDeletedProjectsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestoreProject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.ProjectService/RestoreProject',
+            vcs_dot_wire_dot_projects__pb2.RestoreProjectRequest.SerializeToString,
+            vcs_dot_wire_dot_projects__pb2.ProjectResponse.FromString,
             options,
             channel_credentials,
             insecure,

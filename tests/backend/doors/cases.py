@@ -152,6 +152,19 @@ CASES: dict[str, Case] = {
     "get_overview": Case(ANYONE, invalid={"limit": 101}),
     "list_projects": about_organization(ANYONE, invalid={"limit": 101}),
     "update_project": about_project(OWNERS, ok={"description": "New."}, invalid={"visibility": "loud"}),
+    "rename_project": about_project(OWNERS, ok={"handle": "opened"}, invalid={"handle": LONG}),
+    "transfer_project": about_project(
+        OWNERS, ok={"into": "acme", "handle": "opened"}, invalid={"handle": LONG}
+    ),
+    "delete_project": about_project(OWNERS),
+    "list_deleted_projects": about_organization(OWNERS_INSIDE, invalid={"organization": LONG}),
+    "restore_project": Case(
+        (SIGN_IN, HIDDEN, HIDDEN, OK),
+        ok={"organization": "acme", "project": "gone"},
+        invalid={"project": LONG},
+        missing={"project": "nothing"},
+        private={"project": "secret"},
+    ),
     "resolve_ref": about_project(ANYONE, ok={"ref": "@1"}),
     "get_tree": about_project(ANYONE, ok={"ref": "@1", "path": "src"}),
     "get_file": about_project(ANYONE, ok={"ref": "HEAD", "path": "src/main.py"}),

@@ -101,6 +101,9 @@ def make_template(folder: Path) -> Template:
     _organization(forge, actors)
     for project, visibility in (("open", "public"), ("secret", "private")):
         _project(forge, actors, names, project, visibility)
+    gone = {"organization": "acme", "project": "gone"}
+    for operation in ("create_project", "delete_project"):
+        invoke(forge, actors["ada"], operations()[operation], gone)
     forge.close()
     return Template(folder, tokens, names)
 
