@@ -40,7 +40,8 @@ and their own data in `details`.
 answer has an `X-Request-Id`; send your own to find it in the logs.
 
 **Less.** A read takes `?fields=id,goal,project.handle` and answers with those fields alone; on a list
-they are its items'. A name that the schema does not have is a 422 that says so.
+they are its items'. A name that the schema does not have is a 422 that says so. Lists of projects, landings
+and sessions take `?updated_since=2026-01-31T12:00:00Z`; ask the next time with the moment at which you began.
 
 **Nobody's change lost.** Send that `ETag` as `If-Match` with a PATCH, PUT or DELETE of the same address: when
 somebody changed it since, it stays as it is and you get a 412 with the ETag it has now. Tags are strong,

@@ -22,6 +22,7 @@ from backend.projects.schemas import (
     PathText,
     RefText,
     Said,
+    Since,
 )
 from vcs.objects import EMPTY_TREE, parse_time
 from vcs.paths import unquote
@@ -42,9 +43,11 @@ def list_landings(
     cursor: Cursor = "",
     limit: Limit = 50,
     path: PathText = "",
+    updated_since: Since | None = None,
 ) -> LandingPage:
     """What landed on the trunk, newest first; `cursor` is a position to go on below. With a `path` only
-    what changed that file or folder: such a page may be short, and `next` still goes on.
+    what changed that file or folder: such a page may be short, and `next` still goes on. With
+    `updated_since` only what landed then or later.
     """
     found, owner = access.project(ctx, organization, project)
     query = select(Landing).where(Landing.project == found.id)
@@ -58,6 +61,8 @@ def list_landings(
     if raw := unquote(path).strip(b"/"):
         positions, further = history.changes_of(ctx, found, raw, below=below, limit=limit)
         query = query.where(col(Landing.position).in_(positions))
+    if updated_since is not None:
+        query = query.where(Landing.at >= updated_since)
     rows = ctx.db.exec(query.order_by(col(Landing.position).desc()).limit(limit + 1)).all()
     authors = ctx.db.exec(select(Account).where(col(Account.handle).in_({row.author for row in rows})))
     names = {account.handle: account.name for account in authors}

@@ -3,11 +3,11 @@
 Paths are text in the form of `vcs.paths.quote`. Times are UTC. Ids of objects are SHA-256 in hex.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from backend.projects.models import Proposers, Visibility
 
@@ -18,6 +18,18 @@ HandleText = Annotated[str, Field(min_length=1, max_length=100)]
 RefText = Annotated[str, Field(min_length=1, max_length=300)]
 PathText = Annotated[str, Field(max_length=4096)]
 Cursor = Annotated[str, Field(max_length=200)]
+
+
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside the years 1 to 9999 in UTC") from None
+
+
+Since = Annotated[AwareDatetime, AfterValidator(_utc)]
+"""A moment with its zone; what changed then or later is asked for."""
+
 Limit = Annotated[int, Field(ge=1, le=100)]
 
 

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlmodel import col, func, select
+from sqlmodel import col, func, or_, select
 
 from backend.core.context import Context
 from backend.core.errors import Conflict, InvalidInput
@@ -27,6 +28,7 @@ from backend.projects.schemas import (
     ProjectSummary,
     RefTarget,
     RefText,
+    Since,
     Website,
 )
 from backend.sessions import access as session_access
@@ -80,9 +82,13 @@ def get_project(ctx: Context, *, organization: HandleText, project: HandleText) 
 
 
 @operation(scope="project:read", http="GET /api/v1/projects", rpc="ProjectService.ListAllProjects")
-def list_all_projects(ctx: Context, *, cursor: Cursor = "", limit: Limit = 50) -> ProjectPage:
-    """Every project you may see, by address."""
-    return _page(ctx, None, cursor, limit)
+def list_all_projects(
+    ctx: Context, *, cursor: Cursor = "", limit: Limit = 50, updated_since: Since | None = None
+) -> ProjectPage:
+    """Every project you may see, by address. With `updated_since` those whose settings were changed, or
+    where something landed, then or later.
+    """
+    return _page(ctx, None, cursor, limit, updated_since)
 
 
 @operation(
@@ -91,11 +97,18 @@ def list_all_projects(ctx: Context, *, cursor: Cursor = "", limit: Limit = 50) -
     rpc="ProjectService.ListProjects",
 )
 def list_projects(
-    ctx: Context, *, organization: HandleText, cursor: Cursor = "", limit: Limit = 50
+    ctx: Context,
+    *,
+    organization: HandleText,
+    cursor: Cursor = "",
+    limit: Limit = 50,
+    updated_since: Since | None = None,
 ) -> ProjectPage:
-    """The projects of an organization that you may see, by handle."""
+    """The projects of an organization that you may see, by handle. With `updated_since` those whose settings
+    were changed, or where something landed, then or later.
+    """
     owner, _ = organization_access.organization(ctx, organization, at_least=None)
-    return _page(ctx, owner, cursor, limit)
+    return _page(ctx, owner, cursor, limit, updated_since)
 
 
 @operation(
@@ -271,7 +284,9 @@ def _summary(
     )
 
 
-def _page(ctx: Context, owner: Organization | None, cursor: str, limit: int) -> ProjectPage:
+def _page(
+    ctx: Context, owner: Organization | None, cursor: str, limit: int, since: datetime | None
+) -> ProjectPage:
     query = select(Project, Organization).join(
         Organization, col(Organization.id) == col(Project.organization_id)
     )
@@ -279,6 +294,9 @@ def _page(ctx: Context, owner: Organization | None, cursor: str, limit: int) -> 
     query = query.where(access.visible(ctx), address > cursor)
     if owner is not None:
         query = query.where(Project.organization_id == owner.id)
+    if since is not None:
+        landed = select(Landing.project).where(Landing.at >= since)
+        query = query.where(or_(col(Project.updated_at) >= since, col(Project.id).in_(landed)))
     rows = ctx.db.exec(query.order_by(address).limit(limit + 1)).all()
     shown = [project for project, _ in rows[:limit]]
     newest, around = _newest(ctx, [project.id for project in shown]), _around(ctx, shown)

@@ -1,9 +1,10 @@
 """Sessions: start one, find it, follow it, give it up."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, and_, true
 from sqlmodel import col, select
 
 from backend.accounts.models import Account
@@ -15,7 +16,7 @@ from backend.projects import access as project_access
 from backend.projects import code
 from backend.projects.access import Ability
 from backend.projects.models import Project
-from backend.projects.schemas import ChangeStatus, Cursor, FileChange, HandleText, Limit, Said
+from backend.projects.schemas import ChangeStatus, Cursor, FileChange, HandleText, Limit, Said, Since
 from backend.sessions import access, live
 from backend.sessions.access import Deed
 from backend.sessions.models import SessionFile, Status, WorkSession
@@ -108,10 +109,14 @@ def list_sessions(
     status: Status | None = None,
     cursor: Cursor = "",
     limit: Limit = 50,
+    updated_since: Since | None = None,
 ) -> SessionPage:
-    """Sessions of a project that you may see, newest first."""
+    """Sessions of a project that you may see, newest first. With `updated_since` those in which something
+    happened then or later.
+    """
     found, _ = project_access.project(ctx, organization, project)
-    return _page(ctx, col(WorkSession.project_id) == found.id, status, cursor, limit)
+    condition = and_(col(WorkSession.project_id) == found.id, _since(updated_since))
+    return _page(ctx, condition, status, cursor, limit)
 
 
 @operation(
@@ -121,12 +126,20 @@ def list_sessions(
     rpc="SessionService.ListMySessions",
 )
 def list_my_sessions(
-    ctx: Context, *, status: Status | None = None, cursor: Cursor = "", limit: Limit = 50
+    ctx: Context,
+    *,
+    status: Status | None = None,
+    cursor: Cursor = "",
+    limit: Limit = 50,
+    updated_since: Since | None = None,
 ) -> SessionPage:
-    """Your own sessions in all projects, newest first."""
+    """Your own sessions in all projects, newest first. With `updated_since` those in which something
+    happened then or later.
+    """
     if not ctx.actor.signed_in:
         raise Unauthenticated
-    return _page(ctx, col(WorkSession.author_id) == ctx.actor.id, status, cursor, limit)
+    condition = and_(col(WorkSession.author_id) == ctx.actor.id, _since(updated_since))
+    return _page(ctx, condition, status, cursor, limit)
 
 
 @operation(
@@ -221,6 +234,10 @@ def changes(ctx: Context, row: WorkSession) -> list[FileChange]:
         )
         for file in ctx.db.exec(query).all()
     ]
+
+
+def _since(moment: datetime | None) -> ColumnElement[bool]:
+    return true() if moment is None else col(WorkSession.updated_at) >= moment
 
 
 def _page(

@@ -133,22 +133,26 @@ class RestoreProjectRequest(_message.Message):
     def __init__(self, organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ...) -> None: ...
 
 class ListProjectsRequest(_message.Message):
-    __slots__ = ("organization_handle", "cursor", "limit")
+    __slots__ = ("organization_handle", "cursor", "limit", "updated_since")
     ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_SINCE_FIELD_NUMBER: _ClassVar[int]
     organization_handle: str
     cursor: str
     limit: int
-    def __init__(self, organization_handle: _Optional[str] = ..., cursor: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+    updated_since: str
+    def __init__(self, organization_handle: _Optional[str] = ..., cursor: _Optional[str] = ..., limit: _Optional[int] = ..., updated_since: _Optional[str] = ...) -> None: ...
 
 class ListAllProjectsRequest(_message.Message):
-    __slots__ = ("cursor", "limit")
+    __slots__ = ("cursor", "limit", "updated_since")
     CURSOR_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_SINCE_FIELD_NUMBER: _ClassVar[int]
     cursor: str
     limit: int
-    def __init__(self, cursor: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+    updated_since: str
+    def __init__(self, cursor: _Optional[str] = ..., limit: _Optional[int] = ..., updated_since: _Optional[str] = ...) -> None: ...
 
 class ProjectResponse(_message.Message):
     __slots__ = ("id", "organization", "handle", "name", "description", "website", "visibility", "archived", "protect_main_branch", "who_may_propose", "session_visibility", "default_branch", "position", "commit", "tree", "open_sessions", "created_at", "updated_at", "url", "may", "forked_from", "forks")
@@ -293,18 +297,20 @@ class BlobPack(_message.Message):
     def __init__(self, headers: _Optional[_Iterable[_Union[BlobHeader, _Mapping]]] = ..., data: _Optional[bytes] = ..., zstd: _Optional[bool] = ...) -> None: ...
 
 class ListLandingsRequest(_message.Message):
-    __slots__ = ("organization_handle", "project_handle", "cursor", "limit", "path")
+    __slots__ = ("organization_handle", "project_handle", "cursor", "limit", "path", "updated_since")
     ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
     PROJECT_HANDLE_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_SINCE_FIELD_NUMBER: _ClassVar[int]
     organization_handle: str
     project_handle: str
     cursor: str
     limit: int
     path: bytes
-    def __init__(self, organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ..., cursor: _Optional[str] = ..., limit: _Optional[int] = ..., path: _Optional[bytes] = ...) -> None: ...
+    updated_since: str
+    def __init__(self, organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ..., cursor: _Optional[str] = ..., limit: _Optional[int] = ..., path: _Optional[bytes] = ..., updated_since: _Optional[str] = ...) -> None: ...
 
 class ListLandingsResponse(_message.Message):
     __slots__ = ("items", "next")

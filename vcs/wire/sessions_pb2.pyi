@@ -32,28 +32,32 @@ class GetSessionRequest(_message.Message):
     def __init__(self, session_id: _Optional[str] = ...) -> None: ...
 
 class ListSessionsRequest(_message.Message):
-    __slots__ = ("organization_handle", "project_handle", "status", "cursor", "limit")
+    __slots__ = ("organization_handle", "project_handle", "status", "cursor", "limit", "updated_since")
     ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
     PROJECT_HANDLE_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_SINCE_FIELD_NUMBER: _ClassVar[int]
     organization_handle: str
     project_handle: str
     status: str
     cursor: str
     limit: int
-    def __init__(self, organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ..., status: _Optional[str] = ..., cursor: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+    updated_since: str
+    def __init__(self, organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ..., status: _Optional[str] = ..., cursor: _Optional[str] = ..., limit: _Optional[int] = ..., updated_since: _Optional[str] = ...) -> None: ...
 
 class ListMySessionsRequest(_message.Message):
-    __slots__ = ("status", "cursor", "limit")
+    __slots__ = ("status", "cursor", "limit", "updated_since")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_SINCE_FIELD_NUMBER: _ClassVar[int]
     status: str
     cursor: str
     limit: int
-    def __init__(self, status: _Optional[str] = ..., cursor: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+    updated_since: str
+    def __init__(self, status: _Optional[str] = ..., cursor: _Optional[str] = ..., limit: _Optional[int] = ..., updated_since: _Optional[str] = ...) -> None: ...
 
 class ListSessionsResponse(_message.Message):
     __slots__ = ("items", "next")
