@@ -25,10 +25,11 @@ class ProjectFrame(AppState):
     landings: int = 0
     open_sessions: int = 0
     archived: bool = False
+    settings: bool = False
 
     @rx.event
     async def look(self):
         """Count again; every page of a project begins with it."""
         found = await self.call(operations.get_project, organization=self.org, project=self.project)
         self.landings, self.open_sessions = found.position, found.open_sessions
-        self.archived = found.archived
+        self.archived, self.settings = found.archived, "settings" in found.may

@@ -95,8 +95,8 @@ def project_screen(
 def project_page(*content: Any, current: str, **options: Any) -> rx.Component:
     """A project's page: crumbs, tabs, and a word when it is archived.
 
-    `current` is Files, Landings or Sessions; further crumbs come as `crumbs`. Panes have no tabs
-    (`class_name="desk"`): their crumbs lead back.
+    `current` is Files, Landings, Sessions or, for admins, Settings; further crumbs come as `crumbs`.
+    Panes have no tabs (`class_name="desk"`): their crumbs lead back.
     """
     there = (
         ("Files", BASE, 0),
@@ -105,6 +105,7 @@ def project_page(*content: Any, current: str, **options: Any) -> rx.Component:
     )
     tabs = rx.el.nav(
         *(_tab(name, to, name == current, count) for name, to, count in there),
+        rx.cond(ProjectFrame.settings, _tab("Settings", BASE + "/settings", current == "Settings", 0)),
         class_name="tabs",
         aria_label="Project",
     )

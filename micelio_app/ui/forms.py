@@ -61,7 +61,7 @@ def area(label: Text, name: str, *, hint: Text = "", error: Text = "", **propert
 
 
 def choice(
-    label: Text, name: str, offered: Sequence[tuple[str, str]], *, chosen: str = "", hint: Text = ""
+    label: Text, name: str, offered: Sequence[tuple[str, str]], *, chosen: Text = "", hint: Text = ""
 ) -> rx.Component:
     """One of a few, as pairs of value and words."""
     options = [rx.el.option(words, value=value) for value, words in offered]

@@ -62,6 +62,7 @@ OWN = {
     "/settings/tokens": "Access tokens · Micelio",
     "/device": "Let a device in · Micelio",
     "/acme/vault": "acme/vault · Micelio",
+    "/acme/vault/settings": "Settings · acme/vault · Micelio",
     "/acme/tools/sessions/{running}": "Cut slow readers with a cursor they can resume · acme/tools · Micelio",
     "/acme/tools/sessions/{fresh}": "Nothing done yet · acme/tools · Micelio",
     "/acme/tools/sessions/{many}": "Touch very many files",

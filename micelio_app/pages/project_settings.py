@@ -1,0 +1,313 @@
+"""Settings of a project, for its admins: what it says of itself, who may do what, and the way out.
+
+To everybody else the page does not exist. What cannot be taken back at once asks for the address,
+typed again.
+"""
+
+from typing import Any
+
+import reflex as rx
+
+from backend.projects import deleting, moving
+from backend.projects import service as operations
+from backend.projects.schemas import ProjectSummary
+from micelio_app import frame, layout, routes
+from micelio_app.head import MISSING, Head, head
+from micelio_app.state import AppState, ask
+from micelio_app.ui import forms, lists
+from micelio_app.ui.links import Text
+
+VISIBILITIES = [("private", "Members only"), ("public", "Everybody")]
+PROPOSERS = [("anyone", "Everybody who is signed in"), ("members", "Members only")]
+READERS = [("members", "Members only, until they land"), ("anyone", "Everybody who sees the project")]
+
+
+class ProjectSettingsState(AppState):
+    """The settings as they are."""
+
+    name: str = ""
+    handle: str = ""
+    address: str = ""
+    description: str = ""
+    website: str = ""
+    visibility: str = "private"
+    proposers: str = "anyone"
+    readers: str = "members"
+    protected: bool = False
+    archived: bool = False
+    owns: bool = False
+    done_place: str = ""
+    gone: str = ""
+
+    @rx.event
+    async def load(self):
+        """Everything on the page."""
+        self.done_place = self.gone = ""
+        found = await self.call(operations.get_project, organization=self.org, project=self.project)
+        if "settings" not in found.may:
+            self.missing = True
+            return
+        self._show(found)
+
+    @rx.event
+    async def save_about(self, form: dict[str, str]):
+        """What it says of itself."""
+        given = {key: form.get(key, "").strip() for key in ("name", "description", "website")}
+        await self._update("about", **given)
+
+    @rx.event
+    async def save_access(self, form: dict[str, str]):
+        """Who may do what."""
+        await self._update(
+            "access",
+            visibility=form.get("visibility", self.visibility),
+            who_may_propose=form.get("who_may_propose", self.proposers),
+            session_visibility=form.get("session_visibility", self.readers),
+            protect_main_branch=bool(form.get("protect_main_branch")),
+        )
+
+    @rx.event
+    async def archive(self):
+        """Into the archive, or out of it."""
+        await self._update("archive", archived=not self.archived)
+        shown = await self.get_state(frame.ProjectFrame)
+        shown.archived = self.archived
+
+    @rx.event
+    async def rename(self, form: dict[str, str]):
+        """Another handle."""
+        found = await self.attempt("rename", moving.rename_project, **self._where(), handle=form["handle"])
+        if found is not None:
+            return rx.redirect(routes.settings(found.organization, found.handle))
+        return None
+
+    @rx.event
+    async def transfer(self, form: dict[str, str]):
+        """Another owner."""
+        if self._is_meant("transfer", form.get("transfer_address", "")):
+            found = await self.attempt(
+                "transfer", moving.transfer_project, **self._where(), into=form.get("into", "")
+            )
+            if found is not None:
+                return rx.redirect(routes.project(found.organization, found.handle))
+        return None
+
+    @rx.event
+    async def delete(self, form: dict[str, str]):
+        """Out of sight."""
+        if self._is_meant("delete", form.get("delete_address", "")):
+            gone = await self.attempt("delete", deleting.delete_project, **self._where())
+            if gone is not None:
+                self.gone = gone.erased_at.date().isoformat()
+
+    def _is_meant(self, place: str, typed: str) -> bool:
+        if typed.strip().lower() == self.address:
+            return True
+        self.fault, self.fault_place = f"Type {self.address} to confirm.", place
+        return False
+
+    def _where(self) -> dict[str, str]:
+        organization, _, project = self.address.partition("/")
+        return {"organization": organization, "project": project}
+
+    async def _update(self, place: str, **given: Any) -> None:
+        found = await self.attempt(place, operations.update_project, **self._where(), **given)
+        self.done_place = ""
+        if found is not None:
+            self._show(found)
+            self.done_place = place
+
+    def _show(self, found: ProjectSummary) -> None:
+        self.name, self.handle, self.description = found.name, found.handle, found.description
+        self.address, self.website = f"{found.organization}/{found.handle}", found.website
+        self.visibility = found.visibility.value
+        self.proposers, self.readers = found.who_may_propose.value, found.session_visibility.value
+        self.protected, self.archived = found.protect_main_branch, found.archived
+        self.owns = "delete" in found.may
+
+
+def settings_page() -> rx.Component:
+    """The sections, danger last."""
+    sections = rx.el.div(
+        _about(), _access(), _handle(), _archive(), _danger(), class_name="stack loose settings"
+    )
+    gone = lists.empty(
+        "Deleted",
+        rx.el.p("An owner can bring it back until ", ProjectSettingsState.gone, ":"),
+        forms.copy_box(rx.Var.create("mic project restore ") + ProjectSettingsState.address),
+    )
+    return layout.project_page(
+        rx.el.h1("Settings", class_name="title"),
+        rx.cond(ProjectSettingsState.gone != "", gone, sections),
+        current="Settings",
+    )
+
+
+def _about() -> rx.Component:
+    return lists.section(
+        "About",
+        rx.el.form(
+            forms.field("Name", "name", default_value=ProjectSettingsState.name, max_length=100),
+            forms.area(
+                "Description",
+                "description",
+                default_value=ProjectSettingsState.description,
+                max_length=1000,
+            ),
+            forms.field(
+                "Website",
+                "website",
+                hint="An address that begins with https:// or http://.",
+                error=_fault("about"),
+                default_value=ProjectSettingsState.website,
+                max_length=300,
+            ),
+            _send("Save", "about", tone="primary"),
+            on_submit=ProjectSettingsState.save_about,
+            class_name="stack",
+        ),
+        class_name="stack",
+    )
+
+
+def _access() -> rx.Component:
+    return lists.section(
+        "Who may do what",
+        rx.el.form(
+            forms.choice("Sees it", "visibility", VISIBILITIES, chosen=ProjectSettingsState.visibility),
+            forms.choice(
+                "Starts sessions",
+                "who_may_propose",
+                PROPOSERS,
+                chosen=ProjectSettingsState.proposers,
+                hint="In a private project only members do.",
+            ),
+            forms.choice(
+                "Reads transcripts of open sessions",
+                "session_visibility",
+                READERS,
+                chosen=ProjectSettingsState.readers,
+            ),
+            forms.check(
+                "Only admins land directly; members ask for a review",
+                "protect_main_branch",
+                default_checked=ProjectSettingsState.protected,
+            ),
+            _fault_line("access"),
+            _send("Save access", "access"),
+            on_submit=ProjectSettingsState.save_access,
+            class_name="stack",
+        ),
+        class_name="stack",
+    )
+
+
+def _handle() -> rx.Component:
+    return lists.section(
+        "Handle",
+        rx.el.form(
+            forms.field(
+                "Handle",
+                "handle",
+                hint="The old address goes on leading here, for everybody and every clone.",
+                error=_fault("rename"),
+                default_value=ProjectSettingsState.handle,
+                required=True,
+                max_length=100,
+            ),
+            _send("Rename", "rename"),
+            on_submit=ProjectSettingsState.rename,
+            class_name="stack",
+        ),
+        class_name="stack",
+    )
+
+
+def _archive() -> rx.Component:
+    words = rx.cond(ProjectSettingsState.archived, "Take it out of the archive", "Archive it")
+    return lists.section(
+        "Archive",
+        rx.el.p(
+            "What is archived stays readable, and nothing in it can be changed.", class_name="soft prose"
+        ),
+        _fault_line("archive"),
+        rx.el.p(forms.button(words, on_click=ProjectSettingsState.archive)),
+        class_name="stack",
+    )
+
+
+def _danger() -> rx.Component:
+    transfer = rx.el.form(
+        forms.field(
+            "New owner",
+            "into",
+            hint="A handle of yours, or of an organization you belong to. Its members decide from then on.",
+            required=True,
+            max_length=100,
+        ),
+        _typed_again("transfer"),
+        _send("Transfer it", "transfer", tone="danger"),
+        on_submit=ProjectSettingsState.transfer,
+        class_name="stack",
+    )
+    delete = rx.el.form(
+        rx.el.p(
+            "Nobody sees it any more at once. An owner can bring it back for 30 days; then it is erased "
+            "for good. Its address is never given to another project.",
+            class_name="soft prose",
+        ),
+        _typed_again("delete"),
+        _send("Delete this project", "delete", tone="danger"),
+        on_submit=ProjectSettingsState.delete,
+        class_name="stack",
+    )
+    return rx.cond(
+        ProjectSettingsState.owns,
+        rx.fragment(
+            lists.section("Transfer", transfer, class_name="stack"),
+            lists.section("Delete", delete, class_name="stack"),
+        ),
+    )
+
+
+def _typed_again(place: str) -> rx.Component:
+    return forms.field(
+        rx.Var.create("Type ") + ProjectSettingsState.address,
+        f"{place}_address",
+        error=_fault(place),
+        auto_complete="off",
+        required=True,
+    )
+
+
+def _fault(place: str) -> Text:
+    return rx.cond(ProjectSettingsState.fault_place == place, ProjectSettingsState.fault, "")
+
+
+def _fault_line(place: str) -> rx.Component:
+    told = rx.el.p(ProjectSettingsState.fault, class_name="error", role="alert")
+    return rx.cond(ProjectSettingsState.fault_place == place, told)
+
+
+def _send(words: str, place: str, *, tone: str = "") -> rx.Component:
+    done = rx.cond(ProjectSettingsState.done_place == place, "Saved.", "")
+    return rx.el.p(
+        forms.button(words, type="submit", tone=tone), " ", rx.el.span(done, class_name="soft", role="status")
+    )
+
+
+@head(routes.SETTINGS)
+async def settings_head(session: str | None, *, org: str, project: str) -> Head:
+    """For admins; the missing page for everybody else."""
+    found = await ask(session, operations.get_project, organization=org, project=project)
+    if "settings" not in found.may:
+        return MISSING
+    return Head(title=f"Settings · {found.organization}/{found.handle}", indexed=False)
+
+
+layout.project_screen(
+    routes.SETTINGS,
+    settings_page,
+    title="Settings · " + frame.ADDRESS + " · Micelio",
+    on_load=[ProjectSettingsState.load],
+)

@@ -1,0 +1,23 @@
+"""The settings of a project at a browser."""
+
+from tests.browser.conftest import DESK
+
+
+def test_an_admin_changes_settings_and_nobody_else_sees_them(open_context, ada, world, strangers_page):
+    page = open_context(size=DESK, still=True, state=ada).new_page()
+    page.goto("/acme/vault")
+    page.get_by_role("link", name="Settings").first.click()
+    page.get_by_role("heading", name="Settings").wait_for()
+    page.get_by_label("Description").fill("Where we keep it")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_text("Saved.").wait_for()
+    page.get_by_label("Type acme/vault").last.fill("acme/other")
+    page.get_by_role("button", name="Delete this project").click()
+    page.get_by_text("Type acme/vault to confirm.").wait_for()
+    page.reload()
+    page.get_by_role("heading", name="Settings").wait_for()
+    assert page.get_by_label("Description").input_value() == "Where we keep it"
+    page.context.close()
+
+    strangers_page.goto("/acme/tools/settings")
+    strangers_page.get_by_role("heading", name="Nothing grows at this address").wait_for()
