@@ -48,6 +48,8 @@ create table erased (id blob primary key, sequence integer not null) without row
 _TABLES = ("state", "segments", "objects", "records", "positions", "refs", "trunk_names", "erased")
 _FRAME = struct.Struct(">QII")
 _WHAT = "the index"
+_MOST_IDLE = 8
+"""Connections that wait for the next question: each has three files open and up to 2 MB of pages."""
 FIRST_TRUNK = "refs/heads/main"
 """What a trunk is called until a record gives it another name."""
 
@@ -428,7 +430,10 @@ class Index:
 
     def _keep_idle(self, db: sqlite3.Connection) -> None:
         with self._lock:
-            self._idle.append(db)
+            if len(self._idle) < _MOST_IDLE:
+                self._idle.append(db)
+                return
+        db.close()
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

@@ -136,7 +136,8 @@ class Limits:
 
 # Longer new objects go to the store before the landing waits in line.
 _LONGEST_IN_BATCH = 1 << 20
-_MOST_SHA1S = 200_000
+_MOST_SHA1S = 50_000
+"""SHA-1s a batcher remembers, 15 MB at the most: those of the trees that were landed on lately."""
 _MOST_LOOKED_UP = 50
 
 
@@ -463,10 +464,14 @@ class Batcher:
             self._doubted.discard(ticket.proposal.landing)
             return ticket.landed
         if isinstance(ticket.refused, Overlapping):
+            self._doubted.discard(ticket.proposal.landing)
             raise self._conflict(ticket.refused)
         refused = ticket.refused or LandingUnknown(landing=ticket.proposal.landing)
         if isinstance(refused, LandingUnknown):
             self._doubted.add(ticket.proposal.landing)
+        elif not ticket.doubtful:
+            # Whatever swap was on its way is dead now.
+            self._doubted.discard(ticket.proposal.landing)
         raise refused
 
     def _conflict(self, found: Overlapping) -> PathConflict:

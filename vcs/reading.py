@@ -24,7 +24,7 @@ from vcs.objects import EMPTY_TREE, Commit, Entry, Kind, parse_commit, parse_tre
 from vcs.segments import BIG_BLOB, Frame, object_chunks, pieces_from, read_frame, read_object
 from vcs.store import Get, Missing, Store, from_origin
 
-__all__ = ["EMPTY_TREE_SHA1", "ErasedObject", "FrameCache", "Reader", "content_at"]
+__all__ = ["EMPTY_TREE_SHA1", "ErasedObject", "FrameCache", "Reader", "TreeCache", "content_at"]
 
 EMPTY_TREE_SHA1 = bytes.fromhex("4b825dc642cb6eb9a060e54bf8d69288fbee4904")
 
@@ -45,9 +45,12 @@ class Files(Protocol):
 
 
 class FrameCache:
-    """Decoded frames, the least recently used ones dropped; several projects may share one."""
+    """Decoded frames, the least recently used ones dropped; the projects of a process share one, so that
+    its memory does not grow with their number.
+    """
 
-    def __init__(self, limit: int = 64 << 20) -> None:
+    def __init__(self, limit: int = 48 << 20) -> None:
+        """`limit` in bytes: six frames of the largest kind, or the newest landings of a busy day."""
         self._limit = limit
         self._used = 0
         self._lock = threading.Lock()
@@ -76,41 +79,57 @@ class FrameCache:
             for place in [place for place in self._frames if place[0] == key]:
                 self._used -= len(self._frames.pop(place))
 
-    def clear(self) -> None:
-        """Forget everything."""
+    def clear(self, prefix: str) -> None:
+        """Forget the frames of every file whose key begins so."""
         with self._lock:
-            self._frames.clear()
-            self._used = 0
+            for place in [place for place in self._frames if place[0].startswith(prefix)]:
+                self._used -= len(self._frames.pop(place))
 
 
-class _Trees:
-    """Parsed trees by id, up to a number of entries in all."""
+class TreeCache:
+    """Parsed trees, the least recently used ones dropped; the projects of a process share one.
 
-    def __init__(self, limit: int = 200_000) -> None:
-        self._limit = limit
+    `owner` is the project whose tree it is: what one has, another may not have.
+    """
+
+    def __init__(self, limit: int = 16 << 20) -> None:
+        """`limit` in bytes: the folders between the root and what lands, of projects of 100,000 files."""
+        self._limit = limit // _ENTRY_BYTES
         self._used = 0
         self._lock = threading.Lock()
-        self._trees: OrderedDict[str, tuple[Entry, ...]] = OrderedDict()
+        self._trees: OrderedDict[tuple[str, str], tuple[Entry, ...]] = OrderedDict()
 
-    def get(self, id: str) -> tuple[Entry, ...] | None:
+    def get(self, owner: str, id: str) -> tuple[Entry, ...] | None:
+        """The entries of a tree, None when they are not remembered."""
         with self._lock:
-            entries = self._trees.get(id)
+            entries = self._trees.get((owner, id))
             if entries is not None:
-                self._trees.move_to_end(id)
+                self._trees.move_to_end((owner, id))
             return entries
 
-    def keep(self, id: str, entries: tuple[Entry, ...]) -> None:
+    def keep(self, owner: str, id: str, entries: tuple[Entry, ...]) -> None:
+        """Remember a tree; at least the last one stays, however long it is."""
         with self._lock:
-            if id not in self._trees:
-                self._trees[id] = entries
-                self._used += len(entries)
+            if (owner, id) not in self._trees:
+                self._trees[owner, id] = entries
+                self._used += _weight(entries)
             while self._used > self._limit and len(self._trees) > 1:
-                self._used -= len(self._trees.popitem(last=False)[1])
+                self._used -= _weight(self._trees.popitem(last=False)[1])
 
-    def clear(self) -> None:
+    def clear(self, owner: str) -> None:
+        """Forget the trees of a project."""
         with self._lock:
-            self._trees.clear()
-            self._used = 0
+            for place in [place for place in self._trees if place[0] == owner]:
+                self._used -= _weight(self._trees.pop(place))
+
+
+_ENTRY_BYTES = 320
+"""What Python needs for an entry of a tree: a tuple with a mode, a short name and an id of 64 digits."""
+
+
+def _weight(entries: tuple[Entry, ...]) -> int:
+    """In entries; the place in the cache costs about as much as two."""
+    return len(entries) + 2
 
 
 def content_at(store: Files, frames: FrameCache, located: Located) -> bytes:
@@ -147,10 +166,13 @@ def _pieces_of(frame_of: _FrameReader, located: Located, start: int) -> Iterator
 class Reader(ABC):
     """Objects of one project by id. Subclasses say where an object is and what to do on a miss."""
 
-    def __init__(self, store: Store, frames: FrameCache) -> None:
+    def __init__(
+        self, store: Store, frames: FrameCache, trees: TreeCache | None = None, owner: str = ""
+    ) -> None:
         self.store = store
         self.frames = frames
-        self._trees = _Trees()
+        self._trees = trees or TreeCache()
+        self._owner = owner
 
     @abstractmethod
     def locate(self, id: str) -> Located | None:
@@ -260,16 +282,16 @@ class Reader(ABC):
         """The entries of a tree as they are stored."""
         if id == EMPTY_TREE:
             return ()
-        entries = self._trees.get(id)
+        entries = self._trees.get(self._owner, id)
         if entries is None:
             entries = parse_tree(self.read(id, Kind.TREE))
-            self._trees.keep(id, entries)
+            self._trees.keep(self._owner, id, entries)
         return entries
 
     def keep_trees(self, trees: Mapping[str, tuple[Entry, ...]]) -> None:
         """Remember the entries of trees that are in the live set now."""
         for id, entries in trees.items():
-            self._trees.keep(id, entries)
+            self._trees.keep(self._owner, id, entries)
 
     def commit(self, id: str) -> Commit:
         """What a commit says."""

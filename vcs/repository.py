@@ -22,7 +22,7 @@ from vcs.git.translate import git_sha1
 from vcs.index import Index, Located, Source
 from vcs.log import Checkpoint, Head, Measured, Record, RecordKind, SegmentRef, head_key, segment_key
 from vcs.objects import EMPTY_TREE, Kind, Object, canonical_json, format_time, parse_tag
-from vcs.reading import EMPTY_TREE_SHA1, ErasedObject, FrameCache, Reader, content_at
+from vcs.reading import EMPTY_TREE_SHA1, ErasedObject, FrameCache, Reader, TreeCache, content_at
 from vcs.segments import BIG_BLOB, NO_SHA1, read_footer, segment_chunks, write_blob_segment, write_segment
 from vcs.staging import StagedFiles, StagedReader, with_sha1s
 from vcs.store import ABSENT, Get, Missing, Store, from_origin
@@ -92,9 +92,16 @@ class Repository(Reader):
     """One project on this node. Opening it reads nothing; `catch_up` and misses read HEAD."""
 
     def __init__(
-        self, store: Store, pool: str, project: str, index_path: Path, *, frames: FrameCache | None = None
+        self,
+        store: Store,
+        pool: str,
+        project: str,
+        index_path: Path,
+        *,
+        frames: FrameCache | None = None,
+        trees: TreeCache | None = None,
     ) -> None:
-        super().__init__(store, frames or FrameCache())
+        super().__init__(store, frames or FrameCache(), trees, project)
         self.pool = pool
         self.project = project
         self.index = Index(index_path, head_key(pool, project))
@@ -227,8 +234,8 @@ class Repository(Reader):
 
     def forget(self) -> None:
         """Drop what was parsed and decoded: the index begins from nothing, after a purge too."""
-        self._trees.clear()
-        self.frames.clear()
+        self._trees.clear(self.project)
+        self.frames.clear(f"pools/{self.pool}/files/")
 
     def locate(self, id: str) -> Located | None:
         """Where a live object is."""

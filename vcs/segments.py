@@ -123,6 +123,11 @@ class Entries(Sequence[IndexEntry]):
     def __hash__(self) -> int:
         return hash(self._packed)
 
+    @property
+    def stored(self) -> int:
+        """Bytes they take, in memory too."""
+        return len(self._packed)
+
     def rows(self) -> Iterator[tuple[bytes, bytes, int, int, int, int, int]]:
         """The same entries with their ids as bytes and their kinds as numbers, for whoever needs all."""
         return _ENTRY.iter_unpack(self._packed)

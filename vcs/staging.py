@@ -23,6 +23,9 @@ from vcs.store import Missing, Store, from_origin
 __all__ = ["StagedFile", "StagedFiles", "StagedReader", "with_sha1s"]
 
 _REMEMBERED = 512
+_REMEMBERED_BYTES = 8 << 20
+"""What footers may take in memory: eight blobs of 5 GB, or the last 100,000 objects of an import."""
+_FRAME_BYTES = 200
 _PIECE = 8 << 20
 _WITHOUT_SHA1 = (Kind.RECORD, Kind.LIST)
 
@@ -37,6 +40,7 @@ class StagedFiles:
         self._read = from_origin(store)
         self._prefix = f"pools/{pool}/files/{project}/"
         self._known: OrderedDict[str, StagedFile] = OrderedDict()
+        self._size = 0
         self._lock = threading.Lock()
 
     def get(self, key: str) -> StagedFile:
@@ -51,9 +55,12 @@ class StagedFiles:
         """Remember a file that was just written."""
         footer = footer or read_footer(partial(self._read, ref.key), ref.size, ref.key)
         with self._lock:
+            if ref.key not in self._known:
+                self._size += _weight(footer)
             self._known[ref.key] = (ref, footer)
-            while len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
+            # The last one stays, however long it is: to forget it is to read the file once more.
+            while len(self._known) > 1 and (len(self._known) > _REMEMBERED or self._size > _REMEMBERED_BYTES):
+                self._size -= _weight(self._known.popitem(last=False)[1][1])
         return ref, footer
 
     def _measured(self, key: str) -> SegmentRef:
@@ -72,6 +79,10 @@ class StagedFiles:
             return len(self._read(ref.key, max(0, ref.size - 1), 1)) == 1
         except Missing:
             return False
+
+
+def _weight(footer: Footer) -> int:
+    return footer.entries.stored + _FRAME_BYTES * len(footer.frames)
 
 
 class StagedReader(Reader):

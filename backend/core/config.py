@@ -102,6 +102,7 @@ class Settings:
     s3: S3Settings = field(default_factory=S3Settings)
     cdn_base_url: str = ""
     git_cache_mb: int = 2048
+    memory_cache: int = 48
     encryption_keys: tuple[bytes, ...] = field(default=(), repr=False)
     signup: Signup = Signup.INVITE
     smtp: SmtpSettings = field(default_factory=SmtpSettings)
@@ -136,6 +137,7 @@ class Settings:
             s3=_s3(env, backend),
             cdn_base_url=_cdn(env, backend),
             git_cache_mb=_number(env, "GIT_CACHE_MB", 2048),
+            memory_cache=_number(env, "MEMORY_CACHE_MB", 48),
             encryption_keys=_encryption_keys(env),
             signup=_choice(env, "MICELIO_SIGNUP", Signup, Signup.INVITE),
             smtp=_smtp(env, url),

@@ -6,6 +6,7 @@ own and opens short ones through `ctx.transaction()`, holding none across I/O.
 """
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,7 @@ from limits.strategies import FixedWindowRateLimiter, SlidingWindowCounterRateLi
 from sqlalchemy import insert
 from sqlmodel import Session
 
-from backend.core import faults
+from backend.core import allocator, faults
 from backend.core.audit import AuditRow
 from backend.core.bell import Bell
 from backend.core.config import Settings
@@ -32,6 +33,9 @@ from vcs.objects import new_id
 from vcs.store import Store
 
 Part = TypeVar("Part")
+
+OPEN_PROJECTS = 64
+"""Projects a process holds open: each has files open, and opening one again takes a millisecond."""
 
 
 class Via(StrEnum):
@@ -82,7 +86,8 @@ def utc_now() -> datetime:
 class Forge:
     """One running instance: its settings, database, store, bell and clock.
 
-    Slices keep what they hold per process (open repositories, batchers) in `part`.
+    Slices keep what they hold per process in `part`, and what they hold of one project (its open
+    repository, its batcher) in `project_part`, which lets go of projects that were not asked for lately.
     """
 
     settings: Settings
@@ -91,12 +96,14 @@ class Forge:
     bell: Bell
     clock: Callable[[], datetime] = utc_now
     _parts: dict[Any, Any] = field(default_factory=dict)
+    _projects: OrderedDict[str, dict[Any, Any]] = field(default_factory=OrderedDict)
     _guard: threading.RLock = field(default_factory=threading.RLock)
 
     @classmethod
     def open(cls, settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> "Forge":
         """Open database, store and bell as the settings say; nothing is migrated here."""
         faults.arm(settings.faults)
+        allocator.keep_small()
         db = Database(settings.database_url, locks=settings.data / "locks")
         return cls(settings, db, timed(open_store(settings)), Bell.open(settings), clock)
 
@@ -108,10 +115,27 @@ class Forge:
             part: Part = self._parts[key]
             return part
 
-    def forget(self, key: Any) -> Any:
-        """Take out what `part` keeps under `key`; None when nothing is."""
+    def project_part(self, project: str, key: Any, make: Callable[[], Part]) -> Part:
+        """As `part` for one project, as long as it is among the last `OPEN_PROJECTS` asked for.
+
+        Whoever still works with a part that was let go may go on: what a part knows is only a short cut.
+        """
         with self._guard:
-            return self._parts.pop(key, None)
+            held = self._projects.setdefault(project, {})
+            self._projects.move_to_end(project)
+            if key not in held:
+                held[key] = make()
+            part: Part = held[key]
+            left = [self._projects.popitem(last=False)[1] for _ in range(len(self._projects) - OPEN_PROJECTS)]
+        for parts in left:
+            _close(parts)
+        return part
+
+    def forget_project(self, project: str) -> None:
+        """Let go of everything that is kept of a project; it is made again when asked for."""
+        with self._guard:
+            parts = self._projects.pop(project, {})
+        _close(parts)
 
     def limit(self, key: str, per_minute: int) -> None:
         """Count one call under `key`; RateLimited beyond `per_minute`, with whole seconds to wait."""
@@ -140,13 +164,19 @@ class Forge:
 
     def close(self) -> None:
         """Let go of everything held open."""
-        for part in self._parts.values():
-            if callable(close := getattr(part, "close", None)):
-                close()
-        self._parts.clear()
+        for parts in (self._parts, *self._projects.values()):
+            _close(parts)
+            parts.clear()
+        self._projects.clear()
         self.bell.close()
         self.store.close()
         self.db.close()
+
+
+def _close(parts: Mapping[Any, Any]) -> None:
+    for part in parts.values():
+        if callable(close := getattr(part, "close", None)):
+            close()
 
 
 def _limit_storage(settings: Settings) -> Storage:

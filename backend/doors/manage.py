@@ -331,6 +331,7 @@ def shown(settings: Settings) -> dict[str, str]:
         "STORAGE_LOCAL_PATH": settings.storage_path,
         "STORAGE_CDN_BASE_URL": _without_password(settings.cdn_base_url),
         "GIT_CACHE_MB": settings.git_cache_mb,
+        "MEMORY_CACHE_MB": settings.memory_cache,
         "S3_BUCKET": settings.s3.bucket,
         "S3_REGION": settings.s3.region,
         "S3_ENDPOINT_URL": _without_password(settings.s3.endpoint_url),

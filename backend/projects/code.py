@@ -22,7 +22,7 @@ from vcs.index import FIRST_TRUNK
 from vcs.log import Record
 from vcs.objects import EMPTY_TREE
 from vcs.objects import Kind as ObjectKind
-from vcs.reading import ErasedObject
+from vcs.reading import ErasedObject, FrameCache, TreeCache
 from vcs.repository import Repository, UnknownRef
 from vcs.store import Copies
 
@@ -47,14 +47,16 @@ class Target:
 
 
 def repository(forge: Forge, project: str, pool: str) -> Repository:
-    """The open repository of a project, one per process."""
+    """The open repository of a project, one per process; all share what they keep in memory."""
     path = index_path(forge, project)
 
     def open_it() -> Repository:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return Repository(forge.store, pool, project, path)
+        frames = forge.part(FrameCache, lambda: FrameCache(forge.settings.memory_cache << 20))
+        trees = forge.part(TreeCache, lambda: TreeCache(forge.settings.memory_cache << 18))
+        return Repository(forge.store, pool, project, path, frames=frames, trees=trees)
 
-    return forge.part(("repository", project), open_it)
+    return forge.project_part(project, Repository, open_it)
 
 
 def index_path(forge: Forge, project: str) -> Path:
@@ -64,11 +66,7 @@ def index_path(forge: Forge, project: str) -> Path:
 
 def forget(forge: Forge, project: str) -> None:
     """Close what this process holds open of a project; it opens again when asked for."""
-    forge.forget(("batcher", project))
-    forge.forget(("git", project))
-    held = forge.forget(("repository", project))
-    if isinstance(held, Repository):
-        held.close()
+    forge.forget_project(project)
 
 
 def reader(ctx: Context, project: Project) -> Repository:
@@ -92,12 +90,12 @@ def forget_erased(forge: Forge, found: Repository, purged: int) -> None:
     """Drop this process's copies once for each purge: another process may have moved the index past it."""
     if keeps_from_before(forge, found.project, purged):
         drop_copies(forge, found)
-        forge.part(("purged", found.project), lambda: [-1])[0] = purged
+        forge.project_part(found.project, PURGED, lambda: [-1])[0] = purged
 
 
 def keeps_from_before(forge: Forge, project: str, purged: int) -> bool:
     """Whether this process may still hold something from before this purge."""
-    return forge.part(("purged", project), lambda: [-1])[0] < purged
+    return forge.project_part(project, PURGED, lambda: [-1])[0] < purged
 
 
 def drop_copies(forge: Forge, found: Repository) -> None:

@@ -29,7 +29,9 @@ class Shown:
 def projection(forge: Forge, project: Project) -> GitProjection:
     """The git repository of a project on this node, one per process; it may be behind."""
     found = code.repository(forge, project.id, project.pool)
-    return forge.part(("git", project.id), lambda: GitProjection(git_path(forge, project.id), found))
+    return forge.project_part(
+        project.id, GitProjection, lambda: GitProjection(git_path(forge, project.id), found)
+    )
 
 
 def git_path(forge: Forge, project: str) -> Path:
@@ -57,7 +59,7 @@ def show(forge: Forge, actor: Actor, project: Project) -> Shown:
         found = follow(tx, project)
     found.catch_up()
     stamp = found.stamp()
-    seen = forge.part(("git purged", project.id), lambda: [stamp.purged])
+    seen = forge.project_part(project.id, "answers purged", lambda: [-1])
     if seen[0] < stamp.purged:
         server(forge).answers.drop(project.id)
         seen[0] = stamp.purged

@@ -87,7 +87,7 @@ def catch_up(forge: Forge, project: str) -> int:
         assert row is not None
     repository = code.repository(forge, project, row.pool)
     last = repository.catch_up().sequence
-    reached = forge.part(("followed", project), _Reached)
+    reached = forge.project_part(project, _Reached, _Reached)
     with reached.turn:
         reached.sequence = _follow(ctx, repository, None, last)
         return reached.sequence
@@ -101,7 +101,7 @@ def follow(forge: Forge, repository: Repository, sequence: int) -> int:
     """
     if repository.remembered()[0].sequence < sequence:
         repository.catch_up()
-    reached = forge.part(("followed", repository.project), _Reached)
+    reached = forge.project_part(repository.project, _Reached, _Reached)
     with reached.turn:
         if reached.sequence < sequence:
             last = repository.remembered()[0].sequence

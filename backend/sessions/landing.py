@@ -193,7 +193,7 @@ def batcher(forge: Forge, project: str, pool: str) -> Batcher:
             last_changes=lambda paths: _last_changes(forge, project, paths),
         )
 
-    return forge.part(("batcher", project), open_it)
+    return forge.project_part(project, Batcher, open_it)
 
 
 def _last_changes(forge: Forge, project: str, paths: Sequence[bytes]) -> dict[bytes, Change]:

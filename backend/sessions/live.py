@@ -32,6 +32,8 @@ LARGEST_EVENT = 256 * 1024
 LARGEST_SESSION = 100_000
 DEEPEST = 64
 STATES = 256
+STATES_BYTES = 16 << 20
+"""What folded states may take, by the length of what was folded into them: some of the longest sessions."""
 TOLD = ("prompt", "message", "plan", "progress")
 ClientId = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -209,7 +211,8 @@ def state(ctx: Context, session: str) -> SessionState:
     if not rows:
         return held.state if held else SessionState()
     folded = fold_all(map(as_event, rows), held.state if held else None)
-    known.keep(session, _Folded(rows[-1].sequence, rows[-1].id, folded))
+    size = sum(len(str(row.body)) for row in rows) + (held.size if held else 0)
+    known.keep(session, _Folded(rows[-1].sequence, rows[-1].id, folded, size))
     return folded
 
 
@@ -231,6 +234,7 @@ class _Folded:
     sequence: int
     event: str
     state: SessionState
+    size: int
 
 
 class _States:
@@ -238,6 +242,7 @@ class _States:
 
     def __init__(self) -> None:
         self._held: OrderedDict[str, _Folded] = OrderedDict()
+        self._size = 0
         self._lock = threading.Lock()
 
     def get(self, session: str) -> _Folded | None:
@@ -246,10 +251,11 @@ class _States:
 
     def keep(self, session: str, folded: _Folded) -> None:
         with self._lock:
+            before = self._held.pop(session, None)
             self._held[session] = folded
-            self._held.move_to_end(session)
-            while len(self._held) > STATES:
-                self._held.popitem(last=False)
+            self._size += folded.size - (before.size if before else 0)
+            while len(self._held) > 1 and (len(self._held) > STATES or self._size > STATES_BYTES):
+                self._size -= self._held.popitem(last=False)[1].size
 
 
 def as_event(row: SessionEvent) -> Event:

@@ -11,7 +11,7 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -27,6 +27,10 @@ from backend.sessions.models import SessionEvent
 HEARTBEAT = 15.0
 TRUSTED_FOR = 1.0
 TAIL = 512
+TAIL_BYTES = 2 << 20
+"""What is kept of one session for those who watch it: whoever is further behind reads from the database."""
+REMEMBERED_WATCHERS = 1000
+"""Watchers of one session beyond whom those whose trust has run out are forgotten."""
 BATCH = 200
 
 Credential = tuple[str, str | None, str | None, str | None]
@@ -48,7 +52,8 @@ class Tail:
     def __init__(self, session: str) -> None:
         self.watchers = 0
         self._session = session
-        self._frames: deque[Frame] = deque(maxlen=TAIL)
+        self._frames: deque[Frame] = deque()
+        self._size = 0
         self._read_at = 0.0
         self._lock = threading.Lock()
         self._trusted: dict[Credential, float] = {}
@@ -62,7 +67,7 @@ class Tail:
                 if self._read_at <= asked:
                     read_at = time.monotonic()
                     new = self._read(ctx, self._frames[-1].sequence, TAIL)
-                    self._frames.extend(new)
+                    self._keep(new)
                     # A full read may have left rows behind: then nobody relies on it.
                     self._read_at = read_at if len(new) < TAIL else 0.0
                 # Looked at after the new ones pushed old ones out.
@@ -70,8 +75,15 @@ class Tail:
                     return [held for held in self._frames if held.sequence > sequence][:BATCH]
             frames = self._read(ctx, sequence, BATCH)
             if not self._frames and len(frames) < BATCH:
-                self._frames.extend(frames)
+                self._keep(frames)
             return frames
+
+    def _keep(self, new: Sequence[Frame]) -> None:
+        self._frames.extend(new)
+        self._size += sum(len(one.data) for one in new)
+        # The last one stays: it says up to where everything was read.
+        while len(self._frames) > 1 and (len(self._frames) > TAIL or self._size > TAIL_BYTES):
+            self._size -= len(self._frames.popleft().data)
 
     def require_seen_by(self, ctx: Context, actor: Actor) -> None:
         """NotFound or WrongCredentials once somebody may not read the session; asked once a second."""
@@ -82,6 +94,8 @@ class Tail:
                 return
             with ctx.transaction(write=False) as tx:
                 access.session(tx.acting_as(still_good(tx, actor)), self._session)
+            if len(self._trusted) >= REMEMBERED_WATCHERS:
+                self._trusted = {who: until for who, until in self._trusted.items() if until > now}
             self._trusted[credential] = now + TRUSTED_FOR
 
     def _read(self, ctx: Context, after: int, limit: int) -> list[Frame]:

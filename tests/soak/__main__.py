@@ -15,7 +15,7 @@ def main(minutes: float) -> int:
     with tempfile.TemporaryDirectory(prefix="micelio-soak-") as folder:
         outcome = soak(Path(folder) / "data", Plan(seconds=60 * minutes))
         print(f"{outcome}\n\nAfter {WORK}, without kills:", flush=True)
-        leaked = leak(Path(folder) / "leaks", Work(300, 100, 50), WORK)
+        leaked = leak(Path(folder) / "leaks", Work(300, 200, 200), WORK)
         print(leaked)
     wrong = [*outcome.wrong, *leaked.wrong]
     for sentence in wrong[:50]:

@@ -24,12 +24,13 @@ from backend.core.db import Database
 from tests.services import free_port
 from tests.soak.arranging import arranged
 from tests.soak.doors import RpcDoor
-from tests.soak.killing import memory, tree
+from tests.soak.killing import tree
 from vcs.objects import Kind, Object, new_id
 from vcs.wire import sessions_pb2 as s
 from vcs.wire import sessions_pb2_grpc
 
 AT_ONCE = 50
+AT_ONCE_CUT = 5
 CROWD = 400
 PATIENCE = 30.0
 CUT = bytes(1 << 20)
@@ -49,7 +50,9 @@ class Work:
 
 @dataclass(frozen=True)
 class Held:
-    """What a process holds at a moment."""
+    """What a process holds at a moment. `memory` is its own: pages of files and libraries are shared with
+    whoever else runs on the machine, and with their comings and goings its share of them changes.
+    """
 
     memory: int
     files: int
@@ -60,7 +63,9 @@ class Held:
     def by(cls, process: int) -> "Held":
         """What it holds now."""
         threads = len(os.listdir(f"/proc/{process}/task"))
-        return cls(memory(process), len(os.listdir(f"/proc/{process}/fd")), threads, len(tree(process)) - 1)
+        return cls(
+            _own_memory(process), len(os.listdir(f"/proc/{process}/fd")), threads, len(tree(process)) - 1
+        )
 
 
 @dataclass(frozen=True)
@@ -99,14 +104,15 @@ class Leaked:
 
 def leak(folder: Path, warm: Work, work: Work) -> Leaked:
     """Warm a process up, weigh it, work it, and weigh it again when it is at rest."""
-    generous = {f"RATE_LIMIT_{who}": "65000" for who in ("ANONYMOUS", "ACCOUNT")}
-    environ = {"MICELIO_DATA": str(folder), "SECRET_KEY_BASE": "not a secret", **generous}
+    # A cache that fills up is no leak, so it is full after the warming up.
+    more = {"RATE_LIMIT_ANONYMOUS": "65000", "RATE_LIMIT_ACCOUNT": "65000", "MEMORY_CACHE_MB": "2"}
+    environ = {"MICELIO_DATA": str(folder), "SECRET_KEY_BASE": "not a secret", **more}
     settings = Settings.from_environ(environ)
     with closing(Database(settings.database_url, locks=settings.data / "locks")) as db:
         migrate.upgrade(db)
     token = arranged(settings)
     with _served(environ) as (process, port, rpc_port):
-        worked = _Worked(port, rpc_port, token)
+        worked = _Worked(process, port, rpc_port, token)
         with closing(worked.door):
             worked.do(warm)
             worked.crowd()
@@ -119,7 +125,8 @@ def leak(folder: Path, warm: Work, work: Work) -> Leaked:
 class _Worked:
     """A client that lands, watches and breaks off."""
 
-    def __init__(self, port: int, rpc_port: int, token: str) -> None:
+    def __init__(self, process: int, port: int, rpc_port: int, token: str) -> None:
+        self._process = process
         self.door = RpcDoor(rpc_port, token)
         self._port, self._rpc_port, self._token = port, rpc_port, token
         self._round = 0
@@ -135,8 +142,12 @@ class _Worked:
         session = self.door.start("Be watched")
         for start in range(0, work.readers, AT_ONCE):
             self._read(session, min(AT_ONCE, work.readers - start))
+        before = Held.by(self._process).files
         for number in range(work.uploads):
             (self._cut_put if number % 2 else self._cancelled_stream)(session)
+            if number % AT_ONCE_CUT == 0:
+                # What an allocator keeps is what the busiest moment took, so all moments are as busy.
+                _until(lambda: Held.by(self._process).files <= before + MORE_FILES, "uploads do not end")
         self.door.abandon(session)
 
     def crowd(self) -> None:
@@ -199,6 +210,17 @@ class _Worked:
         line = socket.create_connection(("127.0.0.1", self._port), timeout=PATIENCE)
         line.sendall(ask)
         return line
+
+
+def _own_memory(process: int) -> int:
+    """Bytes that a process and all below it hold and no file does."""
+    total = 0
+    for one in tree(process):
+        with suppress(OSError):
+            for line in Path(f"/proc/{one}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss_Anon:"):
+                    total += int(line.split()[1]) * 1024
+    return total
 
 
 @contextmanager

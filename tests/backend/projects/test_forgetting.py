@@ -10,7 +10,7 @@ import pytest
 
 from backend.core.config import Settings
 from backend.core.context import SYSTEM, Context, Forge
-from backend.projects import access, git
+from backend.projects import access, code, git
 from backend.projects.erasing import erase_from_project
 from backend.projects.forgetting import Forgetter, forget_erased
 from tests.backend.workbench import Workbench
@@ -65,10 +65,14 @@ def copies(bench):
     return {str(path.relative_to(folder)).partition("@")[0] for path in folder.rglob("*@*")}
 
 
+def row_of(bench, ada):
+    with Context(bench.forge, ada).transaction(write=False) as tx:
+        return access.project(tx, *bench.where.values())[0]
+
+
 def git_has(bench, ada, content):
     """Whether the repository that git clients get on this node has a blob; it is made when there is none."""
-    with Context(bench.forge, ada).transaction(write=False) as tx:
-        row, _ = access.project(tx, *bench.where.values())
+    row = row_of(bench, ada)
     folder = git.git_path(bench.forge, row.id)
     if not folder.exists():
         git.projection(bench.forge, row).catch_up()
@@ -102,7 +106,8 @@ def test_a_node_that_nobody_asks_drops_its_copies_and_its_index_follows(bench, a
         assert forget_erased(other.forge) == 1
         assert not gone & copies(other)
         assert not git_has(other, ada, LEAKED), "the repository that git clients get was made again"
-        repository = next(part for key, part in other.forge._parts.items() if "repository" in key)
+        row = row_of(other, ada)
+        repository = code.repository(other.forge, row.id, row.pool)
         assert repository.remembered()[0].sequence == repository.current()[0].sequence
         assert not any(LEAKED in plain for plain in repository.frames._frames.values())
         assert not gone & {key for key in getattr(other.forge.store, "_seals", ())}
