@@ -93,7 +93,10 @@ def _let_go(forge: Forge | None) -> None:
         return
     forge.store.close()
     forge.db.engine.dispose()
-    for part in list(forge._parts.values()):
+    for part in [
+        *forge._parts.values(),
+        *(part for held in forge._projects.values() for part in held.values()),
+    ]:
         if hasattr(part, "index"):
             part.index.close()
 

@@ -25,6 +25,7 @@ from tests.backend.workbench import Workbench
 from vcs import faults
 from vcs.objects import Kind, Object
 from vcs.reading import ErasedObject
+from vcs.repository import Repository
 from vcs.segments import frames_of, read_footer, read_object
 
 SECRET = b"password = hunter2\n"
@@ -254,7 +255,7 @@ def test_another_process_serves_nothing_from_before_the_purge(leaked, ada, tmp_p
         erase(leaked, blobs=[SECRET_ID])
 
         assert other.run(ada, get_file, **other.where, path="copy").text == NOTICE.decode()
-        repository = next(part for key, part in forge._parts.items() if "repository" in key)
+        repository = next(parts[Repository] for parts in forge._projects.values())
         for id in (SECRET_ID, old.commit, old.tree):
             with pytest.raises(ErasedObject):
                 repository.read(id)

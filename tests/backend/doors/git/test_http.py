@@ -123,10 +123,10 @@ def test_a_body_may_come_compressed_or_in_pieces(place):
     ("body", "headers", "status"),
     [
         (b"no gzip", {"Content-Encoding": "gzip"}, 400),
-        (gzip.compress(LIST)[:-5], {"Content-Encoding": "gzip"}, 400),
+        (gzip.compress(LIST, mtime=0)[:-5], {"Content-Encoding": "gzip"}, 400),
         (LIST, {"Content-Encoding": "br"}, 400),
         (LIST, {"Content-Type": "text/plain"}, 415),
-        (gzip.compress(bytes(4 << 20)), {"Content-Encoding": "gzip"}, 413),
+        (gzip.compress(bytes(4 << 20), mtime=0), {"Content-Encoding": "gzip"}, 413),
     ],
 )
 def test_a_body_that_git_would_not_send_is_refused(place, body, headers, status):
