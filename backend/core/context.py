@@ -115,6 +115,12 @@ class Forge:
             part: Part = self._parts[key]
             return part
 
+    def forget(self, key: Any) -> None:
+        """Let go of what `part` keeps under `key`; it is made again when asked for."""
+        with self._guard:
+            part = self._parts.pop(key, None)
+        _close({key: part})
+
     def project_part(self, project: str, key: Any, make: Callable[[], Part]) -> Part:
         """As `part` for one project, as long as it is among the last `OPEN_PROJECTS` asked for.
 

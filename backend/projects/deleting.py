@@ -157,7 +157,6 @@ def erase_code(ctx: Context, project: Project) -> None:
         leave_tombstone(store, project.pool, project.id)
         collect(store, project.pool, project.id, named=tuple)
     git.projection(ctx.forge, project).drop()
-    ctx.forge.forget(("git", project.id))
     code.forget(ctx.forge, project.id)
     for path in code.index_path(ctx.forge, project.id).parent.glob(f"{project.id}.db*"):
         path.unlink(missing_ok=True)

@@ -35,7 +35,7 @@ def test_a_session_has_one_name_however_often_its_repository_is_made(own, git):
     own.start("secret", {"draft.txt": b"between us\n"})
     before = git.ok("ls-remote", own.of("secret", "grace"))
     projects.projection(own.forge, own.row("secret")).drop()
-    own.forge.forget("git purged")
+    own.forge.forget_project(own.row("secret").id)
 
     assert git.ok("ls-remote", own.of("secret", "grace")) == before
 
