@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 
 from mic import parsing, render
 from mic.answers import as_dict
+from mic.commands import project
 from mic.here import Here
 from vcs.wire import organizations_pb2 as o
 
@@ -18,6 +19,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     create.add_argument("--name", default="", help="its name for people")
     create.add_argument("--description", default="", help="one line about it")
     parsing.verb(verbs, "list", run_list, "mic org list")
+    members = parsing.verb(verbs, "members", run_members, "mic org members acme")
+    members.add_argument("organization", metavar="ORG", help="whose members")
+    projects = parsing.verb(verbs, "projects", project.run_list, "mic org projects acme")
+    projects.add_argument("organization", metavar="ORG", help="whose projects")
 
 
 def run_create(here: Here, args: Namespace) -> None:
@@ -51,3 +56,24 @@ def run_list(here: Here, args: Namespace) -> None:
     for each in found:
         personal = ", personal" if each.personal else ""
         render.line(f"{each.handle:<{width}}  {each.name or each.handle}  ({each.role}{personal})")
+
+
+def run_members(here: Here, args: Namespace) -> None:
+    """List who belongs to an organization, for its members"""
+    client = here.client()
+    client.require_token()
+    found: list[o.MemberResponse] = []
+    cursor = ""
+    while True:
+        page = client.organizations.ListMembers(
+            o.ListMembersRequest(organization_handle=args.organization, cursor=cursor, limit=100)
+        )
+        found += page.items
+        cursor = page.next
+        if not cursor:
+            break
+    if here.json:
+        return render.as_json({"items": [as_dict(each) for each in found]})
+    width = max((len(each.handle) for each in found), default=0)
+    for each in found:
+        render.line(f"{each.handle:<{width}}  {each.name or each.handle}  ({each.role})")

@@ -55,6 +55,8 @@ class ProjectState(AppState):
     address: str = ""
     description: str = ""
     website: str = ""
+    forked_from: str = ""
+    forks: int = 0
     public: bool = True
     newest: int = 0
     open_sessions: int = 0
@@ -126,6 +128,7 @@ class ProjectState(AppState):
             project.url,
         )
         self.newest, self.open_sessions = project.position, project.open_sessions
+        self.forked_from, self.forks = project.forked_from or "", project.forks
         self.path, self.folder = page.path, page.path.rpartition("/")[2] or name
         self.ref_label = ref_label(project, ref)
         self.shown_position, self.landing_url = at, routes.landing(org, name, at) if at else ""
@@ -323,11 +326,17 @@ def _about() -> rx.Component:
         rx.el.dt("Website"),
         rx.el.dd(outside(ProjectState.website, href=ProjectState.website, rel="nofollow")),
     )
+    origin = rx.el.div(
+        rx.el.dt("Fork of"),
+        rx.el.dd(link(ProjectState.forked_from, to=rx.Var.create("/") + ProjectState.forked_from)),
+    )
     return lists.section(
         "About",
         rx.el.dl(
             rx.el.div(rx.el.dt("Landings"), rx.el.dd(ProjectState.newest)),
             rx.el.div(rx.el.dt("Sessions"), rx.el.dd(running)),
+            rx.cond(ProjectState.forked_from != "", origin),
+            rx.cond(ProjectState.forks > 0, rx.el.div(rx.el.dt("Forks"), rx.el.dd(ProjectState.forks))),
             rx.cond(ProjectState.website != "", website),
             class_name="facts down",
         ),
