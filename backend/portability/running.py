@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -44,8 +43,9 @@ from vcs.repository import Repository
 from vcs.segments import frames_of, object_chunks, read_footer
 from vcs.store import Missing, from_origin
 
-PERMIT = timedelta(hours=2)
 TELL_EVERY = 0.5
+TRIES = 3
+"""How often a landing is tried whose permit somebody else settled."""
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,16 @@ class SourceChanged(Conflict):
 
     code = "import.start_again"
     message = "{problem} Start the import again."
+
+
+class LandingInterrupted(Conflict):
+    """The permit to land was gone each time, and nobody had cancelled."""
+
+    code = "import.interrupted"
+    message = (
+        "The landing was interrupted {tries} times, and nothing was changed. Is the machine short of memory "
+        "or time? Start the import again."
+    )
 
 
 def run_import(ctx: Context, id: str) -> None:
@@ -385,17 +395,24 @@ class _Run:
         files = self._files()
         for file in files:
             repository.staged.keep(SegmentRef(file.key, file.size, file.sha256))
-        if not self._permit():
-            raise Cancelled
-        faults.reach("import.permitted")
+        for _ in range(TRIES):
+            self._permit()
+            faults.reach("import.permitted")
+            if self._land_once(repository, self._push(repository, moves, files)):
+                faults.reach("import.landed")
+                return
+        raise LandingInterrupted(tries=TRIES)
+
+    def _land_once(self, repository: Repository, push: Push) -> bool:
+        """Whether it is in the log; if not, its permit is gone: cancelled, or settled by the sweeper."""
         try:
-            batcher(self.forge, self.project.id, self.project.pool).land(self._push(repository, moves, files))
+            with permits.renewed(self.forge, push.landing):
+                batcher(self.forge, self.project.id, self.project.pool).land(push)
         except PermitGone:
-            # Cancelled meanwhile; only the log knows whether that came in time.
+            # Only the log knows.
             fence(repository)
-            if repository.index.record_of(self.row.landing, None, None) is None:
-                raise Cancelled from None
-        faults.reach("import.landed")
+            return repository.index.record_of(push.landing, None, None) is not None
+        return True
 
     def _push(
         self,
@@ -435,7 +452,8 @@ class _Run:
             "origin": source,
         }
 
-    def _permit(self) -> bool:
+    def _permit(self) -> None:
+        """Leave to land, given to who may have it now; Cancelled."""
         with self.asking() as (tx, row):
             project = tx.db.exec(select(Project).where(Project.id == row.project_id).with_for_update()).one()
             if row.requested_by is not None:
@@ -444,8 +462,7 @@ class _Run:
                     raise Conflict(
                         problem="Whoever asked for this import may not land in the project any more."
                     )
-            permits.give(tx, row.landing, project.id, row.requested_by, PERMIT)
-        return True
+            permits.give(tx, row.landing, project.id, row.requested_by)
 
     def finalize(self) -> None:
         """Let everybody see it, and clean up."""

@@ -6,7 +6,6 @@ there for the import alone. A finished import is taken back by moving its refs t
 
 import shutil
 from collections.abc import Sequence
-from datetime import timedelta
 
 from sqlmodel import col, delete, select
 
@@ -26,8 +25,6 @@ from vcs.log import RecordKind
 from vcs.objects import new_id
 from vcs.pushes import Push
 from vcs.store import Missing
-
-PERMIT = timedelta(seconds=60)
 
 
 def undo(ctx: Context, row: Import, *, keep_project: bool = False) -> None:
@@ -112,7 +109,7 @@ def _move_back(ctx: Context, row: Import, project: Project) -> str:
         return "A ref that the import brought was moved since, so nothing is taken back."
     landing = new_id()
     with ctx.transaction() as tx:
-        permits.give(tx, landing, project.id, row.requested_by, PERMIT)
+        permits.give(tx, landing, project.id, row.requested_by)
     push = Push(
         landing=landing,
         actor=row.requested_by,
@@ -122,7 +119,8 @@ def _move_back(ctx: Context, row: Import, project: Project) -> str:
     )
     try:
         if moves:
-            batcher(ctx.forge, project.id, project.pool).land(push)
+            with permits.renewed(ctx.forge, landing):
+                batcher(ctx.forge, project.id, project.pool).land(push)
     except Conflict as refusal:
         return refusal.sentence
     finally:

@@ -23,7 +23,7 @@ from backend.projects import access as project_access
 from backend.projects import code, git, projection
 from backend.projects.access import Ability
 from backend.projects.models import Landing, Project
-from backend.sessions import access
+from backend.sessions import access, permits
 from backend.sessions.landing import PERMIT, batcher, withdraw
 from backend.sessions.models import Permit
 from backend.sessions.redaction import redact
@@ -482,7 +482,9 @@ def _append(pushing: Pushing, push: Push) -> Landed:
     faults.reach("push.permitted")
     pushing.kept = True
     try:
-        landed = batcher(forge, project.id, project.pool).land(push)
+        # A history of many thousand commits takes longer to decide than a permit holds.
+        with permits.renewed(forge, push.landing):
+            landed = batcher(forge, project.id, project.pool).land(push)
     except (LandingUnknown, PermitGone):
         # Only the log knows, or the sweeper has it already.
         raise
