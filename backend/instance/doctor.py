@@ -7,7 +7,7 @@ Nothing is ever written to the store.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -17,12 +17,15 @@ from sqlmodel import SQLModel, col, select
 
 from backend.core.context import SYSTEM, Context, Forge
 from backend.organizations.models import Organization
-from backend.projects import code, projection
+from backend.projects import code, git, projection
 from backend.projects.models import Cursor, Landing, PathLatest, Project, ProjectState, Ref
 from backend.sessions import landing as _follows_the_log  # noqa: F401  its sessions land as rows are made
 from backend.sessions.models import Permit, StagedFile, WorkSession
 from vcs import doctor as log_doctor
 from vcs.errors import MicelioError
+from vcs.git.judging import git_faults, objects_of, refs_of
+from vcs.git.process import GitFailed
+from vcs.git.projection import GitProjection
 from vcs.index_check import wrong_tables
 
 FORGOTTEN = timedelta(minutes=5)
@@ -64,6 +67,7 @@ def rebuild(forge: Forge) -> Iterator[Finding]:
                 yield Finding(address, f"the rows of {table} came out different from what they were")
         total = sum(count for count, _ in after.values())
         yield Finding(address, f"{total} projected rows made anew from the log", fault=False)
+        yield from _rebuilt_git(forge, project, address)
 
 
 def _projects(forge: Forge) -> list[tuple[Project, str]]:
@@ -77,14 +81,14 @@ def _projects(forge: Forge) -> list[tuple[Project, str]]:
 
 def _held_against_sql(forge: Forge, project: Project, address: str) -> Iterator[Finding]:
     with Context(forge, SYSTEM).transaction(write=False) as tx:
-        for look in (_index, _cursors, _permits, _staged, _archives):
+        for look in (_index, _cursors, _permits, _staged, _archives, _git_repository):
             try:
                 for sentence in look(tx, project):
                     yield Finding(address, sentence)
             except MicelioError as error:
                 # What cannot be read is a finding like any other, and the rest is still looked at.
-                sentence = error.sentence.rstrip(".")
-                yield Finding(address, f"its {look.__name__.strip('_')} cannot be checked: {sentence}")
+                sentence, name = error.sentence.rstrip("."), look.__name__.strip("_").replace("_", " ")
+                yield Finding(address, f"its {name} cannot be checked: {sentence}")
 
 
 def _index(ctx: Context, project: Project) -> Iterator[str]:
@@ -150,6 +154,34 @@ def _archives(ctx: Context, project: Project) -> Iterator[str]:
             yield f"the archive {listed.key} does not hold the {count} events its landing promised"
 
 
+def _git_repository(ctx: Context, project: Project) -> Iterator[str]:
+    for sentence in git_faults(git.projection(ctx.forge, project)):
+        yield f"{sentence}; `micelio doctor --rebuild` makes it anew"
+
+
+def _rebuilt_git(forge: Forge, project: Project, address: str) -> Iterator[Finding]:
+    """Make the repository for git anew, where this node has one, and compare what it says."""
+    shown = git.projection(forge, project)
+    if shown.noted("sequence") is None:
+        return
+    before = _git_says(shown)
+    shown.rebuild()
+    after = _git_says(shown)
+    for what in after:
+        if before.get(what) != after[what]:
+            yield Finding(address, f"the {what} of its git repository came out different from what they were")
+    count = len(after["refs"])
+    yield Finding(address, f"its git repository made anew from the log, {count} refs", fault=False)
+
+
+def _git_says(shown: GitProjection) -> dict[str, Collection[Any]]:
+    try:
+        return {"refs": refs_of(shown), "SHA-1s": objects_of(shown)}
+    except GitFailed:
+        # Too damaged to say anything: whatever comes out is different.
+        return {}
+
+
 def _chain_fits(body: bytes, count: int, chain: str) -> bool:
     try:
         lines = zstandard.decompress(body, max_output_size=1 << 31).splitlines()
@@ -161,6 +193,8 @@ def _chain_fits(body: bytes, count: int, chain: str) -> bool:
 
 
 def _drop_index(forge: Forge, project: Project) -> None:
+    # It reads through the index that goes.
+    forge.forget(("git", project.id))
     code.forget(forge, project.id)
     path = forge.settings.data / "index" / f"{project.id}.db"
     for name in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):

@@ -211,6 +211,16 @@ class GitProjection:
         """As `drop`, for who is `alone` already."""
         self._drop()
 
+    def lacking(self) -> list[str]:
+        """The files that should be here and are not whole: what makes `catch_up` begin from nothing."""
+        with self.alone():
+            state = self._state()
+            if state is None or self._intact(replace(state, boot="")):
+                return []
+            sizes = {path.stem: path.stat().st_size for path in self._packs.glob("*.pack")}
+            packs = [f"{name}.pack" for name, size in state.packs.items() if sizes.get(name) != size]
+            return packs or ["HEAD or its packs"]
+
     def noted(self, name: str) -> Any:
         """One field of what the repository holds; None when there is none."""
         state = self._state()
