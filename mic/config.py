@@ -40,6 +40,14 @@ def colours_wanted() -> bool:
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def environment_of_git() -> dict[str, str]:
+    """What a git that works for the person sees: theirs, but no repository around us and no prompt."""
+    repository = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR",
+                  "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE")  # fmt: skip
+    own = {name: value for name, value in os.environ.items() if name not in repository}
+    return {**own, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+
+
 def read(path: Path) -> Table:
     """A settings file; nothing when there is none."""
     try:

@@ -16,7 +16,12 @@ MicelioError                 `vcs.errors`
 ├── KeepsChanging            1
 ├── OffTheTrunk              1
 ├── ImportFailed             1
-├── NoSuchPath               5
+├── NothingToPush            1
+├── RemoteThere, RemoteMoved 3
+├── RemoteFailed             6  a remote did not answer, or not well
+│   ├── RemoteLocked         4
+│   └── RemoteMissing        5
+├── NoSuchPath, NoSuchRemote 5
 └── Usage                    2
 """
 
@@ -186,6 +191,61 @@ class ImportFailed(MicelioError):
 
     code = "mic.import_failed"
     message = "{problem}"
+
+
+class NoSuchRemote(MicelioError):
+    """The workspace has no remote of that name."""
+
+    kind = Kind.NOT_FOUND
+    code = "mic.no_such_remote"
+    message = "There is no remote {name} here. See which there are: mic remote list"
+
+
+class RemoteThere(MicelioError):
+    """The name is taken."""
+
+    kind = Kind.CONFLICT
+    code = "mic.remote_there"
+    message = "There is a remote {name} already. Change where it is: mic remote set-url {name} URL"
+
+
+class NothingToPush(MicelioError):
+    """The trunk has no commit yet."""
+
+    code = "mic.nothing_to_push"
+    message = "Nothing has landed in this project yet, so there is nothing to push."
+
+
+class RemoteMoved(MicelioError):
+    """A remote took a ref not, most often because it has commits that the forge has not."""
+
+    kind = Kind.CONFLICT
+    code = "mic.remote_moved"
+    message = "{name} did not take everything: {problem}. See what it has: mic fetch {name}"
+
+
+class RemoteFailed(MicelioError):
+    """A remote cannot be reached, or git could not go on with it."""
+
+    kind = Kind.UNAVAILABLE
+    code = "mic.remote_failed"
+    message = "{name} could not be used ({problem}). Check its address: mic remote show {name}"
+
+
+class RemoteLocked(RemoteFailed):
+    """A remote wants other credentials."""
+
+    kind = Kind.UNAUTHENTICATED
+    code = "mic.remote_locked"
+    message = "{name} did not let you in ({problem}). Give git credentials for it: git help credentials"
+
+
+class RemoteMissing(RemoteFailed):
+    """There is no repository at a remote's address."""
+
+    kind = Kind.NOT_FOUND
+    code = "mic.remote_missing"
+    message = "There is no repository at {name}, or you may not see it ({problem})."
 
 
 class Usage(MicelioError):

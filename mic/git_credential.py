@@ -4,6 +4,7 @@ git's protocol (git-credential(1)): a word, `get`, `store` or `erase`, and lines
 input. It never fails loudly: where it knows nothing it says nothing, and git asks elsewhere.
 """
 
+import os
 import sys
 
 from mic import config, credentials
@@ -33,6 +34,21 @@ def main(words: list[str] | None = None) -> int:
     elif actions[0] == "erase":
         _erase(instance, asked.get("password", ""))
     return 0
+
+
+def called(*, insecure: bool = False) -> str:
+    """How git calls us, for `credential.helper`: by name where it finds us, else by our whole path."""
+    import shlex
+    from shutil import which
+
+    beside = os.path.join(os.path.dirname(sys.executable), "git-credential-mic")
+    if which("git-credential-mic"):
+        name = "mic"
+    elif os.access(beside, os.X_OK):
+        name = shlex.quote(beside)
+    else:
+        name = f"!{shlex.quote(sys.executable)} -m mic.git_credential"
+    return name + (" --insecure" if insecure else "")
 
 
 def _instance(asked: dict[str, str]) -> str | None:

@@ -4,6 +4,7 @@
     .mic/index           position and manifest of the base, stat cache (`mic.index`)
     .mic/contents.db     contents of the base and of what landed from here (`mic.contents`)
     .mic/session.json    the open session; absent when there is none
+    .mic/git             git repository of remotes; absent before the first fetch (`mic.remotes`)
     .mic/lock            held while a command changes any of these
 
 Status and diffs need nothing else: no network and no server.

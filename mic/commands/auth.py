@@ -1,11 +1,10 @@
 """`mic auth`: signing in and out, and access tokens."""
 
-import os
 import sys
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from mic import config, credentials, parsing, render
+from mic import config, credentials, git_credential, parsing, render
 from mic.answers import as_dict
 from mic.client import Client
 from mic.errors import NotSignedIn, Usage
@@ -132,7 +131,7 @@ def run_setup_git(here: Here, args: Namespace) -> None:
             f"You are not signed in to {instance}, so git would have nothing to send. "
             f"First: mic auth login --instance {instance}"
         )
-    helper = _helper() + (" --insecure" if args.insecure else "")
+    helper = git_credential.called(insecure=bool(args.insecure))
     key = f"credential.{instance}.helper"
     # An empty one first: helpers set for every address must neither answer for this one nor keep its token.
     _git_config("--replace-all", key, "")
@@ -142,19 +141,6 @@ def run_setup_git(here: Here, args: Namespace) -> None:
     render.line(
         f"git asks mic for your token of {instance} from now on. Try: git clone {instance}/ORG/PROJECT"
     )
-
-
-def _helper() -> str:
-    """How git calls us: by name where it finds us, else by our whole path."""
-    import shlex
-    from shutil import which
-
-    beside = os.path.join(os.path.dirname(sys.executable), "git-credential-mic")
-    if which("git-credential-mic"):
-        return "mic"
-    if os.access(beside, os.X_OK):
-        return shlex.quote(beside)
-    return f"!{shlex.quote(sys.executable)} -m mic.git_credential"
 
 
 def _git_config(*words: str) -> None:

@@ -79,6 +79,8 @@ def instance(forge, answered):
                 answered.append((self.path, answer.json()))
             self.send_response(answer.status_code)
             self.send_header("Content-Type", answer.headers.get("content-type", ""))
+            if asks := answer.headers.get("www-authenticate"):
+                self.send_header("WWW-Authenticate", asks)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
