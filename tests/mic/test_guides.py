@@ -19,22 +19,26 @@ def test_the_way_from_github_is_as_the_guide_says(forge, instance, as_ada, tmp_p
     forge.settings = replace(forge.settings, url=FORGE, import_private=True)
     (tmp_path / "hub").mkdir()
     repository(tmp_path / "hub" / "tool")
-    known: dict[str, str] = {}
-    shell = as_ada
     with elsewhere(tmp_path / "hub") as there:
         there.moved["/tool.git"] = "/tool/.git"
-        for step in transcripts.steps(GUIDE.read_text()):
-            command = step.command.replace(FORGE, instance).replace(GITHUB, there.url)
-            code, printed = run(shell, command, known)
-            printed = printed.replace(instance, FORGE).replace(there.url, GITHUB)
-            wrong = transcripts.mismatch(step, printed, known)
-            assert wrong is None, f"line {step.line}: $ {step.command}\n{wrong}"
-            assert code == step.code, f"line {step.line}: $ {step.command}\n{printed}"
-            if step.command.startswith("cd "):
-                shell = shell.at(step.command[3:])
+        walk(as_ada, instance, there.url)
 
     seen = httpx.get(f"{instance}/api/v1/projects/acme/tool/landings/61").json()
     assert (seen["goal"], seen["position"]) == ("Say where the project lives now", 61)
+
+
+def walk(shell, forge: str, github: str) -> None:
+    """Do what the guide says, where GitHub and the forge are at these addresses."""
+    known: dict[str, str] = {}
+    for step in transcripts.steps(GUIDE.read_text()):
+        command = step.command.replace(FORGE, forge).replace(GITHUB, github)
+        code, printed = run(shell, command, known)
+        printed = printed.replace(forge, FORGE).replace(github, GITHUB)
+        wrong = transcripts.mismatch(step, printed, known)
+        assert wrong is None, f"line {step.line}: $ {step.command}\n{wrong}"
+        assert code == step.code, f"line {step.line}: $ {step.command}\n{printed}"
+        if step.command.startswith("cd "):
+            shell = shell.at(step.command[3:])
 
 
 def repository(folder: Path) -> None:
