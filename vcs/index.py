@@ -8,9 +8,8 @@ index whose records are not on HEAD's chain is emptied and filled again.
 
 import os
 import sqlite3
-import struct
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
@@ -22,7 +21,7 @@ from vcs.errors import CorruptObject, MalformedObject, StoreFailed
 from vcs.lists import decode_changes_list, decode_erased_list, decode_moved_list
 from vcs.log import Checkpoint, Head, HeadState, Record, RecordKind, SegmentRef
 from vcs.objects import Kind, format_time, parse_commit, parse_time
-from vcs.segments import NO_SHA1, Frame, IndexEntry, read_footer
+from vcs.segments import NO_SHA1, PACKED_FRAME, Frame, IndexEntry, pack_frames, read_footer, unpack_frames
 
 __all__ = ["FIRST_TRUNK", "Erased", "Index", "IndexDamaged", "Located", "Position", "RecordRow", "Source"]
 
@@ -46,7 +45,6 @@ create table trunk_names (sequence integer primary key, name text not null);
 create table erased (id blob primary key, sequence integer not null) without rowid;
 """
 _TABLES = ("state", "segments", "objects", "records", "positions", "refs", "trunk_names", "erased")
-_FRAME = struct.Struct(">QII")
 _WHAT = "the index"
 _MOST_IDLE = 8
 """Connections that wait for the next question: each has three files open and up to 2 MB of pages."""
@@ -538,7 +536,8 @@ class _Update:
     def _add(self, ref: SegmentRef) -> None:
         footer = read_footer(partial(self.source.read_file, ref.key), ref.size, ref.key)
         number = self.db.execute(
-            "insert into segments (key, in_tail, frames) values (?, 1, ?)", (ref.key, _packed(footer.frames))
+            "insert into segments (key, in_tail, frames) values (?, 1, ?)",
+            (ref.key, pack_frames(footer.frames)),
         ).lastrowid
         rows = (
             (id, None if sha1 == NO_SHA1 else sha1, kind, number, frame, offset, length)
@@ -688,18 +687,10 @@ def _locate(db: sqlite3.Connection, id: str) -> Located | None:
     row = db.execute(
         "select o.sha1, o.kind, o.frame, o.offset, o.length, s.key, "
         "substr(s.frames, 1 + ? * o.frame) from objects o join segments s on s.no = o.segment where o.id = ?",
-        (_FRAME.size, bytes.fromhex(id)),
+        (PACKED_FRAME, bytes.fromhex(id)),
     ).fetchone()
     if row is None:
         return None
     sha1, kind, frame, offset, length, key, packed = row
     entry = IndexEntry(id, sha1 or NO_SHA1, Kind(kind), 0, frame, offset, length)
-    return Located(key, entry, _unpacked(packed or b""))
-
-
-def _packed(frames: Iterable[Frame]) -> bytes:
-    return b"".join(_FRAME.pack(*frame) for frame in frames)
-
-
-def _unpacked(packed: bytes) -> tuple[Frame, ...]:
-    return tuple(map(Frame._make, _FRAME.iter_unpack(packed)))
+    return Located(key, entry, unpack_frames(packed or b""))

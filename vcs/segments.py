@@ -26,6 +26,7 @@ __all__ = [
     "FRAME",
     "LARGEST_BLOB",
     "NO_SHA1",
+    "PACKED_FRAME",
     "BlobSegment",
     "Entries",
     "Footer",
@@ -36,11 +37,13 @@ __all__ = [
     "frames_of",
     "name_hash",
     "object_chunks",
+    "pack_frames",
     "pieces_from",
     "read_footer",
     "read_frame",
     "read_object",
     "segment_chunks",
+    "unpack_frames",
     "write_blob_segment",
     "write_segment",
 ]
@@ -56,6 +59,8 @@ _END = b"MICSEGE\n"
 _TRAILER = struct.Struct(">QQQ32s8s")
 _COUNT = struct.Struct(">I")
 _FRAME = struct.Struct(">QII")
+PACKED_FRAME = _FRAME.size
+"""Bytes of one frame as footers and indexes keep it."""
 _ENTRY = struct.Struct(">32s20sBIIIQ")
 _LEVEL = 3
 # Enough for the footer of most segments, so that one read finds trailer and footer.
@@ -84,6 +89,16 @@ class Frame(NamedTuple):
     offset: int
     stored: int
     plain: int
+
+
+def pack_frames(frames: Iterable[Frame]) -> bytes:
+    """Where frames are, one after the other, as footers and indexes keep it."""
+    return b"".join(_FRAME.pack(*frame) for frame in frames)
+
+
+def unpack_frames(packed: bytes) -> tuple[Frame, ...]:
+    """The frames that `pack_frames` packed."""
+    return tuple(map(Frame._make, _FRAME.iter_unpack(packed)))
 
 
 class Entries(Sequence[IndexEntry]):
@@ -221,7 +236,7 @@ class SegmentWriter:
         plain = b"".join(
             [
                 _COUNT.pack(len(self._frames)),
-                *(_FRAME.pack(*frame) for frame in self._frames),
+                pack_frames(self._frames),
                 _COUNT.pack(len(self._entries)),
                 *(_packed(self._entries[id]) for id in sorted(self._entries)),
             ]
@@ -361,7 +376,7 @@ def _parse_footer(content: bytes) -> Footer:
     if len(content) != middle + _COUNT.size + entries * _ENTRY.size:
         raise ValueError("its length does not fit its counts")
     return Footer(
-        tuple(map(Frame._make, _FRAME.iter_unpack(content[_COUNT.size : middle]))),
+        unpack_frames(content[_COUNT.size : middle]),
         Entries(content[middle + _COUNT.size :]),
     )
 
