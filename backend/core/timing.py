@@ -15,6 +15,8 @@ from typing import Any
 
 from vcs.store import Store
 
+UNTIMED = (401, 404)
+"""Answers that are the same for what is private and what is missing carry no times that differ."""
 STORE_METHODS = ("get", "put", "delete", "read_head", "swap_head")
 
 

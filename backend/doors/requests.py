@@ -80,7 +80,8 @@ class EveryRequest:
                 asked.status = message["status"]
                 headers = MutableHeaders(raw=list(message.get("headers", [])))
                 headers["X-Request-Id"] = asked.id
-                headers["Server-Timing"] = asked.spent.header
+                if asked.status not in timing.UNTIMED:
+                    headers["Server-Timing"] = asked.spent.header
                 headers.update(asked.headers)
                 message = {**message, "headers": headers.raw}
             elif scope["method"] == "HEAD":

@@ -115,7 +115,7 @@ class FrontDoor:
         async def watched(message: Message) -> None:
             nonlocal started
             started = True
-            if message["type"] == "http.response.start":
+            if message["type"] == "http.response.start" and message["status"] not in timing.UNTIMED:
                 timed = (b"server-timing", spent.header.encode())
                 message = {**message, "headers": [*message.get("headers", []), timed]}
             await send(message)

@@ -136,7 +136,6 @@ def _without_id(answer):
         "x-ratelimit-remaining",
         "ratelimit",
         "ratelimit-reset",
-        "server-timing",
     )
     headers = {name: value for name, value in answer.headers.items() if name not in changing}
     return re.sub(r'"(request_id|instance)": ?"[^"]*"', "", answer.text), headers
