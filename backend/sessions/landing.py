@@ -140,9 +140,19 @@ def land_session(
             return _already(tx, session, landing) or _ask_for_review(tx, session, redact(summary))
     if known and (done := _met(ctx, session, landing)):
         return done
+    try:
+        return _land(ctx, session, redact(summary), landing)
+    except access.SessionOver:
+        # The same landing was sent twice at once, and the other was faster.
+        if known and (done := _met(ctx, session, landing)):
+            return done
+        raise
+
+
+def _land(ctx: Context, session: str, text: str, landing: str) -> LandedSession:
     for _ in range(ATTEMPTS):
         with ctx.transaction(write=False) as tx:
-            draft = _draft(tx, session, redact(summary))
+            draft = _draft(tx, session, text)
         proposal = _proposal(ctx, draft, landing)
         faults.reach("landing.staged")
         with ctx.transaction() as tx:
