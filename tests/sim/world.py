@@ -125,7 +125,7 @@ _REMEMBERING: list[tuple[Any, str, object]] = [
         (segments, "_decoded"),
         (segments, "_parse_footer"),
         (segments, "_check_footer"),
-        (index, "_unpacked"),
+        (index, "unpack_frames"),
         (store, "check_key"),
         (log, "check_key"),
     )
