@@ -49,7 +49,7 @@ from vcs.segments import (
     segment_chunks,
     write_segment,
 )
-from vcs.store import Store, from_origin
+from vcs.store import Missing, Store, from_origin
 from vcs.swap import Pause, swap_patiently
 
 __all__ = ["PurgeReport", "Purged", "purge"]
@@ -161,7 +161,14 @@ class _Purge:
             if head.state is HeadState.DELETED or only not in (None, head.project):
                 continue
             repository = self.open(head.project)
-            found = repository.catch_up()
+            try:
+                found = repository.catch_up()
+            except Missing as error:
+                if not self._is_inherited(error.details["key"], head.project):
+                    raise
+                # A fork that died before its second look names files that a purge deleted. It counts as
+                # not made and is written anew when it is taken up; what it holds, `sweep` finds.
+                continue
             self._check_kinds(repository)
             held = any(repository.index.kind_of(id) is not None for id in self.ids)
             # A frozen one was left by a purge that was killed, of whatever it was.
@@ -171,6 +178,10 @@ class _Purge:
             self.erased |= repository.index.erased_ids()
         faults.reach("purge.frozen")
         return list(self.frozen)
+
+    def _is_inherited(self, key: str, project: str) -> bool:
+        files = f"pools/{self.pool}/files/"
+        return key.startswith(files) and not key.startswith(own_prefix(self.pool, project))
 
     def _check_kinds(self, repository: Repository) -> None:
         for id in self.ids:
