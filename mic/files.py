@@ -40,7 +40,12 @@ def write(root: str, path: str, mode: int, pieces: Iterable[bytes]) -> os.stat_r
     draft = f"{whole}.mic-{os.getpid()}"
     try:
         if mode == scan.LINK:
-            os.symlink(b"".join(pieces), os.fsencode(draft))
+            target = b"".join(pieces)
+            if b"\0" in target:
+                raise InvalidPath(
+                    path=path, problem="the link leads to a name with a NUL, which no disk takes"
+                )
+            os.symlink(target, os.fsencode(draft))
         else:
             bits = 0o777 if mode == scan.EXECUTABLE else 0o666
             with open(

@@ -45,6 +45,7 @@ POINTS = (
     "import.permitted",
     "import.landed",
     "import.finalization",
+    "idempotency.releasing",
     "push.unpacked",
     "push.taken",
     "push.permitted",

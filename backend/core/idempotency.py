@@ -36,6 +36,7 @@ from backend.core.errors import Conflict, InvalidInput, Kind, MicelioError, know
 from backend.core.events import RECORD
 from backend.core.jobs import every
 from backend.core.operations import Mode, Operation, count, invoke, permit
+from vcs import faults
 
 KEY_HEADER = "idempotency-key"
 KEPT = timedelta(hours=24)
@@ -201,6 +202,7 @@ class _Once:
 
     def release(self) -> None:
         """Let the key go, if it is ours and has no answer."""
+        faults.reach("idempotency.releasing")
         # When this fails the claim ends at its deadline.
         with suppress(MicelioError), self._ctx.transaction() as tx:
             tx.db.execute(

@@ -30,14 +30,16 @@ def measure(stage: Stage) -> Iterator[Figure]:
         turns = [(*_read_by_git(source), _in_a_process(source.folder)) for _ in range(TURNS)]
         objects = turns[0][2]["objects"]
         git = objects / min(read for read, _, _ in turns)
-        ours = objects / min(run["ingest"] for *_, run in turns)
+        staging = objects / min(run["ingest"] for *_, run in turns)
+        # Landing and rows come on top: what is missed here is missed by the whole import.
+        ours = objects / min(run["ingest"] + run["proof"] for *_, run in turns)
         yield Figure(f"imports.{name}.cat_file", git, "obj/s")
-        yield Figure(f"imports.{name}.ingest", ours, "obj/s")
+        yield Figure(f"imports.{name}.ingest", staging, "obj/s")
         yield Figure(
-            f"imports.{name}.to_cat_file", ours / git, "x", at_least=0.15 if commits >= MANY else 0.3
+            f"imports.{name}.staged_and_proved", ours / git, "x", at_least=0.15 if commits >= MANY else 0.3
         )
         processor = min(read for _, read, _ in turns) / min(run["processor"] for *_, run in turns)
-        yield Figure(f"imports.{name}.processor_to_cat_file", processor, "x")
+        yield Figure(f"imports.{name}.staging_processor", processor, "x")
         yield Figure(f"imports.{name}.proof", objects / min(run["proof"] for *_, run in turns), "obj/s")
         yield Figure(f"imports.{name}.memory", max(run["memory"] for *_, run in turns), "MB", at_most=300)
 

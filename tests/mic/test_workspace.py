@@ -293,3 +293,11 @@ def test_blob_ids_are_the_ids_of_version_control(tmp_path):
         assert scan.blob_id(str(tmp_path / "file"), scan.REGULAR, 0) == object_id(Kind.BLOB, content)
     os.symlink(b"caf\xe9", os.fsencode(tmp_path / "link"))
     assert scan.blob_id(str(tmp_path / "link"), scan.LINK, 0) == object_id(Kind.BLOB, b"caf\xe9")
+
+
+def test_a_link_that_no_disk_takes_is_refused_by_name_and_leaves_nothing(tmp_path):
+    with pytest.raises(InvalidPath) as refusal:
+        write(str(tmp_path), "docs/link", scan.LINK, [b"a\0", b"b"])
+
+    assert "docs/link" in refusal.value.sentence and "NUL" in refusal.value.sentence
+    assert list((tmp_path / "docs").iterdir()) == []

@@ -12,6 +12,7 @@ from backend.core.errors import Conflict, InvalidInput
 from backend.core.idempotency import Answer, IdempotencyRow, KeyReused, StillRunning, forget_answers
 from backend.core.operations import operations
 from backend.sessions.models import WorkSession
+from vcs import faults
 
 GOAL = {"organization": "acme", "project": "notes", "goal": "Write it"}
 
@@ -38,9 +39,15 @@ class Died(BaseException):
 
 
 @pytest.fixture
-def died(monkeypatch):
-    """Nothing that a dead process would not do is done."""
-    monkeypatch.setattr(idempotency._Once, "release", lambda self: None)
+def died():
+    """Whoever fails ends there, as a process does that is gone: its key is not let go."""
+
+    def die():
+        raise Died
+
+    faults.arm("idempotency.releasing", die)
+    yield
+    faults.disarm()
 
 
 def test_the_same_request_gets_the_same_answer_and_is_done_once(forge, bench, grace):

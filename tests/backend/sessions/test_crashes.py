@@ -29,7 +29,17 @@ from vcs.wire import sessions_pb2, sessions_pb2_grpc
 CHECKOUT = Path(__file__).parents[3]
 PATIENCE = 30
 POINTS = [point for point in faults.POINTS if point.startswith(("store.", "landing."))]
-ELSEWHERE = ("compaction.", "collection.", "fork.", "purge.", "projection.", "upkeep.", "import.", "push.")
+ELSEWHERE = (
+    "compaction.",
+    "collection.",
+    "fork.",
+    "purge.",
+    "projection.",
+    "upkeep.",
+    "import.",
+    "push.",
+    "idempotency.",
+)
 """What a landing never reaches; each is tested where it belongs."""
 HAPPENED = ("store.after_commit", "landing.after_swap", "landing.before_catch_up", "landing.after_catch_up")
 
