@@ -34,7 +34,7 @@ def test_a_page_shows_what_happens(path, request, forge, instance, answering, to
         by_code = step.command.startswith("mic auth login") and "--token" not in step.command
         with answering() if by_code else nullcontext():
             code, printed = run(shell, step.command.replace(FORGE, instance), known)
-        printed = printed.replace(instance, FORGE).replace(str(shell.folder), "~/work")
+        printed = printed.replace(instance, FORGE).replace(str(shell.folder), "~/code")
         wrong = transcripts.mismatch(step, printed, known)
         assert wrong is None, f"{path.name}:{step.line}: $ {step.command}\n{wrong}"
         assert code == step.code, f"{path.name}:{step.line}: $ {step.command} ended with {code}"
