@@ -320,28 +320,47 @@ def test_a_purge_of_one_project_tells_which_others_still_hold_it(world):
     assert found(world) == [] and found(world, child) == []
 
 
-def test_a_fork_whose_head_arrives_late_is_purged_and_can_still_be_taken_up(world):
-    child = new_id()
+def dying_fork(world, child):
+    """A fork that read its parent just now; called, its HEAD arrives and it dies before its second look."""
     behind = world.node()
     behind.catch_up()
+    head = behind.remembered()
+    behind.current = lambda: head
 
     def arrive():
         faults.disarm()
         faults.arm("fork.made", kill)
         with pytest.raises(Killed):
-            fork_project(old, child, actor=None, summary={}, at=AT)
+            fork_project(behind, child, actor=None, summary={}, at=AT)
         faults.disarm()
 
-    # The fork read its parent before the purge; its HEAD arrives when all HEADs were listed.
-    old, head = behind, behind.remembered()
-    old.current = lambda: head
-    faults.arm("purge.written", arrive)
+    return arrive
+
+
+def test_a_fork_whose_head_arrives_late_is_purged_and_can_still_be_taken_up(world):
+    child = new_id()
+    # When all HEADs were listed.
+    faults.arm("purge.written", dying_fork(world, child))
 
     report = run(world)
 
     assert [purged.project for purged in report.projects] == [world.project, child]
     assert report.unreached == () and list(stored(world.store, SECRET)) == []
     assert found(world, child) == []
+    made = fork_project(world.main, child, actor=None, summary={}, at=AT)
+    assert made.position == 6 and found(world, child) == []
+
+
+def test_a_fork_that_died_naming_deleted_files_stops_no_purge_and_can_be_taken_up(world):
+    child = new_id()
+    faults.arm("collection.deleted", dying_fork(world, child))
+    run(world)
+    assert found(world, child) != [], "its files were deleted before its HEAD arrived"
+
+    again = run(world, paths=[b"src/a"])
+
+    assert [purged.project for purged in again.projects] == [world.project]
+    assert again.kept == () and list(stored(world.store, SECRET)) == []
     made = fork_project(world.main, child, actor=None, summary={}, at=AT)
     assert made.position == 6 and found(world, child) == []
 
