@@ -390,6 +390,7 @@ class Plan:
         """
         needs = _Needs()
         missing: list[str] = []
+        self._kinds.learn(reader.own)
         pending: list[_Named] = [(tree, Kind.TREE, known, b"")]
         seen: set[str] = set()
         while pending:

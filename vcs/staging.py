@@ -15,7 +15,7 @@ from vcs.errors import InvalidInput, MicelioError
 from vcs.git.translate import git_sha1
 from vcs.index import Located
 from vcs.log import SegmentRef
-from vcs.objects import EMPTY_TREE, Kind, Object
+from vcs.objects import EMPTY_TREE, Entry, Kind, Object
 from vcs.reading import EMPTY_TREE_SHA1, Reader
 from vcs.segments import NO_SHA1, Footer, read_footer
 from vcs.store import Missing, Store, from_origin
@@ -104,6 +104,10 @@ class StagedReader(Reader):
             if entry is not None:
                 return Located(ref.key, entry, footer.frames[entry.frame :])
         return None
+
+    def tree(self, id: str) -> tuple[Entry, ...]:
+        """The entries of a tree; a live one's from where everybody's are remembered."""
+        return self._live.tree(id) if self._live.has(id) else super().tree(id)
 
     def refresh(self) -> None:
         """Catch up."""

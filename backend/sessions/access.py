@@ -138,13 +138,7 @@ def _found(ctx: Context, text: str, *, locked: bool) -> tuple[WorkSession, Proje
     ids = col(WorkSession.id) == wanted
     if len(wanted) < 36:
         ids = or_(col(WorkSession.id).startswith(wanted), col(WorkSession.id).endswith(wanted))
-    query = (
-        select(WorkSession, Project, Organization)
-        .join(Project, col(Project.id) == col(WorkSession.project_id))
-        .join(Organization, col(Organization.id) == col(Project.organization_id))
-        .where(ids, visible(ctx))
-    )
-    query = query.order_by(col(WorkSession.id)).limit(4)
+    query = _WITH_PROJECT.where(ids, visible(ctx))
     if locked:
         # What this transaction read of it before may be old by now.
         query = query.with_for_update(of=WorkSession).execution_options(populate_existing=True)
@@ -155,6 +149,16 @@ def _found(ctx: Context, text: str, *, locked: bool) -> tuple[WorkSession, Proje
     if not seen:
         raise NotFound(what="session")
     return seen[0]
+
+
+# Made once: a landing asks twice, and making it costs as much as asking.
+_WITH_PROJECT = (
+    select(WorkSession, Project, Organization)
+    .join(Project, col(Project.id) == col(WorkSession.project_id))
+    .join(Organization, col(Organization.id) == col(Project.organization_id))
+    .order_by(col(WorkSession.id))
+    .limit(4)
+)
 
 
 _DONE = {

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from sqlalchemy import bindparam
 from sqlmodel import col, select
 
 from backend.core.context import Actor, Context, Forge
@@ -96,16 +97,22 @@ def keep(ctx: Context, session: str, project: str, key: str, size: int) -> None:
     ctx.db.add(StagedFile(key=key, session_id=session, project_id=project, size=size, staged_at=ctx.now()))
 
 
-def staged_keys(ctx: Context, session: str) -> list[StagedFile]:
-    """The session's staged segments, oldest first."""
-    query = select(StagedFile).where(StagedFile.session_id == session)
-    return list(ctx.db.exec(query.order_by(col(StagedFile.staged_at), col(StagedFile.key))).all())
+def staged_keys(ctx: Context, session: str) -> list[str]:
+    """The keys of the session's staged segments, oldest first."""
+    return list(ctx.db.connection().execute(_STAGED, {"of_session": session}).scalars())
+
+
+_STAGED = (
+    select(StagedFile.key)
+    .where(col(StagedFile.session_id) == bindparam("of_session"))
+    .order_by(col(StagedFile.staged_at), col(StagedFile.key))
+)
 
 
 def staged_reader(ctx: Context, session: WorkSession, project: Project) -> Reader:
     """A reader of the project that also sees what this session staged."""
     repository = code.reader(ctx, project)
-    keys = [row.key for row in staged_keys(ctx, session.id)]
+    keys = staged_keys(ctx, session.id)
     return repository.with_staged(keys) if keys else repository
 
 

@@ -100,10 +100,10 @@ def _mend(ctx: Context, found: WorkSession, repository: Repository, gone: _Gone)
         found.base_commit, found.base_tree = commit, repository.commit(commit).tree
         ctx.db.add(found)
     staged = content.staged_keys(ctx, found.id)
-    lost = [row.key for row in staged if row.key not in gone.present]
+    lost = [key for key in staged if key not in gone.present]
     if lost:
         ctx.db.exec(delete(StagedFile).where(col(StagedFile.key).in_(lost)))
-    reader = repository.with_staged([row.key for row in staged if row.key not in lost])
+    reader = repository.with_staged([key for key in staged if key not in lost])
     rows = ctx.db.exec(select(SessionFile).where(SessionFile.session_id == found.id)).all()
     out = [row for row in rows if row.blob is not None and (row.blob in gone.ids or not reader.has(row.blob))]
     if not out:

@@ -60,7 +60,7 @@ def _load(forge: Forge, id: str) -> OpenWork:
             base=found.base_commit,
             base_tree=found.base_tree,
             changes=files.changes_of(tx, id),
-            staged=[row.key for row in content.staged_keys(tx, id)],
+            staged=content.staged_keys(tx, id),
             author=(name, f"{handle}@users.noreply.{forge.settings.host}"),
             began=found.started_at,
             tip=pushed.sha1 if pushed else "",

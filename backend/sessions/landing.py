@@ -367,7 +367,7 @@ def _draft(ctx: Context, session: str, text: str) -> _Draft:
     repository = code.reader(ctx, project)
     projection.require_followed(ctx, project.id, repository)
     changes = files.changes_of(ctx, found.id)
-    keys = [row.key for row in content.staged_keys(ctx, found.id)]
+    keys = content.staged_keys(ctx, found.id)
     tree, made = overlay.apply(repository.with_staged(keys), found.base_tree, changes)
     adopted, copied = _sorted_out(repository, keys, {c.id for c in changes if c.id is not None})
     account = ctx.db.get(Account, found.author_id) if found.author_id else SYSTEM
@@ -398,8 +398,12 @@ def _draft(ctx: Context, session: str, text: str) -> _Draft:
 
 def _tip(ctx: Context, session: str) -> str | None:
     """The commit that was pushed for this session."""
-    query = select(SessionCommit.commit).where(SessionCommit.session_id == session, SessionCommit.number == 0)
-    return ctx.db.exec(query).first()
+    return ctx.db.connection().execute(_PUSHED_TIP, {"of_session": session}).scalar()
+
+
+_PUSHED_TIP = select(SessionCommit.commit).where(
+    col(SessionCommit.session_id) == bindparam("of_session"), col(SessionCommit.number) == 0
+)
 
 
 def _sorted_out(repository: Repository, keys: Sequence[str], named: set[str]) -> tuple[list[str], list[str]]:
@@ -430,7 +434,7 @@ def _proposal(ctx: Context, draft: _Draft, landing: str) -> Asked:
     if draft.copied or draft.tip:
         repository = code.repository(ctx.forge, draft.project, draft.pool)
         with ctx.transaction(write=False) as tx:
-            keys = [row.key for row in content.staged_keys(tx, draft.session)]
+            keys = content.staged_keys(tx, draft.session)
         reader = repository.with_staged(keys)
         main = repository.remembered()[0].main
         if draft.tip and (main is None or is_ancestor(main, draft.tip, reader.commit)):
@@ -526,13 +530,16 @@ def _append(ctx: Context, draft: _Draft, proposal: Asked) -> None:
 def _told(ctx: Context, found: WorkSession, author: Account | Actor, text: str) -> dict[str, Any]:
     """What people said, as the log keeps it in an erasable object."""
     state = live.state(ctx, found.id)
-    speakers = {note.actor for note in (*state.conversation, *state.decisions)}
-    query = select(Account).where(col(Account.handle).in_(sorted(speakers | {author.handle})))
+    names = {author.handle: author.name or author.handle} if isinstance(author, Account) else {}
+    others = {note.actor for note in (*state.conversation, *state.decisions)} - set(names)
+    if others:
+        query = select(Account.handle, Account.name).where(col(Account.handle).in_(sorted(others)))
+        names |= {handle: name or handle for handle, name in ctx.db.exec(query)}
     return {
         "goal": found.goal,
         "summary": text,
         "author": author.handle,
-        "authors": {row.handle: row.name or row.handle for row in ctx.db.exec(query).all()},
+        "authors": names,
         "agent": found.agent,
         "model": found.model,
         "source": "session",
