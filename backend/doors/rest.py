@@ -132,7 +132,8 @@ async def _upload(forge: Forge, op: Operation, request: Request) -> Response:
 
     def work() -> Response:
         actor = identified(forge, request.scope)
-        given = dict(request.path_params)
+        pairs = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        given = payload.with_address(op, payload.from_query(op, pairs), request.path_params)
         if mode := request.headers.get(MODE_HEADER):
             given["mode"] = mode
         check(actor, op, {**given, "blob": EMPTY_BLOB})

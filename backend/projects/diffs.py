@@ -62,6 +62,14 @@ def page(reader: Contents, old: str, new: str, *, paths: Iterable[bytes] = (), c
     )
 
 
+def file_of(reader: Contents, change: diff.TreeChange) -> FileDiff:
+    """One change with its hunks."""
+    counts, texts = counted(reader, change)
+    hunks = list(_hunks(texts)) if texts else []
+    cut = sum(len(hunk.lines) for hunk in hunks) > LINES_PER_FILE
+    return FileDiff(**counts.model_dump(), hunks=[] if cut else hunks, cut=cut)
+
+
 def counts_of(reader: Contents, change: diff.TreeChange) -> FileChange:
     """One change with its counts, where nobody wants to see the lines.
 

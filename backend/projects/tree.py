@@ -25,6 +25,7 @@ from backend.projects.service import summary
 from vcs.diff import is_binary
 from vcs.objects import EMPTY_TREE, Entry
 from vcs.paths import quote, unquote
+from vcs.reading import Reader
 from vcs.repository import Repository
 
 LARGEST_TEXT = 1 << 20
@@ -80,7 +81,7 @@ def get_file(
     repository = code.reader(ctx, found)
     last = _last_changes(ctx, found, target, raw.rpartition(b"/")[0], (entry,)).get(entry.name)
     size = 0 if entry.is_gitlink else repository.size(entry.id)
-    text, binary, lines = (None, False, 0) if entry.is_gitlink else _read(repository, entry.id, size)
+    text, binary, lines = (None, False, 0) if entry.is_gitlink else read_text(repository, entry.id, size)
     return FilePage(
         project=summary(ctx, found, owner),
         ref=ref,
@@ -214,7 +215,7 @@ def _joined(folder: bytes, name: bytes) -> bytes:
     return folder + b"/" + name if folder else name
 
 
-def _read(repository: Repository, id: str, size: int) -> tuple[str | None, bool, int]:
+def read_text(repository: Reader, id: str, size: int) -> tuple[str | None, bool, int]:
     """A file's text up to the line that is too much, whether it is binary, and its lines."""
     head, lines, last = b"", 0, b""
     for chunk in repository.chunks(id):

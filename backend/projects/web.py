@@ -77,10 +77,12 @@ def routes(forge: Forge) -> list["AddressRoute"]:
 
 
 class AddressRoute(Route):
-    """A GET route whose address is matched as it came: a `%2F` in a ref stays in the ref."""
+    """A route whose address is matched as it came: a `%2F` in a ref stays in the ref."""
 
-    def __init__(self, address: str, endpoint: Callable[..., Any], *, optional_path: bool = False) -> None:
-        super().__init__(address, endpoint, methods=["GET"])
+    def __init__(
+        self, address: str, endpoint: Callable[..., Any], *, optional_path: bool = False, method: str = "GET"
+    ) -> None:
+        super().__init__(address, endpoint, methods=[method])
         self.pattern = Pattern(address, optional_path=optional_path)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -132,6 +134,30 @@ def fragment(forge: Forge, address: str, prepare: Prepare, *, optional_path: boo
             return await _refused(request, error)
 
     return AddressRoute(address, endpoint, optional_path=optional_path)
+
+
+Answer = Callable[[Forge, Actor, dict[str, str], Query, bytes], str]
+
+
+def answering(
+    forge: Forge, address: str, answer: Answer, *, limit: int, too_large: MicelioError
+) -> AddressRoute:
+    """A route that answers a posted body of up to `limit` bytes with HTML that nobody keeps."""
+
+    async def endpoint(request: Request) -> Response:
+        body = bytearray()
+        try:
+            async for part in request.stream():
+                body += part
+                if len(body) > limit:
+                    raise too_large
+            at, query = dict(request.path_params), request.query_params
+            html = await to_thread.run_sync(answer, forge, request.state.actor, at, query, bytes(body))
+        except MicelioError as error:
+            return await _refused(request, error)
+        return HTMLResponse(html, headers={"Cache-Control": "no-store", "Vary": VARY})
+
+    return AddressRoute(address, endpoint, method="POST")
 
 
 def chosen_view(query: Query) -> View:

@@ -3,9 +3,12 @@
 A row per changed path; a path that is back at its base has none. Content was staged before
 (`content.store_content`), so operations carry blob ids only. Every change is an event, with
 its lines counted against the base, and makes a new revision.
+
+Who edits what they read before says so: with `seen` a change is refused when the file has become
+another one meanwhile, so nobody writes over what they never saw.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 
 from pydantic import Field
@@ -19,6 +22,7 @@ from backend.organizations.models import Organization
 from backend.projects import diffs
 from backend.projects.models import Project
 from backend.projects.schemas import ChangeStatus, DiffPage, FileChange, PathText
+from backend.projects.tree import LARGEST_TEXT, read_text
 from backend.sessions import access, content, live
 from backend.sessions.access import Deed
 from backend.sessions.models import SessionFile, WorkSession
@@ -30,6 +34,7 @@ from backend.sessions.schemas import (
     NoteIn,
     ObjectId,
     SessionDetail,
+    SessionFileText,
     SessionRef,
 )
 from backend.sessions.service import detail
@@ -43,6 +48,9 @@ Path = Annotated[PathText, Field(min_length=1)]
 EVENTS_PER_PUSH = 500
 """Changed files that a push tells one by one; of more it tells how many there are."""
 
+Seen = Annotated[str, Field(pattern=r"^([0-9a-f]{64}|none)$")]
+"""The blob a writer began with, `none` where there was no file."""
+
 ONE_BY_ONE = {"rpc": "`mic` sends all changed files at once with PushSession"}
 
 
@@ -53,14 +61,61 @@ class BlobsMissing(Conflict):
     message = "The server lacks {count} of the named blobs: send them first. They are listed in `blobs`."
 
 
+class FileChanged(Conflict):
+    """A file is not any more what its writer began with."""
+
+    code = "session.file_changed"
+    message = "Nothing was changed: in this session {path} {now}. Look at it there, then change it again."
+
+
+@operation(
+    scope="session:read",
+    http="GET /api/v1/sessions/{session}/files/{path}",
+    tool=True,
+    left_out={"rpc": "`mic` has the files of its session in its workspace"},
+    cost=2,
+)
+def get_session_file(ctx: Context, *, session: SessionRef, path: Path) -> SessionFileText:
+    """A file as a session has it now. Of a text longer than 1 MiB only the first lines come."""
+    found, project, _ = access.session(ctx, session)
+    raw = unquote(path).strip(b"/")
+    entry = file_of(ctx, found, project, raw)
+    if entry is None or entry.is_gitlink:
+        raise NotFound(what=f"file {path!r} in this session")
+    reader = content.staged_reader(ctx, found, project)
+    size = reader.size(entry.id)
+    text, binary, lines = read_text(reader, entry.id, size)
+    return SessionFileText(
+        session=found.id,
+        path=quote(raw),
+        mode=entry.mode.decode(),
+        id=entry.id,
+        size=size,
+        binary=binary,
+        text=text,
+        lines=lines,
+        cut=size > LARGEST_TEXT,
+    )
+
+
 @operation(
     scope="session:write", http="PUT /api/v1/sessions/{session}/files/{path}", tool=True, left_out=ONE_BY_ONE
 )
 def put_session_file(
-    ctx: Context, *, session: SessionRef, path: Path, blob: ObjectId, mode: FileMode = "100644"
+    ctx: Context,
+    *,
+    session: SessionRef,
+    path: Path,
+    blob: ObjectId,
+    mode: FileMode = "100644",
+    seen: Seen | None = None,
 ) -> SessionDetail:
-    """Write one file. Over REST the body is the content; elsewhere `blob` names stored content."""
+    """Write one file. Over REST the body is the content; elsewhere `blob` names stored content.
+
+    With `seen`, only over that blob (`none`: only where nothing is): else FileChanged.
+    """
     found = access.session(ctx, session, Deed.CHANGE, locked=True)
+    _require_seen(ctx, *found[:2], {path: seen})
     return _change(ctx, *found, [FilePut(path=path, blob=blob, mode=mode)])
 
 
@@ -70,9 +125,12 @@ def put_session_file(
     tool=True,
     left_out=ONE_BY_ONE,
 )
-def delete_session_file(ctx: Context, *, session: SessionRef, path: Path) -> SessionDetail:
-    """Delete one file or folder."""
+def delete_session_file(
+    ctx: Context, *, session: SessionRef, path: Path, seen: Seen | None = None
+) -> SessionDetail:
+    """Delete one file or folder; with `seen`, only a file that still has this content."""
     found, project, owner = access.session(ctx, session, Deed.CHANGE, locked=True)
+    _require_seen(ctx, found, project, {path: seen})
     below = _Working(ctx, found, project).at_or_below(unquote(path).strip(b"/"))
     if not below:
         raise NotFound(what=f"file {path!r} in this session")
@@ -82,9 +140,15 @@ def delete_session_file(ctx: Context, *, session: SessionRef, path: Path) -> Ses
 @operation(
     scope="session:write", http="POST /api/v1/sessions/{session}/rename", tool=True, left_out=ONE_BY_ONE
 )
-def rename_session_file(ctx: Context, *, session: SessionRef, path: Path, to: Path) -> SessionDetail:
-    """Rename one file, keeping its content and mode."""
+def rename_session_file(
+    ctx: Context, *, session: SessionRef, path: Path, to: Path, seen: Seen | None = None
+) -> SessionDetail:
+    """Rename one file, keeping its content and mode.
+
+    With `seen`, only while it has this content, and to where nothing is.
+    """
     found, project, owner = access.session(ctx, session, Deed.CHANGE, locked=True)
+    _require_seen(ctx, found, project, {path: seen, to: seen and "none"})
     entry = _Working(ctx, found, project).entry(unquote(path))
     if entry is None:
         raise NotFound(what=f"file {path!r} in this session")
@@ -155,6 +219,21 @@ def get_session_diff(ctx: Context, *, session: SessionRef, path: PathText = "") 
     return diffs.page(_Laid(reader, made), found.base_tree, tree, paths=paths)
 
 
+def _require_seen(ctx: Context, found: WorkSession, project: Project, seen: Mapping[str, str | None]) -> None:
+    """Raise FileChanged unless each of these files is still the blob its writer saw."""
+    if not any(seen.values()):
+        return
+    working = _Working(ctx, found, project)
+    for path, blob in seen.items():
+        if blob is not None and (now := working.unseen(unquote(path).strip(b"/"), blob)):
+            raise FileChanged(path=path, now=now)
+
+
+def file_of(ctx: Context, found: WorkSession, project: Project, path: bytes) -> Entry | None:
+    """A file as a session has it now."""
+    return _Working(ctx, found, project).entry(path)
+
+
 def changes_of(ctx: Context, session: str) -> list[overlay.Change]:
     """The session's rows as changes of a tree."""
     rows = ctx.db.connection().execute(_CHANGED, {"of_session": session})
@@ -202,6 +281,18 @@ class _Working:
         if row.blob is None or row.mode is None:
             return None
         return Entry(row.mode.encode(), path.rpartition(b"/")[2], row.blob)
+
+    def unseen(self, path: bytes, seen: str) -> str:
+        """What became of a path whose writer saw this blob there, or `none`; empty when nothing did."""
+        entry = self.entry(path)
+        if entry is None and seen == "none":
+            if self.at_or_below(path):
+                return "is a folder"
+            above = next((each for each in _folders_of(path) if self.entry(each) is not None), None)
+            return f"cannot be, because {quote(above)} is a file" if above else ""
+        if entry is None:
+            return "is gone"
+        return "" if entry.id == seen else "exists already" if seen == "none" else "has other content now"
 
     def at_or_below(self, path: bytes) -> list[bytes]:
         """The file of this path, or every file there is now in the folder of this path."""

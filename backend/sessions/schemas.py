@@ -60,6 +60,22 @@ class SessionPage(BaseModel):
     next: str | None = None
 
 
+class SessionFileText(BaseModel):
+    """A file as a session has it. `text` is null when it is binary, not UTF-8 or larger than a view shows;
+    `cut` says that it ends before the file does.
+    """
+
+    session: str
+    path: str
+    mode: str
+    id: str
+    size: int
+    binary: bool
+    text: str | None
+    lines: int
+    cut: bool
+
+
 class PlanStep(BaseModel):
     """One step of an agent's plan: state is pending, running, done or failed."""
 

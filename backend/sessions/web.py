@@ -8,7 +8,7 @@ from starlette.routing import Route
 from backend.core.context import Actor, Context, Forge
 from backend.core.errors import Forbidden, InvalidInput
 from backend.projects import code
-from backend.sessions import access, fragments, stream
+from backend.sessions import access, editing, fragments, stream
 
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 AT_MOST = 50
@@ -41,6 +41,7 @@ def routes(forge: Forge) -> list[Route]:
         Route("/api/v1/sessions/{session}/events/stream", one, methods=["GET"]),
         Route("/api/v1/events/stream", several, methods=["GET"]),
         *fragments.routes(forge),
+        *editing.routes(forge),
     ]
 
 

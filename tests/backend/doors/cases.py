@@ -197,6 +197,7 @@ CASES: dict[str, Case] = {
     "add_session_note": about_session(INSIDERS_WRITE, ok={"content": "Hm."}, invalid={"content": " "}),
     "add_session_decision": about_session(INSIDERS_WRITE, ok={"content": "So."}, invalid={"content": " "}),
     "list_session_events": about_session(INSIDERS_READ),
+    "get_session_file": about_session(INSIDERS_READ, ok={"path": "README.md"}),
     "put_session_file": about_session(
         INSIDERS_WRITE,
         ok={"path": "docs/a file", "blob": "$open.blob"},
