@@ -71,7 +71,7 @@ def document(settings: Settings) -> Json:
         name = found[(op.arguments, "validation")]["$ref"].rpartition("/")[2]
         result = found[(op.result, "serialization")]
         _write(written, op, components.pop(name), result)
-    written.update(_streams(components))
+    written.update(_byte_routes(components))
     return {
         "openapi": "3.1.0",
         "info": {
@@ -257,8 +257,8 @@ def _tags(offered: Iterable[Operation]) -> Iterable[Json]:
         yield {"name": name, "description": says}
 
 
-def _streams(schemas: Mapping[str, Json]) -> dict[str, Json]:
-    """Server-sent events, where there are sessions."""
+def _byte_routes(schemas: Mapping[str, Json]) -> dict[str, Json]:
+    """Server-sent events and contents of files, where there are sessions."""
     if "EventOut" not in schemas:
         return {}
     session = {"name": "session", "in": "path", "required": True, "schema": {"type": "string"}}
@@ -284,6 +284,27 @@ def _streams(schemas: Mapping[str, Json]) -> dict[str, Json]:
             "As for one session; the `id` is a cursor that stands for all of them.",
             [several, after, last],
         ),
+        "/api/v1/sessions/{session}/blobs": {"post": _blobs([session])},
+    }
+
+
+def _blobs(parameters: list[Json]) -> Json:
+    file = {"type": "string", "contentMediaType": "application/octet-stream"}
+    body = {"type": "object", "properties": {"file": {"type": "array", "items": file}}}
+    stored = {
+        "description": "Stored",
+        "content": {"application/json": {"schema": {"$ref": REF.format(model="BlobList")}}},
+    }
+    return {
+        "operationId": "store_session_blobs",
+        "summary": "Send the contents of many files",
+        "description": "Each part of the body is a file, at most 500 of them with 32 MiB; their ids come "
+        "back in the same order. `push_session` then says where they go.",
+        "tags": ["sessions"],
+        "parameters": parameters,
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": body}}},
+        "responses": {"201": stored, "default": {"$ref": "#/components/responses/Problem"}},
+        "security": [{"token": ["session:write"]}, {"browser": []}],
     }
 
 

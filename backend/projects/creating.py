@@ -74,13 +74,8 @@ def settle_at(ctx: Context, row: Project, owner: Organization) -> None:
     """Write down a project's address unless somebody else has or had it. Raises ProjectTaken, AddressKept."""
     # Said before the flush: after a failed one the session answers nothing.
     id, handle, address = row.id, row.handle, f"{owner.handle}/{row.handle}"
-    there = select(Project.state).where(
-        Project.organization_id == owner.id, Project.handle == handle, Project.id != id
-    )
     with ctx.db.no_autoflush:
-        state = ctx.db.exec(there).first()
-    if state in (ProjectState.DELETED, ProjectState.ERASED):
-        raise AddressKept(address=address)
+        _not_of_another(ctx, owner, handle, but=id)
     try:
         ctx.db.flush()
     except IntegrityError:
@@ -91,6 +86,25 @@ def settle_at(ctx: Context, row: Project, owner: Organization) -> None:
         raise AddressKept(address=address)
     if kept is not None:
         ctx.db.delete(kept)
+
+
+def free_address(ctx: Context, owner: Organization, handle: str) -> None:
+    """Raise what `settle_at` would raise for a new project, as far as one can know before."""
+    _not_of_another(ctx, owner, handle, but="")
+    if ctx.db.get(FormerAddress, (owner.handle, handle)) is not None:
+        raise AddressKept(address=f"{owner.handle}/{handle}")
+
+
+def _not_of_another(ctx: Context, owner: Organization, handle: str, *, but: str) -> None:
+    there = select(Project.state).where(
+        Project.organization_id == owner.id, Project.handle == handle, Project.id != but
+    )
+    state = ctx.db.exec(there).first()
+    if state is None:
+        return
+    address = f"{owner.handle}/{handle}"
+    kept = state in (ProjectState.DELETED, ProjectState.ERASED)
+    raise AddressKept(address=address) if kept else ProjectTaken(address=address)
 
 
 def former_addresses(ctx: Context, project: str) -> list[str]:

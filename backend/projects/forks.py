@@ -1,4 +1,8 @@
-"""Forks: a project that goes on where another stands, in the same pool, without copying anything."""
+"""Forks: a project that goes on where another stands, in the same pool, without copying anything.
+
+Who may read a project may fork it. What is made of a private one is private, and stays so as long as
+that is; whoever belongs to the organization it is put into reads it there.
+"""
 
 from backend.core.context import Context
 from backend.core.operations import Mode, operation
@@ -6,7 +10,8 @@ from backend.organizations import access as organization_access
 from backend.organizations.models import Role
 from backend.projects import access, service
 from backend.projects.creating import finish_creating, new_project
-from backend.projects.schemas import HandleText, ProjectSummary
+from backend.projects.models import Project
+from backend.projects.schemas import Cursor, HandleText, Limit, ProjectPage, ProjectSummary
 
 
 @operation(
@@ -48,3 +53,16 @@ def fork_project(
     with ctx.transaction(write=False) as tx:
         found, owner = access.project(tx, owner.handle, row.handle)
         return service.summary(tx, found, owner)
+
+
+@operation(
+    scope="project:read",
+    http="GET /api/v1/projects/{organization}/{project}/forks",
+    rpc="ProjectService.ListForks",
+)
+def list_forks(
+    ctx: Context, *, organization: HandleText, project: HandleText, cursor: Cursor = "", limit: Limit = 50
+) -> ProjectPage:
+    """The forks of a project that you may see, by address."""
+    parent, _ = access.project(ctx, organization, project)
+    return service.page(ctx, cursor, limit, Project.forked_from == parent.id)

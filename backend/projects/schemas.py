@@ -70,6 +70,14 @@ class ProjectPage(BaseModel):
     next: str | None = None
 
 
+class HandleCheck(BaseModel):
+    """Whether a project could be put at an address: `problem` says why not and is empty when it could."""
+
+    organization: str
+    handle: str
+    problem: str = ""
+
+
 class EntryType(StrEnum):
     """What a tree entry is."""
 
@@ -120,6 +128,16 @@ class TreePage(BaseModel):
     id: str
     entries: list[TreeEntry]
     readme: Readme | None = None
+
+
+class PathsPage(BaseModel):
+    """The path of every file at a ref, in git's order; `tree` is the root of the ref."""
+
+    ref: str
+    commit: str | None
+    position: int | None
+    tree: str
+    items: list[str]
 
 
 class FilePage(BaseModel):

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import ColumnElement
 from sqlmodel import col, func, or_, select
 
 from backend.core.context import Context
@@ -16,11 +17,12 @@ from backend.projects import access, code
 from backend.projects.about import ProjectChanged
 from backend.projects.access import Ability
 from backend.projects.creating import ProjectTaken as ProjectTaken
-from backend.projects.creating import finish_creating, new_project
+from backend.projects.creating import finish_creating, free_address, new_project
 from backend.projects.models import Landing, Project, Proposers, Visibility
 from backend.projects.schemas import (
     Cursor,
     Description,
+    HandleCheck,
     HandleText,
     Limit,
     Name,
@@ -72,6 +74,26 @@ def create_project(
 
 @operation(
     scope="project:read",
+    http="GET /api/v1/orgs/{organization}/handles/{handle}",
+    anonymous=False,
+    left_out={"rpc": "forms ask while somebody types; `mic` is told by CreateProject and ForkProject"},
+)
+def check_project_handle(ctx: Context, *, organization: HandleText, handle: HandleText) -> HandleCheck:
+    """Whether a new project of yours could have this handle in an organization, and if not, why.
+
+    Raises NotFound for an organization you are not in.
+    """
+    owner, _ = organization_access.organization(ctx, organization, at_least=Role.MEMBER)
+    try:
+        wanted = project_handle(handle)
+        free_address(ctx, owner, wanted)
+    except (InvalidInput, Conflict) as refusal:
+        return HandleCheck(organization=owner.handle, handle=handle.lower(), problem=refusal.sentence)
+    return HandleCheck(organization=owner.handle, handle=wanted)
+
+
+@operation(
+    scope="project:read",
     http="GET /api/v1/projects/{organization}/{project}",
     tool=True,
     rpc="ProjectService.GetProject",
@@ -88,7 +110,7 @@ def list_all_projects(
     """Every project you may see, by address. With `updated_since` those whose settings were changed, or
     where something landed, then or later.
     """
-    return _page(ctx, None, cursor, limit, updated_since)
+    return page(ctx, cursor, limit, *_since(updated_since))
 
 
 @operation(
@@ -108,7 +130,7 @@ def list_projects(
     were changed, or where something landed, then or later.
     """
     owner, _ = organization_access.organization(ctx, organization, at_least=None)
-    return _page(ctx, owner, cursor, limit, updated_since)
+    return page(ctx, cursor, limit, Project.organization_id == owner.id, *_since(updated_since))
 
 
 @operation(
@@ -284,19 +306,13 @@ def _summary(
     )
 
 
-def _page(
-    ctx: Context, owner: Organization | None, cursor: str, limit: int, since: datetime | None
-) -> ProjectPage:
+def page(ctx: Context, cursor: str, limit: int, *which: ColumnElement[bool] | bool) -> ProjectPage:
+    """Projects that the asker may see and for which all of `which` holds, by address."""
     query = select(Project, Organization).join(
         Organization, col(Organization.id) == col(Project.organization_id)
     )
     address = col(Organization.handle) + "/" + col(Project.handle)
-    query = query.where(access.visible(ctx), address > cursor)
-    if owner is not None:
-        query = query.where(Project.organization_id == owner.id)
-    if since is not None:
-        landed = select(Landing.project).where(Landing.at >= since)
-        query = query.where(or_(col(Project.updated_at) >= since, col(Project.id).in_(landed)))
+    query = query.where(access.visible(ctx), address > cursor, *which)
     rows = ctx.db.exec(query.order_by(address).limit(limit + 1)).all()
     shown = [project for project, _ in rows[:limit]]
     newest, around = _newest(ctx, [project.id for project in shown]), _around(ctx, shown)
@@ -306,3 +322,11 @@ def _page(
     ]
     last = items[-1] if len(rows) > limit else None
     return ProjectPage(items=items, next=f"{last.organization}/{last.handle}" if last else None)
+
+
+def _since(moment: datetime | None) -> list[ColumnElement[bool]]:
+    """A condition: settings were changed, or something landed, then or later."""
+    if moment is None:
+        return []
+    landed = select(Landing.project).where(Landing.at >= moment)
+    return [or_(col(Project.updated_at) >= moment, col(Project.id).in_(landed))]

@@ -15,6 +15,7 @@ from backend.projects.schemas import (
     FilePage,
     HandleText,
     LastChange,
+    PathsPage,
     PathText,
     Readme,
     RefText,
@@ -129,6 +130,28 @@ def list_blobs(
         position=target.position,
         tree=target.tree,
         items=items,
+    )
+
+
+@operation(
+    scope="project:read",
+    http="GET /api/v1/projects/{organization}/{project}/paths",
+    left_out=AT_HAND,
+    cost=10,
+)
+def list_paths(
+    ctx: Context, *, organization: HandleText, project: HandleText, ref: RefText = "HEAD"
+) -> PathsPage:
+    """The path of every file at a ref: what a finder looks through."""
+    found, _ = access.project(ctx, organization, project)
+    target = code.resolve(ctx, found, ref)
+    walked = code.reader(ctx, found).walk(target.tree) if target.tree != EMPTY_TREE else ()
+    return PathsPage(
+        ref=ref,
+        commit=target.commit,
+        position=target.position,
+        tree=target.tree,
+        items=[quote(path) for path, _ in walked],
     )
 
 

@@ -1,21 +1,41 @@
-"""The routes of sessions that are no operations: server-sent events, and fragments for pages."""
+"""The routes of sessions that are no operations: server-sent events, contents of many files at once, and
+fragments for pages."""
+
+from collections.abc import AsyncIterator
 
 from anyio import to_thread
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
-from starlette.responses import StreamingResponse
+from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
+from backend.core import operations
 from backend.core.context import Actor, Context, Forge
-from backend.core.errors import Forbidden, InvalidInput
+from backend.core.errors import FileTooLarge, Forbidden, InvalidInput
 from backend.projects import code
-from backend.sessions import access, editing, fragments, stream
+from backend.sessions import access, content, editing, files, fragments, stream
+from backend.sessions.access import Deed
+from backend.sessions.schemas import BlobList
+from vcs.objects import Kind, Object
 
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 AT_MOST = 50
+MOST_BLOBS = 500
+LARGEST_BATCH = 32 << 20
+"""As many files, and as many bytes, come in one request; longer ones are sent alone."""
+
+
+class BatchTooLarge(FileTooLarge):
+    """More came in one request than is taken at once."""
+
+    message = "At most {limit} MiB of files come in one request. Send fewer, and a large file alone with PUT."
 
 
 def routes(forge: Forge) -> list[Route]:
-    """`GET /api/v1/sessions/{session}/events/stream`, `GET /api/v1/events/stream?session=…`, fragments."""
+    """`GET /api/v1/sessions/{session}/events/stream`, `GET /api/v1/events/stream?session=…`,
+    `POST /api/v1/sessions/{session}/blobs`, fragments.
+    """
 
     async def one(request: Request) -> StreamingResponse:
         actor: Actor = request.state.actor
@@ -37,8 +57,18 @@ def routes(forge: Forge) -> list[Route]:
             cursors |= {k: v for k, v in stream.read_cursor(given).items() if k in cursors}
         return _streamed(stream.follow(stream.Watcher(forge, actor, cursors), several=True))
 
+    async def blobs(request: Request) -> JSONResponse:
+        actor: Actor = request.state.actor
+        session: str = request.path_params["session"]
+        await to_thread.run_sync(_may_store, forge, actor, session)
+        contents = await _contents(request)
+        found = [Object.of(Kind.BLOB, each) for each in contents]
+        await to_thread.run_sync(content.store_objects, forge, actor, session, found)
+        return JSONResponse(BlobList(blobs=[blob.id for blob in found]).model_dump(), 201)
+
     return [
         Route("/api/v1/sessions/{session}/events/stream", one, methods=["GET"]),
+        Route("/api/v1/sessions/{session}/blobs", blobs, methods=["POST"]),
         Route("/api/v1/events/stream", several, methods=["GET"]),
         *fragments.routes(forge),
         *editing.routes(forge),
@@ -56,3 +86,36 @@ def _resolved(forge: Forge, actor: Actor, names: list[str]) -> list[str]:
 
 def _streamed(frames) -> StreamingResponse:  # type: ignore[no-untyped-def]
     return StreamingResponse(frames, media_type="text/event-stream", headers=HEADERS)
+
+
+def _may_store(forge: Forge, actor: Actor, session: str) -> None:
+    """Refuse before a byte is read: this is the first half of a push."""
+    push = operations.operation_of(files.push_session)
+    operations.permit(actor, push)
+    operations.count(forge, actor)
+    with Context(forge, actor).transaction(write=False) as tx:
+        access.session(tx, session, Deed.CHANGE)
+
+
+async def _contents(request: Request) -> list[bytes]:
+    """The files of a multipart body, in its order."""
+
+    async def counted() -> AsyncIterator[bytes]:
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > LARGEST_BATCH:
+                raise BatchTooLarge(limit=LARGEST_BATCH >> 20)
+            yield chunk
+
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise InvalidInput(problem="Send the files as multipart/form-data, one part each.")
+    try:
+        form = await MultiPartParser(request.headers, counted(), max_files=MOST_BLOBS).parse()
+    except MultiPartException as refusal:
+        raise InvalidInput(problem=f"The files cannot be read: {refusal.message}") from None
+    try:
+        given = [part for _, part in form.multi_items()]
+        return [await part.read() for part in given if isinstance(part, UploadFile)]
+    finally:
+        await form.close()

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 
 from mic import address, checkout, parsing, render
 from mic.answers import as_dict
@@ -38,6 +39,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     fork.add_argument(
         "into", nargs="?", metavar="ORG/NAME", help="where the fork is; your own organization when left out"
     )
+    forks = parsing.verb(verbs, "forks", run_forks, "mic project forks acme/notes")
+    forks.add_argument("project", nargs="?", metavar="ORG/PROJECT", help="the workspace's when left out")
     settings.add_arguments(verbs)
     listing = parsing.verb(verbs, "list", run_list, "mic project list acme")
     listing.add_argument("organization", nargs="?", metavar="ORG", help="only those of one organization")
@@ -148,23 +151,53 @@ def _tracked(folder: str) -> set[str] | None:
 def run_list(here: Here, args: Namespace) -> None:
     """List the projects you may see"""
     client = here.client()
+    projects = client.projects
+
+    def page(cursor: str) -> p.ListProjectsResponse:
+        found: p.ListProjectsResponse
+        if args.organization:
+            asked = p.ListProjectsRequest(organization_handle=args.organization, cursor=cursor, limit=100)
+            found = projects.ListProjects(asked)
+        else:
+            found = projects.ListAllProjects(p.ListAllProjectsRequest(cursor=cursor, limit=100))
+        return found
+
+    _show_all(here, page, "No projects.")
+
+
+def run_forks(here: Here, args: Namespace) -> None:
+    """List the forks of a project that you may see"""
+    where = address.project(args.project) if args.project else here.project
+    client = here.client(where.instance if args.project else "")
+
+    def page(cursor: str) -> p.ListProjectsResponse:
+        found: p.ListProjectsResponse = client.projects.ListForks(
+            p.ListForksRequest(
+                organization_handle=where.organization,
+                project_handle=where.project,
+                cursor=cursor,
+                limit=100,
+            )
+        )
+        return found
+
+    _show_all(here, page, "No forks.")
+
+
+def _show_all(here: Here, page: Callable[[str], p.ListProjectsResponse], none: str) -> None:
+    """Every page of a list of projects, a line each."""
     found: list[p.ProjectResponse] = []
     cursor = ""
     while True:
-        if args.organization:
-            page = client.projects.ListProjects(
-                p.ListProjectsRequest(organization_handle=args.organization, cursor=cursor, limit=100)
-            )
-        else:
-            page = client.projects.ListAllProjects(p.ListAllProjectsRequest(cursor=cursor, limit=100))
-        found += page.items
-        cursor = page.next
+        got = page(cursor)
+        found += got.items
+        cursor = got.next
         if not cursor:
             break
     if here.json:
         return render.as_json({"items": [as_dict(each) for each in found]})
     if not found:
-        return render.line("No projects.")
+        return render.line(none)
     width = max(len(f"{each.organization}/{each.handle}") for each in found)
     for each in found:
         name = f"{each.organization}/{each.handle}"

@@ -34,6 +34,18 @@ class ForkProjectRequest(_message.Message):
     handle: str
     def __init__(self, organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ..., into: _Optional[str] = ..., handle: _Optional[str] = ...) -> None: ...
 
+class ListForksRequest(_message.Message):
+    __slots__ = ("organization_handle", "project_handle", "cursor", "limit")
+    ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    organization_handle: str
+    project_handle: str
+    cursor: str
+    limit: int
+    def __init__(self, organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ..., cursor: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
 class GetProjectRequest(_message.Message):
     __slots__ = ("organization_handle", "project_handle")
     ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]

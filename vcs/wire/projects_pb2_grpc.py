@@ -44,6 +44,11 @@ class ProjectServiceStub:
                 request_serializer=vcs_dot_wire_dot_projects__pb2.ForkProjectRequest.SerializeToString,
                 response_deserializer=vcs_dot_wire_dot_projects__pb2.ProjectResponse.FromString,
                 _registered_method=True)
+        self.ListForks = channel.unary_unary(
+                '/micelio.v1.ProjectService/ListForks',
+                request_serializer=vcs_dot_wire_dot_projects__pb2.ListForksRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_projects__pb2.ListProjectsResponse.FromString,
+                _registered_method=True)
         self.GetProject = channel.unary_unary(
                 '/micelio.v1.ProjectService/GetProject',
                 request_serializer=vcs_dot_wire_dot_projects__pb2.GetProjectRequest.SerializeToString,
@@ -133,6 +138,13 @@ class ProjectServiceServicer:
 
     def ForkProject(self, request, context):
         """Begin a project where another stands, with its history.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListForks(self, request, context):
+        """The forks of a project that the caller may see.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -256,6 +268,11 @@ def add_ProjectServiceServicer_to_server(servicer, server):
                     servicer.ForkProject,
                     request_deserializer=vcs_dot_wire_dot_projects__pb2.ForkProjectRequest.FromString,
                     response_serializer=vcs_dot_wire_dot_projects__pb2.ProjectResponse.SerializeToString,
+            ),
+            'ListForks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListForks,
+                    request_deserializer=vcs_dot_wire_dot_projects__pb2.ListForksRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_projects__pb2.ListProjectsResponse.SerializeToString,
             ),
             'GetProject': grpc.unary_unary_rpc_method_handler(
                     servicer.GetProject,
@@ -387,6 +404,33 @@ class ProjectService:
             '/micelio.v1.ProjectService/ForkProject',
             vcs_dot_wire_dot_projects__pb2.ForkProjectRequest.SerializeToString,
             vcs_dot_wire_dot_projects__pb2.ProjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListForks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.ProjectService/ListForks',
+            vcs_dot_wire_dot_projects__pb2.ListForksRequest.SerializeToString,
+            vcs_dot_wire_dot_projects__pb2.ListProjectsResponse.FromString,
             options,
             channel_credentials,
             insecure,

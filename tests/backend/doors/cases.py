@@ -147,6 +147,10 @@ CASES: dict[str, Case] = {
         INSIDERS_WRITE, ok={"project": "fresh"}, invalid={"visibility": "loud"}
     ),
     "fork_project": about_project(SIGNED_IN, ok={"handle": "mine"}, invalid={"into": LONG}),
+    "list_forks": about_project(ANYONE, invalid={"limit": 101}),
+    "check_project_handle": about_organization(
+        INSIDERS_WRITE, ok={"handle": "fresh"}, invalid={"handle": LONG}
+    ),
     "get_project": about_project(ANYONE),
     "list_all_projects": Case(ANYONE, invalid={"limit": 101}),
     "get_overview": Case(ANYONE, invalid={"limit": 101}),
@@ -169,6 +173,7 @@ CASES: dict[str, Case] = {
     "get_tree": about_project(ANYONE, ok={"ref": "@1", "path": "src"}),
     "get_file": about_project(ANYONE, ok={"ref": "HEAD", "path": "src/main.py"}),
     "list_blobs": about_project(ANYONE, ok={"ref": "@1"}),
+    "list_paths": about_project(ANYONE, ok={"ref": "@1"}),
     "list_landings": about_project(ANYONE, invalid={"limit": 101}),
     "get_landing": about_project(ANYONE, ok={"position": 1}),
     "get_landing_diff": about_project(ANYONE, ok={"position": 1}),

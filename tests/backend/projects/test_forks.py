@@ -9,7 +9,7 @@ from backend.core.events import FactRow
 from backend.instance import doctor
 from backend.projects import projection
 from backend.projects.creating import ProjectTaken
-from backend.projects.forks import fork_project
+from backend.projects.forks import fork_project, list_forks
 from backend.projects.jobs import PATIENCE, finish_projects_left_creating
 from backend.projects.landings import get_landing, list_landings
 from backend.projects.models import Project, ProjectState, Visibility
@@ -136,6 +136,22 @@ def test_counts_and_origins_show_only_what_the_asker_may_see(notes, as_system, a
     theirs = notes.on("mallory/notes")
     assert theirs.run(mallory, get_project, **theirs.where).forked_from is None
     assert theirs.run(ada, get_project, **theirs.where).forked_from == "acme/notes"
+
+
+def test_forks_are_listed_by_address_as_far_as_the_asker_may_see_them(notes, ada, grace, mallory):
+    fork(notes, mallory)
+    fork(notes, ada, into="acme", handle="copy")
+    copy = notes.on("acme/copy")
+    copy.run(ada, update_project, **copy.where, visibility="private")
+
+    def addresses(actor, **more):
+        page = notes.run(actor, list_forks, **notes.where, **more)
+        return [f"{each.organization}/{each.handle}" for each in page.items], page.next
+
+    assert addresses(grace) == (["acme/copy", "mallory/notes"], None)
+    assert addresses(grace, limit=1) == (["acme/copy"], "acme/copy")
+    assert addresses(grace, cursor="acme/copy") == (["mallory/notes"], None)
+    assert addresses(mallory) == (["mallory/notes"], None)
 
 
 def test_an_address_in_use_and_an_organization_of_others_are_refused(notes, ada, mallory):

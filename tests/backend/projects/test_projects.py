@@ -7,9 +7,12 @@ from backend.core.errors import Conflict, Forbidden, InvalidInput, NotFound, Una
 from backend.organizations.models import Membership, Role
 from backend.projects import access
 from backend.projects.access import LEAST, Ability, Standing
+from backend.projects.deleting import delete_project
 from backend.projects.models import Visibility
+from backend.projects.moving import rename_project
 from backend.projects.service import (
     ProjectTaken,
+    check_project_handle,
     create_project,
     get_project,
     list_all_projects,
@@ -46,6 +49,31 @@ def test_an_address_is_taken_once_whatever_its_case(bench, ada, grace):
     with pytest.raises(ProjectTaken, match="acme/notes"):
         bench.run(grace, create_project, organization="acme", project="NOTES")
     assert bench.run(ada, create_project, organization="ada", project="notes").organization == "ada"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        ("Fresh", ""),
+        ("NOTES", "There is already a project acme/notes."),
+        ("plans", "There is already a project acme/plans."),
+        ("a b", "cannot be a project's handle"),
+        ("new", "cannot be a project's handle"),
+        ("old", "was another project's address"),
+        ("gone", "was another project's address"),
+    ],
+)
+def test_a_handle_is_checked_before_a_project_is_made(bench, ada, grace, wanted, says):
+    moved, gone = bench.on("acme/old"), bench.on("acme/gone")
+    moved.create(ada)
+    moved.run(ada, rename_project, **moved.where, handle="newer")
+    gone.create(ada)
+    gone.run(ada, delete_project, **gone.where)
+
+    found = bench.run(grace, check_project_handle, organization="Acme", handle=wanted)
+
+    assert (found.organization, found.handle) == ("acme", wanted.lower())
+    assert says in found.problem and bool(says) == bool(found.problem)
 
 
 def test_of_two_that_take_an_address_at_once_one_gets_it(bench, ada, grace):
