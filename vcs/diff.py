@@ -6,7 +6,7 @@ counts changed lines takes them from here, so that all doors show the same figur
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -58,11 +58,7 @@ def diff_trees(reader: TreeReader, old: str, new: str) -> Iterator[TreeChange]:
 def _folders(reader: TreeReader, prefix: bytes, old: str, new: str) -> Iterator[TreeChange]:
     if old == new:
         return
-    before, after = _keyed(reader, old), _keyed(reader, new)
-    for key in sorted({**before, **after}):
-        left, right = before.get(key), after.get(key)
-        if left == right:
-            continue
+    for key, left, right in _pairs(_entries(reader, old), _entries(reader, new)):
         if not key.endswith(b"/"):
             yield TreeChange(prefix + key, _status(left, right), left, right)
         elif left is None or right is None:
@@ -71,10 +67,35 @@ def _folders(reader: TreeReader, prefix: bytes, old: str, new: str) -> Iterator[
             yield from _folders(reader, prefix + key, left.id, right.id)
 
 
-def _keyed(reader: TreeReader, id: str) -> dict[bytes, Entry]:
-    """Entries by the key git sorts by, so a file and a folder of one name are two things."""
-    entries = () if id == EMPTY_TREE else reader.tree(id)
-    return {entry.name + b"/" if entry.is_tree else entry.name: entry for entry in entries}
+def _entries(reader: TreeReader, id: str) -> tuple[Entry, ...]:
+    return () if id == EMPTY_TREE else reader.tree(id)
+
+
+_Pair = tuple[bytes, Entry | None, Entry | None]
+
+
+def _pairs(before: tuple[Entry, ...], after: tuple[Entry, ...]) -> Iterable[_Pair]:
+    """What differs between two folders, by the key git sorts by, in its order."""
+    if len(before) == len(after):
+        # Entries were changed, none came or went: the usual case needs no key for each of them.
+        changed = [
+            (_key(old), _key(new), old, new) for old, new in zip(before, after, strict=True) if old != new
+        ]
+        keys = [old for old, _, _, _ in changed]
+        if keys == [new for _, new, _, _ in changed] and keys == sorted(set(keys)):
+            return [(key, old, new) for key, _, old, new in changed]
+    olds, news = _keyed(before), _keyed(after)
+    sides = ((key, olds.get(key), news.get(key)) for key in sorted({**olds, **news}))
+    return (side for side in sides if side[1] != side[2])
+
+
+def _keyed(entries: tuple[Entry, ...]) -> dict[bytes, Entry]:
+    return {_key(entry): entry for entry in entries}
+
+
+def _key(entry: Entry) -> bytes:
+    """A file and a folder of one name are two things."""
+    return entry.name + b"/" if entry.is_tree else entry.name
 
 
 def _whole(
