@@ -16,6 +16,8 @@ from backend.portability import service as portability
 from backend.projects import deleting, forks, landings, moving, refs, tree
 from backend.projects import jobs as project_jobs
 from backend.projects import service as projects
+from backend.search import jobs as search_jobs
+from backend.search import service as search
 from backend.sessions import erasure, files, landing, live
 from backend.sessions import jobs as session_jobs
 from backend.sessions import service as sessions
@@ -41,10 +43,11 @@ SERVICES = (
     files,
     landing,
     portability,
+    search,
     instance,
     outbox,
 )
-JOBS = (mail, idempotency, account_jobs, project_jobs, session_jobs, erasure, portability_jobs)
+JOBS = (mail, idempotency, account_jobs, project_jobs, session_jobs, erasure, portability_jobs, search_jobs)
 
 
 def offered(door: str) -> list[Operation]:

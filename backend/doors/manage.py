@@ -261,14 +261,17 @@ def _prepare(args: argparse.Namespace, settings: Settings, face: Face) -> int:
     """What `serve` does first: several nodes have one of them do it. Prints the link, if any."""
     from backend.accounts.links import first_admin_link
     from backend.core import migrate
+    from backend.core.context import SYSTEM, Context
     from backend.instance.first_start import host_checkout
     from backend.instance.recovery import recover
+    from backend.search.index import catch_up_all
 
     with closing(_database(settings)) as db:
         migrate.upgrade(db, backups=settings.data / "backups")
     with closing(_forge(settings)) as forge:
         recover(forge)
         host_checkout(forge, CHECKOUT)
+        catch_up_all(Context(forge, SYSTEM))
         print(first_admin_link(forge) or "")
     return 0
 

@@ -42,6 +42,7 @@ from vcs.wire import (
     auth_pb2,
     organizations_pb2,
     projects_pb2,
+    search_pb2,
     sessions_pb2,
 )
 
@@ -67,7 +68,7 @@ CODES = {
     Kind.CORRUPT: grpc.StatusCode.DATA_LOSS,
 }
 
-FILES = (sessions_pb2, projects_pb2, organizations_pb2, auth_pb2)
+FILES = (sessions_pb2, projects_pb2, organizations_pb2, auth_pb2, search_pb2)
 
 logger = logging.getLogger(__name__)
 

@@ -19,6 +19,8 @@ from backend.core.context import SYSTEM, Context, Forge
 from backend.organizations.models import Organization
 from backend.projects import code, git, projection
 from backend.projects.models import Cursor, Landing, PathLatest, Project, ProjectState, Ref
+from backend.search import index as search_index
+from backend.search.models import SearchEntry
 from backend.sessions import landing as _follows_the_log  # noqa: F401  its sessions land as rows are made
 from backend.sessions.models import Permit, StagedFile, WorkSession
 from vcs import doctor as log_doctor
@@ -68,6 +70,7 @@ def rebuild(forge: Forge) -> Iterator[Finding]:
         total = sum(count for count, _ in after.values())
         yield Finding(address, f"{total} projected rows made anew from the log", fault=False)
         yield from _rebuilt_git(forge, project, address)
+    yield from _rebuilt_search(forge)
 
 
 def _projects(forge: Forge) -> list[tuple[Project, str]]:
@@ -172,6 +175,27 @@ def _rebuilt_git(forge: Forge, project: Project, address: str) -> Iterator[Findi
             yield Finding(address, f"the {what} of its git repository came out different from what they were")
     count = len(after["refs"])
     yield Finding(address, f"its git repository made anew from the log, {count} refs", fault=False)
+
+
+def _rebuilt_search(forge: Forge) -> Iterator[Finding]:
+    """Make the search index anew from what it is about, and compare."""
+    with Context(forge, SYSTEM).transaction() as tx:
+        before = _entries(tx)
+        search_index.drop(tx)
+        while search_index.catch_up(tx):
+            pass
+        after = _entries(tx)
+    for kind, id in sorted(set(before) ^ set(after)):
+        yield Finding("search", f"its index was wrong about the {kind} {id}")
+    for kind, id in sorted(each for each in before if before[each] != after.get(each, before[each])):
+        yield Finding("search", f"its words for the {kind} {id} came out different from what they were")
+    yield Finding("search", f"{len(after)} entries made anew from what they are about", fault=False)
+
+
+def _entries(ctx: Context) -> dict[tuple[str, str], tuple[Any, ...]]:
+    rows = ctx.db.exec(select(SearchEntry)).all()
+    ctx.db.expunge_all()
+    return {(row.kind.value, row.id): (row.key, row.address, row.title, row.rules) for row in rows}
 
 
 def _git_says(shown: GitProjection) -> dict[str, Collection[Any]]:

@@ -8,6 +8,7 @@ import backend.core.mail
 import backend.organizations.models
 import backend.portability.models
 import backend.projects.models
+import backend.search.models
 import backend.sessions.models
 
 __all__ = ["backend"]

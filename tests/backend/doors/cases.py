@@ -190,6 +190,9 @@ CASES: dict[str, Case] = {
     "list_imports": about_me(ok={"organization": "acme", "project": "open"}),
     "cancel_import": about_import(INSIDERS_WRITE),
     "rollback_import": about_import(INSIDERS_WRITE, ok={"import_id": "$open.imported"}),
+    # search
+    "search_forge": Case(ANYONE, ok={"q": "open"}, invalid={"kind": "stone"}),
+    "jump_to": Case(ANYONE, ok={"q": "op"}, invalid={"limit": 31}),
     # sessions
     "start_session": about_project(SIGNED_IN, ok={"goal": "Try"}, invalid={"goal": " "}),
     "get_session": about_session(INSIDERS_READ),

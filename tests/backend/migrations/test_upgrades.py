@@ -36,7 +36,7 @@ SESSION = (
 )
 
 
-SINCE = [f"{number:04}" for number in range(2, int(migrate.head()) + 1)]
+SINCE = [each.revision for each in migrate._script().walk_revisions()][-2::-1]
 """What the oldest folder lacks, one after the other."""
 
 
@@ -85,6 +85,9 @@ def test_the_way_back_keeps_rows_too(older):
 def test_tables_are_what_the_models_say(older):
     migrate.upgrade(older)
     with older.engine.connect() as connection:
-        differences = compare_metadata(MigrationContext.configure(connection), SQLModel.metadata)
+        # The index of words is the database's own: FTS5 or a tsvector.
+        ours = {"include_name": lambda name, kind, _: kind != "table" or not name.startswith("search_fts")}
+        context = MigrationContext.configure(connection, opts=ours)
+        differences = compare_metadata(context, SQLModel.metadata)
 
     assert differences == []

@@ -1,0 +1,1 @@
+"""Search: projects, people, organizations and sessions by what they are called and what they say."""
