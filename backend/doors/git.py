@@ -9,7 +9,7 @@ which it was; with credentials that are good, and not enough, it is a 404 as at 
 import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 
@@ -115,6 +115,7 @@ class Streamed:
 
     answer: Answer
     content_type: str
+    headers: Mapping[str, str] = field(default_factory=lambda: NEVER_CACHED)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send all of it, or nothing and raise."""
@@ -134,7 +135,7 @@ class Streamed:
         if not await self.answer.first(WAIT_SECONDS):
             raise TooBusy(retry_after=round(WAIT_SECONDS))
         headers = [(b"content-type", self.content_type.encode())]
-        headers += [(name.lower().encode(), value.encode()) for name, value in NEVER_CACHED.items()]
+        headers += [(name.lower().encode(), value.encode()) for name, value in self.headers.items()]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         async for part in self.answer.chunks():
             await send({"type": "http.response.body", "body": part, "more_body": True})

@@ -24,6 +24,7 @@ from backend.doors import (
     reference,
     skill,
 )
+from backend.doors.archive import archive_routes
 from backend.doors.git import git_routes
 from backend.doors.problems import MethodNotAllowed, NoSuchAddress, RequestRefused
 from backend.doors.requests import EveryRequest, Identified
@@ -45,7 +46,7 @@ def own_app(forge: Forge) -> Starlette:
 
     routes: list[BaseRoute] = [*accounts.routes(forge, refuse), *oauth.routes(forge)]
     routes += [*_of_slices(forge), *_about_the_api(forge)]
-    routes += git_routes(forge)
+    routes += [*git_routes(forge), *archive_routes(forge)]
     app = Starlette(
         routes=[*routes, *rest_routes(forge), UnknownAddress()],
         middleware=[Middleware(EveryRequest, forge=forge)],

@@ -121,7 +121,7 @@ def fragment(forge: Forge, address: str, prepare: Prepare, *, optional_path: boo
     def work(request: Request) -> Response:
         drawing = prepare(forge, request.state.actor, dict(request.path_params), request.query_params)
         headers = {"ETag": drawing.tag, "Cache-Control": "private, max-age=0", "Vary": VARY}
-        if _has_tag(request, drawing.tag):
+        if has_tag(request, drawing.tag):
             return Response(None, 304, headers)
         with timing.spending("render"):
             drawn = drawings.drawn(drawing)
@@ -337,7 +337,7 @@ class _RawFile:
             "Content-Security-Policy": SANDBOX,
             "X-Content-Type-Options": "nosniff",
         }
-        if _has_tag(request, tag):
+        if has_tag(request, tag):
             return Response(None, 304, headers)
         start, end = 0, size
         status = 200
@@ -368,7 +368,8 @@ class _RawFile:
         return {"Content-Type": "application/octet-stream", "Content-Disposition": download}
 
 
-def _has_tag(request: Request, tag: str) -> bool:
+def has_tag(request: Request, tag: str) -> bool:
+    """Whether the caller has what this ETag names."""
     wanted = request.headers.get("if-none-match", "")
     bare = tag.removeprefix("W/")
     return wanted.strip() == "*" or bare in [each.strip().removeprefix("W/") for each in wanted.split(",")]

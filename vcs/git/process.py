@@ -8,11 +8,12 @@ command line, where it can be read.
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from vcs.errors import Kind, MicelioError
 
-__all__ = ["GitFailed", "GitMissing", "GitRefused", "environment", "git_command", "run_git"]
+__all__ = ["GitFailed", "GitMissing", "GitRefused", "environment", "git_command", "git_version", "run_git"]
 
 _SAFE = ("-c", "safe.directory=*", "-c", "gc.auto=0", "-c", "maintenance.auto=false")
 
@@ -52,6 +53,16 @@ def environment(**more: str) -> dict[str, str]:
         "LC_ALL": "C",
         **more,
     }
+
+
+@cache
+def git_version() -> str:
+    """What `git --version` says here."""
+    try:
+        done = subprocess.run(["git", "--version"], capture_output=True, env=environment(), check=True)
+    except FileNotFoundError as error:
+        raise GitMissing from error
+    return done.stdout.decode().strip()
 
 
 def git_command(repository: Path, *arguments: str, config: Mapping[str, str] = {}) -> list[str]:

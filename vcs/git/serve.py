@@ -1,4 +1,4 @@
-"""Serving fetches: `git upload-pack` on a projection, one child at a time for each that is allowed.
+"""Serving fetches and archives: children of git on a projection, so many at a time as are allowed.
 
 A request is read whole before a child starts, so a child never waits for a client: it reads a file
 and writes an answer (`vcs.git.answers`). No more than `children` run at once; others wait in line,
@@ -16,13 +16,14 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from vcs.errors import Kind, MicelioError
 from vcs.git.answers import CHUNK, Answer, Answers
-from vcs.git.process import GitFailed, GitMissing, GitRefused, environment, git_command
+from vcs.git.process import GitFailed, GitMissing, GitRefused, environment, git_command, git_version
 from vcs.git.projection import Stamp
 
 __all__ = ["GitServer", "Stamp", "TooBusy", "protocol_of"]
@@ -31,6 +32,8 @@ WAIT_SECONDS = 30.0
 SILENCE_SECONDS = 300.0
 _NORMALIZED = 1 << 20
 _LANDINGS = "refs/landings"
+# What is larger is copied through instead of being held in memory.
+_ARCHIVING = {"core.bigFileThreshold": "1m"}
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +43,18 @@ class TooBusy(MicelioError):
 
     kind = Kind.UNAVAILABLE
     code = "git.busy"
-    message = "Too many clones and fetches are running here. Try again in {retry_after} s."
+    message = "Too many clones, fetches and archives are running here. Try again in {retry_after} s."
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One run of git: its command line, what it reads, what it sees, and what is said before it speaks."""
+
+    name: str
+    command: Sequence[str]
+    body: bytes
+    environment: Mapping[str, str]
+    greeting: bytes = b""
 
 
 class GitServer:
@@ -65,15 +79,36 @@ class GitServer:
         # What version 2 says first names no ref.
         parts = ["advertise", *(stamp.lasting if protocol == 2 else stamp.now)]
         greeting = b"" if protocol == 2 else b"001e# service=git-upload-pack\n0000"
-        return self._answer(
-            repository, stamp.project, parts, b"", protocol, ["--http-backend-info-refs"], greeting=greeting
-        )
+        task = self._upload_pack(repository, b"", protocol, ["--http-backend-info-refs"], greeting=greeting)
+        return self._answer(stamp.project, [*parts, str(protocol), repository.name], task)
 
     def upload_pack(self, repository: Path, stamp: Stamp, body: bytes, *, protocol: int) -> Answer:
         """The answer to a `git-upload-pack` request; to be left by the caller."""
         asked = _normalized(body)
         parts = ["upload-pack", *(stamp.lasting if _is_final(asked) else stamp.now)]
-        return self._answer(repository, stamp.project, parts, body, protocol, [], asked=b"".join(asked))
+        task = self._upload_pack(repository, body, protocol, [])
+        parts = [*parts, str(protocol), repository.name]
+        return self._answer(stamp.project, parts, task, asked=b"".join(asked))
+
+    def archive(self, repository: Path, stamp: Stamp, commit: str, format: str, prefix: str) -> Answer:
+        """The files of a commit (SHA-1) below the folder `prefix`, as `tar.gz` or `zip`; to be left by the
+        caller. The same commit gives the same bytes: times are the commit's, attributes those of its tree.
+        """
+        command = git_command(
+            repository, "archive", f"--format={format}", f"--prefix={prefix}/", commit, config=_ARCHIVING
+        )
+        # A zip has local times.
+        task = _Task("archive", command, b"", environment(TZ="UTC"))
+        return self._answer(stamp.project, ["archive", git_version(), commit, format, prefix], task)
+
+    def _upload_pack(
+        self, repository: Path, body: bytes, protocol: int, options: Sequence[str], *, greeting: bytes = b""
+    ) -> "_Task":
+        command = git_command(repository, config=self._config(protocol))
+        # `upload-pack` takes the repository as its argument, not from `--git-dir`.
+        command = [*command[:-2], "upload-pack", "--stateless-rpc", *options, str(repository)]
+        told = {"GIT_PROTOCOL": f"version={protocol}"} if protocol else {}
+        return _Task("upload-pack", command, body, environment(**told), greeting)
 
     @property
     def running(self) -> int:
@@ -90,26 +125,12 @@ class GitServer:
         # What still waits is told so when its turn comes, which is now.
         self._pool.shutdown(wait=True)
 
-    def _answer(
-        self,
-        repository: Path,
-        project: str,
-        parts: Sequence[str],
-        body: bytes,
-        protocol: int,
-        options: Sequence[str],
-        *,
-        asked: bytes = b"",
-        greeting: bytes = b"",
-    ) -> Answer:
-        told = "\0".join([*parts, str(protocol), repository.name]).encode()
+    def _answer(self, project: str, parts: Sequence[str], task: "_Task", *, asked: bytes = b"") -> Answer:
+        told = "\0".join(parts).encode()
         key = hashlib.sha256(b"%d %s%s" % (len(told), told, asked)).hexdigest()
         answer, new = self.answers.find(project, key)
         if not new:
             return answer
-        command = git_command(repository, config=self._config(protocol))
-        # `upload-pack` takes the repository as its argument, not from `--git-dir`.
-        command = [*command[:-2], "upload-pack", "--stateless-rpc", *options, str(repository)]
 
         def work() -> None:
             with self._lock:
@@ -117,11 +138,11 @@ class GitServer:
             error: Exception | None = None
             try:
                 if not answer.wanted or self._closed:
-                    raise GitFailed(command="upload-pack", problem="nobody waits for it any more")
+                    raise GitFailed(command=task.name, problem="nobody waits for it any more")
                 answer.begin()
-                if greeting:
-                    answer.write(greeting)
-                self._run(command, body, protocol, answer)
+                if task.greeting:
+                    answer.write(task.greeting)
+                self._run(task, answer)
             except Exception as failure:
                 # The thread's edge: whoever reads the answer gets it.
                 error = failure
@@ -151,31 +172,33 @@ class GitServer:
         # Versions 0 and 1 list every ref to everybody; 2 asks for those it wants.
         return config if protocol == 2 else {**config, "transfer.hideRefs": _LANDINGS}
 
-    def _run(self, command: Sequence[str], body: bytes, protocol: int, answer: Answer) -> None:
+    def _run(self, task: "_Task", answer: Answer) -> None:
         with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as said:
-            asked.write(body)
+            asked.write(task.body)
             asked.seek(0)
             try:
                 child = subprocess.Popen(
-                    command,
+                    task.command,
                     stdin=asked,
                     stdout=subprocess.PIPE,
                     stderr=said,
-                    env=environment(GIT_PROTOCOL=f"version={protocol}") if protocol else environment(),
+                    env=task.environment,
                     start_new_session=True,
                 )
             except FileNotFoundError as error:
                 raise GitMissing from error
             with self._child(child, answer):
-                for part in _printed(child):
+                for part in _printed(child, task.name):
                     answer.write(part)
                 code = child.wait()
             if code:
                 said.seek(0)
                 told = said.read(4096).decode("utf-8", "replace").strip()
-                log.info("git upload-pack ended with %d: %s", code, told)
-                refused = GitRefused if code == 128 and answer.size else GitFailed
-                raise refused(command="upload-pack", problem=told or f"exit code {code}")
+                log.info("git %s ended with %d: %s", task.name, code, told)
+                speaks = task.name == "upload-pack" and code == 128 and answer.size
+                raise (GitRefused if speaks else GitFailed)(
+                    command=task.name, problem=told or f"exit code {code}"
+                )
 
     @contextlib.contextmanager
     def _child(self, child: subprocess.Popen[bytes], answer: Answer) -> Iterator[None]:
@@ -202,12 +225,12 @@ def protocol_of(header: str) -> int:
     return max(versions, default=0)
 
 
-def _printed(child: subprocess.Popen[bytes]) -> Iterator[bytes]:
+def _printed(child: subprocess.Popen[bytes], name: str) -> Iterator[bytes]:
     assert child.stdout is not None
     file = child.stdout.fileno()
     while True:
         if not select.select([file], [], [], SILENCE_SECONDS)[0]:
-            raise GitFailed(command="upload-pack", problem=f"it said nothing for {SILENCE_SECONDS:.0f} s")
+            raise GitFailed(command=name, problem=f"it said nothing for {SILENCE_SECONDS:.0f} s")
         part = os.read(file, CHUNK)
         if not part:
             return

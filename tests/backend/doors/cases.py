@@ -223,6 +223,16 @@ CASES: dict[str, Case] = {
 }
 
 BYTE_ROUTES: dict[str, tuple[str, str, str]] = {
+    "archive": (
+        "/acme/open/archive/main.tar.gz",
+        "/acme/secret/archive/main.tar.gz",
+        "/acme/nothing/archive/main.tar.gz",
+    ),
+    "archive_over_the_api": (
+        "/api/v1/projects/acme/open/archive/main.zip",
+        "/api/v1/projects/acme/secret/archive/main.zip",
+        "/api/v1/projects/acme/nothing/archive/main.zip",
+    ),
     "stream_session_events": (
         "/api/v1/sessions/{open_draft}/events/stream",
         "/api/v1/sessions/{secret_draft}/events/stream",

@@ -96,9 +96,11 @@ class Doors:
         return sum(len(part.data) for part in projects.StreamBlobs(request, metadata=self._metadata))
 
     def get(self, path: str, wanted: str = "") -> int:
+        return self.fetch(f"raw/HEAD/{path}", {"Range": wanted} if wanted else {})
+
+    def fetch(self, address: str, headers: dict[str, str]) -> int:
         with closing(self._connection()) as connection:
-            headers = {**self.headers, **({"Range": wanted} if wanted else {})}
-            connection.request("GET", f"/acme/notes/raw/HEAD/{path}", headers=headers)
+            connection.request("GET", f"/acme/notes/{address}", headers={**self.headers, **headers})
             response = connection.getresponse()
             size = 0
             while piece := response.read(PIECE):
@@ -166,3 +168,5 @@ def test_a_large_blob_goes_through_grpc_and_rest_with_flat_memory(doors):
     with doors.staying_small():
         assert doors.get("large0") == LARGE
         assert doors.get("large0", f"bytes={LARGE - 10}-") == 10
+    with doors.staying_small():
+        assert doors.fetch("archive/HEAD.tar.gz", {}) > LARGE
