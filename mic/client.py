@@ -25,6 +25,7 @@ from vcs.wire import (
     PROBLEM,
     PROBLEM_LIMIT,
     auth_pb2_grpc,
+    invitations_pb2_grpc,
     organizations_pb2_grpc,
     packing,
     projects_pb2,
@@ -102,6 +103,11 @@ class Client:
     def organizations(self) -> "_Service":
         """Organizations."""
         return _Service(self, organizations_pb2_grpc.OrganizationServiceStub)
+
+    @property
+    def invitations(self) -> "_Service":
+        """Invitations to organizations and projects."""
+        return _Service(self, invitations_pb2_grpc.InvitationServiceStub)
 
     @property
     def projects(self) -> "_Service":

@@ -16,8 +16,10 @@ from backend.accounts.schemas import DeletedAccount, HandleText, PasswordText
 from backend.core.context import Context, Via
 from backend.core.errors import Conflict, Forbidden, InvalidInput
 from backend.core.operations import Mode, operation
+from backend.invitations.service import forget_invitations
 from backend.organizations.leaving import leave_everything, owned_alone
 from backend.organizations.models import Organization
+from backend.projects.collaborators import end_collaborations
 from backend.projects.models import Project, ProjectState
 
 KEPT = (
@@ -89,6 +91,8 @@ def _forget(ctx: Context, account: Account) -> None:
     ctx.db.exec(delete(KnownDevice).where(col(KnownDevice.account_id) == account.id))
     ctx.db.exec(delete(DeviceGrant).where(col(DeviceGrant.account_id) == account.id))
     leave_everything(ctx, account.id, account.handle)
+    end_collaborations(ctx, account=account.id)
+    forget_invitations(ctx, account=account)
     account.name = account.password_hash = ""
     account.email = f"{account.id}@deleted.invalid"
     account.links, account.admin, account.deleted_at = [], False, ctx.now()

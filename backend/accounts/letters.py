@@ -115,6 +115,24 @@ def invitation(ctx: Context, to: str, *, by: str, link: str, until: datetime) ->
     )
 
 
+def team_invitation(
+    ctx: Context, to: str, *, by: str, place: str, role: str, project: bool, link: str, until: datetime
+) -> None:
+    """Somebody asks the owner of this address into an organization or a project."""
+    url = ctx.forge.settings.public_url
+    what = f"to work on the project {place}" if project else f"to the organization {place}"
+    article = "an" if role in ("admin", "owner") else "a"
+    kind = {"read": "a reader", "write": "a writer"}.get(role, f"{article} {role}")
+    _write(
+        ctx,
+        to,
+        f"{by} invites you to {place} on {ctx.forge.settings.host}",
+        f"{by} invites you {what} on {url}, as {kind}. Here you see it, and say yes or no:",
+        link,
+        f"It waits for your answer until {_when(until)}. If you do not know {by}, do nothing.",
+    )
+
+
 def new_device(ctx: Context, to: str, *, handle: str, device: str) -> None:
     """Somebody signed in where the account never was before."""
     url = ctx.forge.settings.public_url

@@ -2,8 +2,11 @@
 
 No account exists before its address is proven: the mailed link makes it. So nobody can take
 somebody else's address, and whether an address has an account is told to its owner alone.
-Invitations are mailed too, which proves the address in advance.
+Invitations are mailed too, which proves the address in advance; so are those to an organization or
+a project, which lead here where the address has no account.
 """
+
+from collections.abc import Callable
 
 from sqlmodel import col, select
 
@@ -30,6 +33,15 @@ from backend.core.config import Signup
 from backend.core.context import Actor, Context, Forge
 from backend.core.errors import Conflict, Forbidden, Kind, MicelioError, NotFound
 from backend.core.operations import Mode, operation
+
+Voucher = Callable[[Context, str], tuple[str, str] | None]
+_vouchers: list[Voucher] = []
+
+
+def vouches(voucher: Voucher) -> Voucher:
+    """Register who else may have sent a link that proves an address: gives it, and whose link it is."""
+    _vouchers.append(voucher)
+    return voucher
 
 
 class SignUpClosed(MicelioError):
@@ -151,7 +163,7 @@ def accept_invitation(
     name: str = "",
     device: str = "",
 ) -> str:
-    """Make an account with an invitation, and sign it in.
+    """Make an account with an invitation to the forge, an organization or a project, and sign it in.
 
     A refusal (WrongLink, WeakPassword, BadHandle, HandleTaken, EmailTaken) leaves the invitation as
     it was.
@@ -161,12 +173,20 @@ def accept_invitation(
         raise SignUpClosed(what="an account")
     hashed = passwords(forge).hash(password)
     with Context(forge, caller).transaction() as ctx:
-        link = links.use_link(ctx, token, LinkPurpose.INVITATION)
-        check_password(password, about=(handle, link.email, name))
-        account: Account = new_account(ctx, handle=handle, email=link.email, name=name, password_hash=hashed)
-        ctx.acting_as(acting(caller, account)).audit("invitation.accepted", link.details["by"])
+        email, by = _invited(ctx, token)
+        check_password(password, about=(handle, email, name))
+        account: Account = new_account(ctx, handle=handle, email=email, name=name, password_hash=hashed)
+        ctx.acting_as(acting(caller, account)).audit("invitation.accepted", by)
         meet_device(ctx, account, device, quiet=True)
         return browsers.signed_in_by(ctx, account, how="invitation")
+
+
+def _invited(ctx: Context, token: str) -> tuple[str, str]:
+    for voucher in _vouchers:
+        if (found := voucher(ctx, token)) is not None:
+            return found
+    link = links.use_link(ctx, token, LinkPurpose.INVITATION)
+    return link.email, link.details["by"]
 
 
 def _check_admin(ctx: Context) -> None:

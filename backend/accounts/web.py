@@ -34,7 +34,7 @@ SETTINGS = "/settings"
 DEVICE_COOKIE = "micelio_device"
 """By which a browser is known again after signing out; it opens nothing."""
 KEPT = {
-    SIGN_UP: ("token", "handle", "email", "name"),
+    SIGN_UP: ("token", "handle", "email", "name", "next"),
     WELCOME: ("token", "handle", "email"),
     FORGOT: ("handle",),
 }

@@ -10,10 +10,13 @@ from backend.core import idempotency, mail
 from backend.core.operations import Operation, operations
 from backend.instance import outbox
 from backend.instance import service as instance
+from backend.invitations import answering
+from backend.invitations import service as invitations
+from backend.organizations import closing
 from backend.organizations import service as organizations
 from backend.portability import jobs as portability_jobs
 from backend.portability import service as portability
-from backend.projects import deleting, forks, landings, moving, refs, tree
+from backend.projects import collaborators, deleting, forks, landings, moving, refs, tree
 from backend.projects import jobs as project_jobs
 from backend.projects import service as projects
 from backend.search import jobs as search_jobs
@@ -31,7 +34,11 @@ SERVICES = (
     addresses,
     deletion,
     organizations,
+    closing,
+    invitations,
+    answering,
     projects,
+    collaborators,
     forks,
     moving,
     deleting,

@@ -40,6 +40,7 @@ from vcs.wire import (
     PROBLEM_LIMIT,
     SMALL_PROBLEM,
     auth_pb2,
+    invitations_pb2,
     organizations_pb2,
     projects_pb2,
     search_pb2,
@@ -68,7 +69,7 @@ CODES = {
     Kind.CORRUPT: grpc.StatusCode.DATA_LOSS,
 }
 
-FILES = (sessions_pb2, projects_pb2, organizations_pb2, auth_pb2, search_pb2)
+FILES = (sessions_pb2, projects_pb2, organizations_pb2, invitations_pb2, auth_pb2, search_pb2)
 
 logger = logging.getLogger(__name__)
 

@@ -5,6 +5,7 @@ import backend.core.audit
 import backend.core.events
 import backend.core.idempotency
 import backend.core.mail
+import backend.invitations.models
 import backend.organizations.models
 import backend.portability.models
 import backend.projects.models

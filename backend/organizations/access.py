@@ -4,7 +4,7 @@ That an organization exists is public, like its name; who belongs to it is not. 
 something gets the same NotFound as for an organization that does not exist.
 """
 
-from sqlmodel import select
+from sqlmodel import col, select
 
 from backend.core.context import Context, Via
 from backend.core.errors import Forbidden, NotFound
@@ -24,7 +24,8 @@ def organization(
     With `at_least`, NotFound for whoever is no member and Forbidden for a member of a lower role.
     `locked` keeps others from changing its members until this transaction ends.
     """
-    query = select(Organization).where(Organization.handle == handle.lower())
+    named = Organization.handle == handle.lower()
+    query = select(Organization).where(named, col(Organization.deleted_at).is_(None))
     found = ctx.db.exec(query.with_for_update() if locked else query).first()
     if found is None:
         raise NotFound(what="organization")
@@ -53,5 +54,10 @@ def role_in(ctx: Context, found: Organization) -> Role | None:
         return Role.OWNER
     if not ctx.actor.signed_in or ctx.actor.limits.get("project"):
         return None
-    membership = ctx.db.get(Membership, (found.id, ctx.actor.id))
+    return role_of(ctx, found, ctx.actor.id or "")
+
+
+def role_of(ctx: Context, found: Organization, account_id: str) -> Role | None:
+    """An account's role, whatever it shows to be it."""
+    membership = ctx.db.get(Membership, (found.id, account_id))
     return membership.role if membership else None

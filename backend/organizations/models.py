@@ -19,7 +19,10 @@ class Role(StrEnum):
 
 
 class Organization(SQLModel, table=True):
-    """Owns projects. `personal` ones belong to one account and have no members page."""
+    """Owns projects. `personal` ones belong to one account and have no members page.
+
+    A deleted one keeps its row, since handle and addresses stay taken, and nothing else.
+    """
 
     __tablename__: ClassVar[str] = "organizations"
     __table_args__ = RECORD
@@ -30,6 +33,7 @@ class Organization(SQLModel, table=True):
     description: str = ""
     personal: bool = False
     created_at: datetime = Field(sa_type=UtcTime)
+    deleted_at: datetime | None = Field(default=None, sa_type=UtcTime)
 
 
 class Membership(SQLModel, table=True):

@@ -1,7 +1,8 @@
 """Organizations: who owns projects together.
 
 Every shared organization has at least one owner at any time. Owners are made and unmade by
-owners only; admins look after everybody else; anybody may leave.
+owners only; admins look after everybody else; anybody may leave. Members come by invitation
+(`backend.invitations`), so nobody belongs to anything without having said yes.
 """
 
 from sqlmodel import col, func, select
@@ -9,7 +10,7 @@ from sqlmodel import col, func, select
 from backend.accounts.handles import check_handle, claim_handle
 from backend.accounts.models import Account, Owner
 from backend.core.context import Context
-from backend.core.errors import Conflict, Forbidden, NotFound
+from backend.core.errors import Conflict, Forbidden, Kind, MicelioError
 from backend.core.operations import operation
 from backend.organizations import access
 from backend.organizations.models import Membership, Organization, Role
@@ -32,6 +33,14 @@ class LastOwner(Conflict):
 
     code = "organization.last_owner"
     message = "{handle} is the last owner of {organization}. Make somebody else an owner first."
+
+
+class NotAMember(MicelioError):
+    """Nobody of that handle belongs there; whether there is such an account stays unsaid."""
+
+    kind = Kind.NOT_FOUND
+    code = "member.missing"
+    message = "{handle} is no member of {organization}. Invite them: mic org invite {organization} {handle}."
 
 
 @operation(scope="org:admin", http="POST /api/v1/orgs", rpc="OrganizationService.CreateOrganization")
@@ -121,29 +130,24 @@ def list_members(
 @operation(
     scope="org:admin",
     http="PUT /api/v1/orgs/{organization}/members/{handle}",
-    rpc="OrganizationService.AddMember",
+    rpc="OrganizationService.UpdateMember",
 )
-def add_member(
-    ctx: Context, *, organization: HandleText, handle: HandleText, role: Role = Role.MEMBER
-) -> MemberSummary:
-    """Add an account to an organization, or give a member another role."""
+def update_member(ctx: Context, *, organization: HandleText, handle: HandleText, role: Role) -> MemberSummary:
+    """Give a member another role. Admins only; owners make and unmake owners.
+
+    Raises NotAMember, LastOwner. Whoever is not a member yet is invited.
+    """
     found, own = access.shared(ctx, organization, at_least=Role.ADMIN, locked=True)
-    account = _account(ctx, handle)
-    membership = ctx.db.get(Membership, (found.id, account.id))
-    before = membership.role if membership else None
-    if Role.OWNER in (role, before) and role is not before and own is not Role.OWNER:
+    membership, account = _membership(ctx, found, handle)
+    if role is membership.role:
+        return _member(found, membership, account)
+    if Role.OWNER in (role, membership.role) and own is not Role.OWNER:
         raise Forbidden(problem=f"Only owners of {found.handle} make and unmake owners.")
-    if before is Role.OWNER and role is not Role.OWNER:
+    if membership.role is Role.OWNER:
         _keep_an_owner(ctx, found, account)
-    if membership is None:
-        membership = Membership(
-            organization_id=found.id, account_id=account.id, role=role, joined_at=ctx.now()
-        )
-        ctx.audit("member.added", found.handle, member=account.handle, role=role.value)
-    elif role is not before:
-        membership.role = role
-        ctx.audit("member.changed", found.handle, member=account.handle, role=role.value)
+    membership.role = role
     ctx.db.add(membership)
+    ctx.audit("member.changed", found.handle, member=account.handle, role=role.value)
     return _member(found, membership, account)
 
 
@@ -158,10 +162,7 @@ def remove_member(ctx: Context, *, organization: HandleText, handle: HandleText)
     found, own = access.shared(
         ctx, organization, at_least=Role.MEMBER if leaving else Role.ADMIN, locked=True
     )
-    account = _account(ctx, handle)
-    membership = ctx.db.get(Membership, (found.id, account.id))
-    if membership is None:
-        raise NotFound(what="member")
+    membership, account = _membership(ctx, found, handle)
     if membership.role is Role.OWNER:
         if own is not Role.OWNER:
             raise Forbidden(problem=f"Only owners of {found.handle} make and unmake owners.")
@@ -203,10 +204,23 @@ def found_organization(
     return found
 
 
+def join_organization(ctx: Context, found: Organization, account: Account, role: Role) -> None:
+    """Make somebody a member, who has said yes; who is one already keeps the stronger role."""
+    membership = ctx.db.get(Membership, (found.id, account.id))
+    if membership is None:
+        membership = Membership(
+            organization_id=found.id, account_id=account.id, role=role, joined_at=ctx.now()
+        )
+    elif access.RANK[role] > access.RANK[membership.role]:
+        membership.role = role
+    ctx.db.add(membership)
+
+
 def adopt_organizations(ctx: Context, owner_id: str) -> None:
     """Give every organization without members to an account: what was made before anybody came."""
     taken = select(Membership.organization_id)
-    for found in ctx.db.exec(select(Organization).where(col(Organization.id).not_in(taken))).all():
+    left = col(Organization.id).not_in(taken) & col(Organization.deleted_at).is_(None)
+    for found in ctx.db.exec(select(Organization).where(left)).all():
         _own(ctx, found, owner_id)
 
 
@@ -230,12 +244,15 @@ def _own(ctx: Context, found: Organization, account_id: str) -> None:
     )
 
 
-def _account(ctx: Context, handle: str) -> Account:
-    named = select(Account).where(Account.handle == handle.lower(), col(Account.deleted_at).is_(None))
-    account = ctx.db.exec(named).first()
-    if account is None:
-        raise NotFound(what="account")
-    return account
+def _membership(ctx: Context, found: Organization, handle: str) -> tuple[Membership, Account]:
+    row = ctx.db.exec(
+        select(Membership, Account)
+        .join(Account, col(Account.id) == col(Membership.account_id))
+        .where(Membership.organization_id == found.id, Account.handle == handle.lower())
+    ).first()
+    if row is None:
+        raise NotAMember(handle=handle.lower(), organization=found.handle)
+    return row
 
 
 def _keep_an_owner(ctx: Context, found: Organization, leaving: Account) -> None:

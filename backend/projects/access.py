@@ -12,7 +12,15 @@ from backend.core import moved
 from backend.core.context import Context, Via
 from backend.core.errors import Conflict, Forbidden, NotFound
 from backend.organizations.models import Membership, Organization, Role
-from backend.projects.models import FormerAddress, Project, ProjectState, Proposers, Visibility
+from backend.projects.models import (
+    Collaborator,
+    CollaboratorRole,
+    FormerAddress,
+    Project,
+    ProjectState,
+    Proposers,
+    Visibility,
+)
 
 
 class Ability(StrEnum):
@@ -27,13 +35,18 @@ class Ability(StrEnum):
 
 
 class Standing(IntEnum):
-    """How close somebody is to a project, farthest first."""
+    """How close somebody is to a project, farthest first.
+
+    A reader was let in to look; who collaborates as `write` or `admin` stands where a member or an
+    admin of the organization does, on this one project.
+    """
 
     STRANGER = 0
     OUTSIDER = 1
-    MEMBER = 2
-    ADMIN = 3
-    OWNER = 4
+    READER = 2
+    MEMBER = 3
+    ADMIN = 4
+    OWNER = 5
 
 
 LEAST: dict[Visibility, dict[Ability, Standing]] = {
@@ -46,8 +59,8 @@ LEAST: dict[Visibility, dict[Ability, Standing]] = {
         Ability.DELETE: Standing.OWNER,
     },
     Visibility.PRIVATE: {
-        Ability.READ: Standing.MEMBER,
-        Ability.PROPOSE: Standing.MEMBER,
+        Ability.READ: Standing.READER,
+        Ability.PROPOSE: Standing.READER,
         Ability.LAND: Standing.MEMBER,
         Ability.PUSH: Standing.MEMBER,
         Ability.SETTINGS: Standing.ADMIN,
@@ -57,6 +70,11 @@ LEAST: dict[Visibility, dict[Ability, Standing]] = {
 
 _WRITING = (Ability.PROPOSE, Ability.LAND, Ability.PUSH)
 _OF_ROLE = {Role.MEMBER: Standing.MEMBER, Role.ADMIN: Standing.ADMIN, Role.OWNER: Standing.OWNER}
+_OF_COLLABORATOR = {
+    CollaboratorRole.READ: Standing.READER,
+    CollaboratorRole.WRITE: Standing.MEMBER,
+    CollaboratorRole.ADMIN: Standing.ADMIN,
+}
 _REFUSAL = {
     Ability.PROPOSE: "Only members of {organization} start sessions in {address}.",
     Ability.LAND: "Only members of {organization} land in {address}. Ask for a review instead: "
@@ -139,10 +157,20 @@ def standing_of(ctx: Context, found: Project) -> Standing:
         return Standing.STRANGER
     if elsewhere(ctx, found):
         return Standing.OUTSIDER
-    membership = ctx.db.get(Membership, (found.organization_id, ctx.actor.id))
+    return standing_of_account(ctx, found, ctx.actor.id or "")
+
+
+def standing_of_account(ctx: Context, found: Project, account_id: str) -> Standing:
+    """How close an account is to a project, whatever it shows to be it."""
+    membership = ctx.db.get(Membership, (found.organization_id, account_id))
     # One question a transaction: what nobody holds, the session forgets and asks for again.
-    ctx.db.info[Membership, found.organization_id] = membership
-    return _OF_ROLE[membership.role] if membership else Standing.OUTSIDER
+    ctx.db.info[Membership, found.organization_id, account_id] = membership
+    standing = _OF_ROLE[membership.role] if membership else Standing.OUTSIDER
+    if standing >= Standing.ADMIN:
+        return standing
+    collaborator = ctx.db.get(Collaborator, (found.id, account_id))
+    ctx.db.info[Collaborator, found.id, account_id] = collaborator
+    return max(standing, _OF_COLLABORATOR[collaborator.role]) if collaborator else standing
 
 
 def elsewhere(ctx: Context, found: Project) -> bool:
@@ -159,13 +187,22 @@ def visible(ctx: Context):  # type: ignore[no-untyped-def]
     public = col(Project.visibility) == Visibility.PUBLIC
     if not ctx.actor.signed_in:
         return ready & public
-    return ready & (public | belongs(ctx))
+    return ready & (public | _reaches(ctx, *CollaboratorRole))
 
 
 def belongs(ctx: Context):  # type: ignore[no-untyped-def]
-    """An SQL condition: projects the (signed-in) asker is a member of, as far as its token reaches."""
+    """An SQL condition: projects where the (signed-in) asker stands as a member or closer, as far as its
+    token reaches.
+    """
+    return _reaches(ctx, CollaboratorRole.WRITE, CollaboratorRole.ADMIN)
+
+
+def _reaches(ctx: Context, *roles: CollaboratorRole):  # type: ignore[no-untyped-def]
     mine = select(Membership.organization_id).where(Membership.account_id == ctx.actor.id)
-    member = col(Project.organization_id).in_(mine)
+    shared = select(Collaborator.project_id).where(
+        Collaborator.account_id == ctx.actor.id, col(Collaborator.role).in_(roles)
+    )
+    reached = col(Project.organization_id).in_(mine) | col(Project.id).in_(shared)
     if only := ctx.actor.limits.get("project"):
-        member = member & (col(Project.id) == only)
-    return member
+        reached = reached & (col(Project.id) == only)
+    return reached

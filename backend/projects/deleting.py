@@ -16,11 +16,13 @@ from backend.core.context import Context, Via
 from backend.core.errors import Forbidden, NotFound
 from backend.core.events import fact
 from backend.core.operations import operation
+from backend.invitations.service import forget_invitations
 from backend.organizations import access as organization_access
 from backend.organizations.models import Organization, Role
 from backend.projects import access, code, git, projection
 from backend.projects.about import ProjectChanged
 from backend.projects.access import Ability
+from backend.projects.collaborators import end_collaborations
 from backend.projects.models import Cursor, Project, ProjectState, Upkeep
 from backend.projects.schemas import HandleText, ProjectSummary
 from backend.projects.service import summary
@@ -141,6 +143,8 @@ def erase(ctx: Context, id: str) -> None:
         with ctx.transaction() as tx:
             projection.drop(tx, id)
             tx.db.exec(delete(Cursor).where(col(Cursor.project) == id))
+            end_collaborations(tx, project=id)
+            forget_invitations(tx, target=id)
             tx.db.exec(delete(Upkeep).where(col(Upkeep.project) == id))
             row = tx.db.exec(select(Project).where(Project.id == id).with_for_update()).one()
             owner = tx.db.get(Organization, row.organization_id)

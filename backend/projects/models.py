@@ -25,6 +25,14 @@ class Proposers(StrEnum):
     MEMBERS = "members"
 
 
+class CollaboratorRole(StrEnum):
+    """What somebody from outside may do with one project, weakest first."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+
 class ProjectState(StrEnum):
     """`creating` until record 0 is in the log, `importing` until the history it begins with has landed.
 
@@ -67,6 +75,18 @@ class Project(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcTime)
     updated_at: datetime = Field(sa_type=UtcTime)
     deleted_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class Collaborator(SQLModel, table=True):
+    """One account on one project, whether it belongs to the organization or not."""
+
+    __tablename__: ClassVar[str] = "collaborators"
+    __table_args__ = RECORD
+
+    project_id: str = Field(primary_key=True, foreign_key="projects.id")
+    account_id: str = Field(primary_key=True, foreign_key="accounts.id", index=True)
+    role: CollaboratorRole = Field(sa_type=word(CollaboratorRole))
+    added_at: datetime = Field(sa_type=UtcTime)
 
 
 class FormerAddress(SQLModel, table=True):

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 
 from mic import parsing, render
 from mic.answers import as_dict
-from mic.commands import project
+from mic.commands import project, team
 from mic.here import Here
 from vcs.wire import organizations_pb2 as o
 
@@ -23,6 +23,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     members.add_argument("organization", metavar="ORG", help="whose members")
     projects = parsing.verb(verbs, "projects", project.run_list, "mic org projects acme")
     projects.add_argument("organization", metavar="ORG", help="whose projects")
+    team.add_to_org(verbs)
 
 
 def run_create(here: Here, args: Namespace) -> None:

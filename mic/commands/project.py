@@ -10,6 +10,7 @@ from mic.answers import as_dict
 from mic.client import Client
 from mic.commands import project_settings as settings
 from mic.commands import session as sessions
+from mic.commands import team
 from mic.errors import AlreadyAWorkspace, Usage
 from mic.here import Here
 from mic.index import Index
@@ -42,6 +43,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     forks = parsing.verb(verbs, "forks", run_forks, "mic project forks acme/notes")
     forks.add_argument("project", nargs="?", metavar="ORG/PROJECT", help="the workspace's when left out")
     settings.add_arguments(verbs)
+    team.add_to_project(verbs)
     listing = parsing.verb(verbs, "list", run_list, "mic project list acme")
     listing.add_argument("organization", nargs="?", metavar="ORG", help="only those of one organization")
     show = parsing.verb(verbs, "show", run_show, "mic project show acme/notes")

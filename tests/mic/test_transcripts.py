@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from backend.invitations import answering
+from backend.invitations import service as invitations
+from backend.organizations.service import create_organization
 from mic import main
 from mic.parsing import parser
 from tests.mic import transcripts
@@ -24,7 +27,7 @@ def test_a_page_shows_what_happens(path, request, forge, instance, answering, to
     forge.settings = replace(forge.settings, url=FORGE)
     page = path.read_text()
     shell = request.getfixturevalue(
-        {"nobody": "shell", "ada": "as_ada", "workspace": "notes"}[transcripts.setting(page)]
+        {"nobody": "shell", "ada": "as_ada", "workspace": "notes", "team": "team"}[transcripts.setting(page)]
     )
     request.getfixturevalue("acme")
     known = {"token": token_of(ada)}
@@ -40,6 +43,19 @@ def test_a_page_shows_what_happens(path, request, forge, instance, answering, to
         assert code == step.code, f"{path.name}:{step.line}: $ {step.command} ended with {code}"
         if step.command.startswith("cd "):
             shell = shell.at(step.command[3:])
+
+
+@pytest.fixture
+def team(notes, forge, invoke, grace, ada, arrive):
+    """Linus works on acme/notes; grace has invited ada to two organizations of hers."""
+    linus = arrive("linus")
+    asked = {"organization": "acme", "project": "notes", "invitee": "linus"}
+    made = invoke(ada, invitations.invite_collaborator, **asked)
+    invoke(linus, answering.accept_team_invitation, invitation_id=made.id)
+    for handle in ("moss", "crew"):
+        invoke(grace, create_organization, handle=handle)
+        invoke(grace, invitations.invite_member, organization=handle, invitee="ada")
+    return notes
 
 
 def run(shell, command, known):

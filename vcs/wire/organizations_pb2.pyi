@@ -1,3 +1,4 @@
+from vcs.wire import invitations_pb2 as _invitations_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -86,7 +87,23 @@ class ListMembersResponse(_message.Message):
     next: str
     def __init__(self, items: _Optional[_Iterable[_Union[MemberResponse, _Mapping]]] = ..., next: _Optional[str] = ...) -> None: ...
 
-class AddMemberRequest(_message.Message):
+class InviteMemberRequest(_message.Message):
+    __slots__ = ("organization_handle", "invitee", "role")
+    ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    INVITEE_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    organization_handle: str
+    invitee: str
+    role: str
+    def __init__(self, organization_handle: _Optional[str] = ..., invitee: _Optional[str] = ..., role: _Optional[str] = ...) -> None: ...
+
+class ListMemberInvitationsRequest(_message.Message):
+    __slots__ = ("organization_handle",)
+    ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    organization_handle: str
+    def __init__(self, organization_handle: _Optional[str] = ...) -> None: ...
+
+class UpdateMemberRequest(_message.Message):
     __slots__ = ("organization_handle", "handle", "role")
     ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
     HANDLE_FIELD_NUMBER: _ClassVar[int]
@@ -95,6 +112,20 @@ class AddMemberRequest(_message.Message):
     handle: str
     role: str
     def __init__(self, organization_handle: _Optional[str] = ..., handle: _Optional[str] = ..., role: _Optional[str] = ...) -> None: ...
+
+class DeleteOrganizationRequest(_message.Message):
+    __slots__ = ("organization_handle", "confirm")
+    ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    CONFIRM_FIELD_NUMBER: _ClassVar[int]
+    organization_handle: str
+    confirm: str
+    def __init__(self, organization_handle: _Optional[str] = ..., confirm: _Optional[str] = ...) -> None: ...
+
+class DeleteOrganizationResponse(_message.Message):
+    __slots__ = ("handle",)
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
+    handle: str
+    def __init__(self, handle: _Optional[str] = ...) -> None: ...
 
 class RemoveMemberRequest(_message.Message):
     __slots__ = ("organization_handle", "handle")

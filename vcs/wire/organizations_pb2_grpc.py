@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from vcs.wire import invitations_pb2 as vcs_dot_wire_dot_invitations__pb2
 from vcs.wire import organizations_pb2 as vcs_dot_wire_dot_organizations__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -59,15 +60,30 @@ class OrganizationServiceStub:
                 request_serializer=vcs_dot_wire_dot_organizations__pb2.ListMembersRequest.SerializeToString,
                 response_deserializer=vcs_dot_wire_dot_organizations__pb2.ListMembersResponse.FromString,
                 _registered_method=True)
-        self.AddMember = channel.unary_unary(
-                '/micelio.v1.OrganizationService/AddMember',
-                request_serializer=vcs_dot_wire_dot_organizations__pb2.AddMemberRequest.SerializeToString,
+        self.InviteMember = channel.unary_unary(
+                '/micelio.v1.OrganizationService/InviteMember',
+                request_serializer=vcs_dot_wire_dot_organizations__pb2.InviteMemberRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_invitations__pb2.InviteResponse.FromString,
+                _registered_method=True)
+        self.ListMemberInvitations = channel.unary_unary(
+                '/micelio.v1.OrganizationService/ListMemberInvitations',
+                request_serializer=vcs_dot_wire_dot_organizations__pb2.ListMemberInvitationsRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_invitations__pb2.ListInvitationsResponse.FromString,
+                _registered_method=True)
+        self.UpdateMember = channel.unary_unary(
+                '/micelio.v1.OrganizationService/UpdateMember',
+                request_serializer=vcs_dot_wire_dot_organizations__pb2.UpdateMemberRequest.SerializeToString,
                 response_deserializer=vcs_dot_wire_dot_organizations__pb2.MemberResponse.FromString,
                 _registered_method=True)
         self.RemoveMember = channel.unary_unary(
                 '/micelio.v1.OrganizationService/RemoveMember',
                 request_serializer=vcs_dot_wire_dot_organizations__pb2.RemoveMemberRequest.SerializeToString,
                 response_deserializer=vcs_dot_wire_dot_organizations__pb2.MemberResponse.FromString,
+                _registered_method=True)
+        self.DeleteOrganization = channel.unary_unary(
+                '/micelio.v1.OrganizationService/DeleteOrganization',
+                request_serializer=vcs_dot_wire_dot_organizations__pb2.DeleteOrganizationRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_organizations__pb2.DeleteOrganizationResponse.FromString,
                 _registered_method=True)
 
 
@@ -109,8 +125,22 @@ class OrganizationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def AddMember(self, request, context):
-        """Make somebody a member, or change their role.
+    def InviteMember(self, request, context):
+        """Invite somebody by handle or e-mail address; they have seven days to say yes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMemberInvitations(self, request, context):
+        """Invitations that nobody has answered yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateMember(self, request, context):
+        """Give a member another role.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,6 +148,13 @@ class OrganizationServiceServicer:
 
     def RemoveMember(self, request, context):
         """End somebody's membership.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteOrganization(self, request, context):
+        """End an organization that has no projects.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -151,15 +188,30 @@ def add_OrganizationServiceServicer_to_server(servicer, server):
                     request_deserializer=vcs_dot_wire_dot_organizations__pb2.ListMembersRequest.FromString,
                     response_serializer=vcs_dot_wire_dot_organizations__pb2.ListMembersResponse.SerializeToString,
             ),
-            'AddMember': grpc.unary_unary_rpc_method_handler(
-                    servicer.AddMember,
-                    request_deserializer=vcs_dot_wire_dot_organizations__pb2.AddMemberRequest.FromString,
+            'InviteMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.InviteMember,
+                    request_deserializer=vcs_dot_wire_dot_organizations__pb2.InviteMemberRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_invitations__pb2.InviteResponse.SerializeToString,
+            ),
+            'ListMemberInvitations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMemberInvitations,
+                    request_deserializer=vcs_dot_wire_dot_organizations__pb2.ListMemberInvitationsRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_invitations__pb2.ListInvitationsResponse.SerializeToString,
+            ),
+            'UpdateMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateMember,
+                    request_deserializer=vcs_dot_wire_dot_organizations__pb2.UpdateMemberRequest.FromString,
                     response_serializer=vcs_dot_wire_dot_organizations__pb2.MemberResponse.SerializeToString,
             ),
             'RemoveMember': grpc.unary_unary_rpc_method_handler(
                     servicer.RemoveMember,
                     request_deserializer=vcs_dot_wire_dot_organizations__pb2.RemoveMemberRequest.FromString,
                     response_serializer=vcs_dot_wire_dot_organizations__pb2.MemberResponse.SerializeToString,
+            ),
+            'DeleteOrganization': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteOrganization,
+                    request_deserializer=vcs_dot_wire_dot_organizations__pb2.DeleteOrganizationRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_organizations__pb2.DeleteOrganizationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -308,7 +360,7 @@ class OrganizationService:
             _registered_method=True)
 
     @staticmethod
-    def AddMember(request,
+    def InviteMember(request,
             target,
             options=(),
             channel_credentials=None,
@@ -321,8 +373,62 @@ class OrganizationService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/micelio.v1.OrganizationService/AddMember',
-            vcs_dot_wire_dot_organizations__pb2.AddMemberRequest.SerializeToString,
+            '/micelio.v1.OrganizationService/InviteMember',
+            vcs_dot_wire_dot_organizations__pb2.InviteMemberRequest.SerializeToString,
+            vcs_dot_wire_dot_invitations__pb2.InviteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMemberInvitations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.OrganizationService/ListMemberInvitations',
+            vcs_dot_wire_dot_organizations__pb2.ListMemberInvitationsRequest.SerializeToString,
+            vcs_dot_wire_dot_invitations__pb2.ListInvitationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.OrganizationService/UpdateMember',
+            vcs_dot_wire_dot_organizations__pb2.UpdateMemberRequest.SerializeToString,
             vcs_dot_wire_dot_organizations__pb2.MemberResponse.FromString,
             options,
             channel_credentials,
@@ -351,6 +457,33 @@ class OrganizationService:
             '/micelio.v1.OrganizationService/RemoveMember',
             vcs_dot_wire_dot_organizations__pb2.RemoveMemberRequest.SerializeToString,
             vcs_dot_wire_dot_organizations__pb2.MemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteOrganization(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.OrganizationService/DeleteOrganization',
+            vcs_dot_wire_dot_organizations__pb2.DeleteOrganizationRequest.SerializeToString,
+            vcs_dot_wire_dot_organizations__pb2.DeleteOrganizationResponse.FromString,
             options,
             channel_credentials,
             insecure,

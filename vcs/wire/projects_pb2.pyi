@@ -1,3 +1,4 @@
+from vcs.wire import invitations_pb2 as _invitations_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -5,6 +6,84 @@ from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class ListCollaboratorsRequest(_message.Message):
+    __slots__ = ("organization_handle", "project_handle", "cursor", "limit")
+    ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    organization_handle: str
+    project_handle: str
+    cursor: str
+    limit: int
+    def __init__(self, organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ..., cursor: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class ListCollaboratorsResponse(_message.Message):
+    __slots__ = ("items", "next")
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[CollaboratorResponse]
+    next: str
+    def __init__(self, items: _Optional[_Iterable[_Union[CollaboratorResponse, _Mapping]]] = ..., next: _Optional[str] = ...) -> None: ...
+
+class UpdateCollaboratorRequest(_message.Message):
+    __slots__ = ("organization_handle", "project_handle", "handle", "role")
+    ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    organization_handle: str
+    project_handle: str
+    handle: str
+    role: str
+    def __init__(self, organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ..., handle: _Optional[str] = ..., role: _Optional[str] = ...) -> None: ...
+
+class RemoveCollaboratorRequest(_message.Message):
+    __slots__ = ("organization_handle", "project_handle", "handle")
+    ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
+    organization_handle: str
+    project_handle: str
+    handle: str
+    def __init__(self, organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ..., handle: _Optional[str] = ...) -> None: ...
+
+class CollaboratorResponse(_message.Message):
+    __slots__ = ("organization", "project", "handle", "name", "role", "added_at")
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    ADDED_AT_FIELD_NUMBER: _ClassVar[int]
+    organization: str
+    project: str
+    handle: str
+    name: str
+    role: str
+    added_at: str
+    def __init__(self, organization: _Optional[str] = ..., project: _Optional[str] = ..., handle: _Optional[str] = ..., name: _Optional[str] = ..., role: _Optional[str] = ..., added_at: _Optional[str] = ...) -> None: ...
+
+class InviteCollaboratorRequest(_message.Message):
+    __slots__ = ("organization_handle", "project_handle", "invitee", "role")
+    ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    INVITEE_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    organization_handle: str
+    project_handle: str
+    invitee: str
+    role: str
+    def __init__(self, organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ..., invitee: _Optional[str] = ..., role: _Optional[str] = ...) -> None: ...
+
+class ListCollaboratorInvitationsRequest(_message.Message):
+    __slots__ = ("organization_handle", "project_handle")
+    ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    organization_handle: str
+    project_handle: str
+    def __init__(self, organization_handle: _Optional[str] = ..., project_handle: _Optional[str] = ...) -> None: ...
 
 class CreateProjectRequest(_message.Message):
     __slots__ = ("organization_handle", "project_handle", "name", "description", "visibility", "initialize")

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from vcs.wire import invitations_pb2 as vcs_dot_wire_dot_invitations__pb2
 from vcs.wire import projects_pb2 as vcs_dot_wire_dot_projects__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -123,6 +124,31 @@ class ProjectServiceStub:
                 '/micelio.v1.ProjectService/RestoreProject',
                 request_serializer=vcs_dot_wire_dot_projects__pb2.RestoreProjectRequest.SerializeToString,
                 response_deserializer=vcs_dot_wire_dot_projects__pb2.ProjectResponse.FromString,
+                _registered_method=True)
+        self.ListCollaborators = channel.unary_unary(
+                '/micelio.v1.ProjectService/ListCollaborators',
+                request_serializer=vcs_dot_wire_dot_projects__pb2.ListCollaboratorsRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_projects__pb2.ListCollaboratorsResponse.FromString,
+                _registered_method=True)
+        self.UpdateCollaborator = channel.unary_unary(
+                '/micelio.v1.ProjectService/UpdateCollaborator',
+                request_serializer=vcs_dot_wire_dot_projects__pb2.UpdateCollaboratorRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_projects__pb2.CollaboratorResponse.FromString,
+                _registered_method=True)
+        self.RemoveCollaborator = channel.unary_unary(
+                '/micelio.v1.ProjectService/RemoveCollaborator',
+                request_serializer=vcs_dot_wire_dot_projects__pb2.RemoveCollaboratorRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_projects__pb2.CollaboratorResponse.FromString,
+                _registered_method=True)
+        self.InviteCollaborator = channel.unary_unary(
+                '/micelio.v1.ProjectService/InviteCollaborator',
+                request_serializer=vcs_dot_wire_dot_projects__pb2.InviteCollaboratorRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_invitations__pb2.InviteResponse.FromString,
+                _registered_method=True)
+        self.ListCollaboratorInvitations = channel.unary_unary(
+                '/micelio.v1.ProjectService/ListCollaboratorInvitations',
+                request_serializer=vcs_dot_wire_dot_projects__pb2.ListCollaboratorInvitationsRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_invitations__pb2.ListInvitationsResponse.FromString,
                 _registered_method=True)
 
 
@@ -256,6 +282,41 @@ class ProjectServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListCollaborators(self, request, context):
+        """People let in to this project, whether they belong to the organization or not.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateCollaborator(self, request, context):
+        """Give a collaborator another role.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveCollaborator(self, request, context):
+        """Remove a collaborator, or leave.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InviteCollaborator(self, request, context):
+        """Invite somebody by handle or e-mail address; they have seven days to say yes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCollaboratorInvitations(self, request, context):
+        """Invitations to the project that nobody has answered yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProjectServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -348,6 +409,31 @@ def add_ProjectServiceServicer_to_server(servicer, server):
                     servicer.RestoreProject,
                     request_deserializer=vcs_dot_wire_dot_projects__pb2.RestoreProjectRequest.FromString,
                     response_serializer=vcs_dot_wire_dot_projects__pb2.ProjectResponse.SerializeToString,
+            ),
+            'ListCollaborators': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCollaborators,
+                    request_deserializer=vcs_dot_wire_dot_projects__pb2.ListCollaboratorsRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_projects__pb2.ListCollaboratorsResponse.SerializeToString,
+            ),
+            'UpdateCollaborator': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateCollaborator,
+                    request_deserializer=vcs_dot_wire_dot_projects__pb2.UpdateCollaboratorRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_projects__pb2.CollaboratorResponse.SerializeToString,
+            ),
+            'RemoveCollaborator': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveCollaborator,
+                    request_deserializer=vcs_dot_wire_dot_projects__pb2.RemoveCollaboratorRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_projects__pb2.CollaboratorResponse.SerializeToString,
+            ),
+            'InviteCollaborator': grpc.unary_unary_rpc_method_handler(
+                    servicer.InviteCollaborator,
+                    request_deserializer=vcs_dot_wire_dot_projects__pb2.InviteCollaboratorRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_invitations__pb2.InviteResponse.SerializeToString,
+            ),
+            'ListCollaboratorInvitations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCollaboratorInvitations,
+                    request_deserializer=vcs_dot_wire_dot_projects__pb2.ListCollaboratorInvitationsRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_invitations__pb2.ListInvitationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -836,6 +922,141 @@ class ProjectService:
             '/micelio.v1.ProjectService/RestoreProject',
             vcs_dot_wire_dot_projects__pb2.RestoreProjectRequest.SerializeToString,
             vcs_dot_wire_dot_projects__pb2.ProjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCollaborators(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.ProjectService/ListCollaborators',
+            vcs_dot_wire_dot_projects__pb2.ListCollaboratorsRequest.SerializeToString,
+            vcs_dot_wire_dot_projects__pb2.ListCollaboratorsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateCollaborator(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.ProjectService/UpdateCollaborator',
+            vcs_dot_wire_dot_projects__pb2.UpdateCollaboratorRequest.SerializeToString,
+            vcs_dot_wire_dot_projects__pb2.CollaboratorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveCollaborator(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.ProjectService/RemoveCollaborator',
+            vcs_dot_wire_dot_projects__pb2.RemoveCollaboratorRequest.SerializeToString,
+            vcs_dot_wire_dot_projects__pb2.CollaboratorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InviteCollaborator(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.ProjectService/InviteCollaborator',
+            vcs_dot_wire_dot_projects__pb2.InviteCollaboratorRequest.SerializeToString,
+            vcs_dot_wire_dot_invitations__pb2.InviteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCollaboratorInvitations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.ProjectService/ListCollaboratorInvitations',
+            vcs_dot_wire_dot_projects__pb2.ListCollaboratorInvitationsRequest.SerializeToString,
+            vcs_dot_wire_dot_invitations__pb2.ListInvitationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

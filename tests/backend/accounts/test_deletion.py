@@ -37,7 +37,12 @@ def test_everything_that_was_theirs_is_gone_and_the_handle_stays_taken(
         (WrongCredentials, lambda: of_token(forge, token, stranger)),
         (NotFound, lambda: invoke(stranger, service.get_account, handle="grace")),
         (NotFound, lambda: invoke(stranger, organizations.get_organization, organization="grace")),
-        (NotFound, lambda: invoke(ada, organizations.add_member, organization="acme", handle="grace")),
+        (
+            organizations.NotAMember,
+            lambda: invoke(
+                ada, organizations.update_member, organization="acme", handle="grace", role="admin"
+            ),
+        ),
     ):
         with pytest.raises(refused):
             attempt()
@@ -62,7 +67,7 @@ def test_the_last_owner_of_an_organization_makes_another_first(invoke, acme, ada
         "You are the last owner of acme. Make another member an owner there first."
     )
 
-    invoke(ada, organizations.add_member, organization="acme", handle="grace", role="owner")
+    invoke(ada, organizations.update_member, organization="acme", handle="grace", role="owner")
     delete(invoke, ada)
     assert invoke(grace, organizations.get_organization, organization="acme").role == "owner"
 

@@ -16,6 +16,7 @@ NOBODY = "01a00000-0000-7000-8000-000000000000"
 NO_BLOB = "0" * 64
 LONG = "x" * 400
 OK, SIGN_IN, HIDDEN, REFUSED = "ok", "auth.required", "not_found", "auth.forbidden"
+OVER = "invitation.over"
 
 ANYONE = (OK, OK, OK, OK)
 SIGNED_IN = (SIGN_IN, OK, OK, OK)
@@ -85,6 +86,28 @@ def about_import(who: tuple[str, str, str, str], **parts: Any) -> Case:
     )
 
 
+def about_my_invitation(who: tuple[str, str, str, str]) -> Case:
+    """A case about an invitation to the asker's own address."""
+    return Case(
+        who,
+        ok={"invitation_id": "$invited"},
+        invalid={"invitation_id": "1"},
+        missing={"invitation_id": NOBODY},
+        private={"invitation_id": "$invited.linus"},
+    )
+
+
+def about_their_invitation() -> Case:
+    """A case about an invitation to acme that its admins look after."""
+    return Case(
+        (SIGN_IN, HIDDEN, HIDDEN, OK),
+        ok={"invitation_id": "$invited.linus"},
+        invalid={"invitation_id": "1"},
+        missing={"invitation_id": NOBODY},
+        private={"invitation_id": "$invited.hedy"},
+    )
+
+
 CASES: dict[str, Case] = {
     # accounts
     "get_current_user": about_me(),
@@ -140,9 +163,33 @@ CASES: dict[str, Case] = {
     "list_organizations": about_me(invalid={"limit": 101}),
     "update_organization": about_organization(OWNERS_INSIDE, ok={"name": "Acme Ltd"}, invalid={"name": LONG}),
     "list_members": about_organization(INSIDERS_READ, invalid={"limit": 101}),
-    "add_member": about_organization(OWNERS_INSIDE, ok={"handle": "linus"}, invalid={"role": "king"}),
+    "update_member": about_organization(
+        OWNERS_INSIDE, ok={"handle": "hedy", "role": "admin"}, invalid={"role": "king"}
+    ),
     "remove_member": about_organization(OWNERS_INSIDE, ok={"handle": "hedy"}, invalid={"handle": LONG}),
+    "delete_organization": Case(
+        OWNERS_INSIDE,
+        ok={"organization": "hall", "confirm": "hall"},
+        invalid={"confirm": LONG},
+        missing={"organization": "nothing"},
+    ),
+    # invitations
+    "invite_member": about_organization(OWNERS_INSIDE, ok={"invitee": "mallory"}, invalid={"role": "king"}),
+    "list_member_invitations": about_organization(OWNERS_INSIDE, invalid={"organization": LONG}),
+    "invite_collaborator": about_project(OWNERS, ok={"invitee": "mallory"}, invalid={"role": "king"}),
+    "list_collaborator_invitations": about_project(OWNERS),
+    "list_my_invitations": about_me(),
+    "get_team_invitation": about_my_invitation((OVER, OK, OK, OK)),
+    "accept_team_invitation": about_my_invitation(SIGNED_IN),
+    "decline_team_invitation": about_my_invitation(SIGNED_IN),
+    "resend_team_invitation": about_their_invitation(),
+    "revoke_team_invitation": about_their_invitation(),
     # projects
+    "list_collaborators": about_project((SIGN_IN, REFUSED, OK, OK), invalid={"limit": 101}),
+    "update_collaborator": about_project(
+        OWNERS, ok={"handle": "hedy", "role": "read"}, invalid={"role": "king"}
+    ),
+    "remove_collaborator": about_project(OWNERS, ok={"handle": "hedy"}, invalid={"handle": LONG}),
     "create_project": about_organization(
         INSIDERS_WRITE, ok={"project": "fresh"}, invalid={"visibility": "loud"}
     ),

@@ -8,10 +8,14 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlmodel import update
+
 from backend.accounts import browsers
+from backend.accounts.models import Account
 from backend.accounts.passwords import Passwords, passwords
 from backend.accounts.people import new_account
 from backend.core import migrate
@@ -19,10 +23,13 @@ from backend.core.config import Settings
 from backend.core.context import SYSTEM, Actor, Context, Forge, Via
 from backend.core.operations import SCOPES, invoke, operations
 from backend.doors import catalogue
+from backend.invitations.models import TeamInvitation
 from backend.organizations.models import Membership, Role
-from backend.organizations.service import found_organization
+from backend.organizations.service import found_organization, join_organization
 from backend.portability.models import Import, ImportState, Origin
 from backend.projects import access
+from backend.projects.collaborators import join_project
+from backend.projects.models import CollaboratorRole
 from backend.sessions import content
 from tests.forges import PASSWORD
 from vcs.objects import new_id
@@ -101,6 +108,7 @@ def make_template(folder: Path) -> Template:
     _organization(forge, actors)
     for project, visibility in (("open", "public"), ("secret", "private")):
         _project(forge, actors, names, project, visibility)
+    _teams(forge, actors, names)
     gone = {"organization": "acme", "project": "gone"}
     for operation in ("create_project", "delete_project"):
         invoke(forge, actors["ada"], operations()[operation], gone)
@@ -144,6 +152,23 @@ def _organization(forge: Forge, actors: dict[str, Actor]) -> None:
             ctx.db.add(
                 Membership(organization_id=found.id, account_id=id, role=Role.MEMBER, joined_at=ctx.now())
             )
+
+
+def _teams(forge: Forge, actors: dict[str, Actor], names: dict[str, str]) -> None:
+    """Hedy works on acme/open; acme invited everybody's address; the hall is empty."""
+    with Context(forge, SYSTEM).transaction() as ctx:
+        hall = found_organization(ctx, handle="hall", owner_id=actors["ada"].id)
+        grace, hedy = (ctx.db.get(Account, actors[handle].id) for handle in ("grace", "hedy"))
+        join_organization(ctx, hall, grace, Role.MEMBER)
+        project, _ = access.project(ctx, "acme", "open")
+        join_project(ctx, project, hedy, CollaboratorRole.WRITE)
+    for handle in actors:
+        asked = {"organization": "acme", "invitee": f"{handle}@example.org"}
+        made = invoke(forge, actors["ada"], operations()["invite_member"], asked)
+        names[f"invited.{handle}"] = made.id
+    names["invited"] = names["invited.hedy"]
+    with Context(forge, SYSTEM).transaction() as ctx:
+        ctx.db.exec(update(TeamInvitation).values(sent_at=ctx.now() - timedelta(hours=1)))
 
 
 def _project(

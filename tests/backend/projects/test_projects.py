@@ -141,12 +141,22 @@ def people(ada, grace, mallory, stranger, arrive, as_system, acme):
     }
 
 
+@pytest.fixture
+def everybody(bench, people, collaborators):
+    """Pairs of a standing and somebody who has it, as a member or as a collaborator on both projects."""
+    shared = {role: [collaborators(role, address) for address in ADDRESSES.values()] for role in OF_ROLE}
+    assert all(len({actor.id for actor in two}) == 1 for two in shared.values())
+    return [*people.items(), *((OF_ROLE[role], two[0]) for role, two in shared.items())]
+
+
+OF_ROLE = {"read": Standing.READER, "write": Standing.MEMBER, "admin": Standing.ADMIN}
 ADDRESSES = {Visibility.PUBLIC: "acme/notes", Visibility.PRIVATE: "acme/plans"}
 
 
-def test_everybody_may_what_the_table_says(bench, people):
+def test_everybody_may_what_the_table_says(bench, everybody):
+    assert {standing for standing, _ in everybody} == set(Standing)
     for visibility, address in ADDRESSES.items():
-        for standing, actor in people.items():
+        for standing, actor in everybody:
             allowed = {a.value for a, least in LEAST[visibility].items() if standing >= least}
             place = bench.on(address)
             if allowed:
@@ -156,9 +166,9 @@ def test_everybody_may_what_the_table_says(bench, people):
                     place.run(actor, get_project, **place.where)
 
 
-def test_what_the_table_says_is_what_happens(bench, people):
+def test_what_the_table_says_is_what_happens(bench, everybody):
     for visibility, address in ADDRESSES.items():
-        for standing, actor in people.items():
+        for standing, actor in everybody:
             place = bench.on(address)
             for ability, operation, payload in (
                 (Ability.PROPOSE, start_session, {"goal": "Try"}),
