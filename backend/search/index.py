@@ -46,7 +46,7 @@ class Said:
 
 WATCHED: dict[type, tuple[str, ...]] = {
     Project: ("handle", "name", "description", "website", "organization_id", "state"),
-    Organization: ("handle", "name", "description"),
+    Organization: ("handle", "name", "description", "deleted_at"),
     Account: ("handle", "name", "links", "deleted_at"),
     WorkSession: ("goal", "agent"),
 }
@@ -178,9 +178,12 @@ def _people(connection: Connection, ids: Collection[str]) -> Iterator[Said]:
         yield Said(Found.PERSON, id, handle, (handle, name), name, told=(bio or "", *links))
 
 
+_SHARED = col(Organization.personal).is_(False) & col(Organization.deleted_at).is_(None)
+
+
 def _organizations(connection: Connection, ids: Collection[str]) -> Iterator[Said]:
     columns = (Organization.id, Organization.handle, Organization.name, Organization.description)
-    query = sql_select(*columns).where(col(Organization.id).in_(ids), col(Organization.personal).is_(False))
+    query = sql_select(*columns).where(col(Organization.id).in_(ids), _SHARED)
     for id, handle, name, description in connection.execute(query):
         names = (handle, name, _joined(handle))
         yield Said(Found.ORGANIZATION, id, handle, names, name, told=(description,))
@@ -201,7 +204,7 @@ _SOURCES: dict[Found, tuple[Any, Any]] = {
     Found.PROJECT: (Project, col(Project.state) == ProjectState.READY),
     Found.SESSION: (WorkSession, true()),
     Found.PERSON: (Account, col(Account.deleted_at).is_(None)),
-    Found.ORGANIZATION: (Organization, col(Organization.personal).is_(False)),
+    Found.ORGANIZATION: (Organization, _SHARED),
 }
 
 

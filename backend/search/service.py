@@ -300,7 +300,7 @@ _KINDS = {
         Organization,
         (Organization,),
         lambda query: query,
-        lambda ctx: col(Organization.personal).is_(False),
+        lambda ctx: col(Organization.personal).is_(False) & col(Organization.deleted_at).is_(None),
         lambda ctx: _in_mine(ctx, Organization.id),
         _organization_hit,
     ),

@@ -20,6 +20,7 @@ from backend.organizations.service import get_organization, list_members, remove
 from backend.projects.collaborators import list_collaborators
 from backend.projects.deleting import delete_project
 from backend.projects.service import get_project
+from backend.search.service import search_forge
 from tests.forges import PASSWORD
 
 
@@ -404,7 +405,9 @@ def test_an_organization_is_deleted_once_it_is_empty(
         invoke(ada, delete_project, organization="acme", project=project)
     with pytest.raises(Forbidden):
         invoke(grace, delete_organization, organization="acme", confirm="acme")
+    assert [hit.address for hit in invoke(ada, search_forge, q="acme", kind="organization").items] == ["acme"]
     invoke(ada, delete_organization, organization="acme", confirm="Acme")
+    assert invoke(ada, search_forge, q="acme", kind="organization").items == []
 
     assert mine(mallory) == []
     with pytest.raises(NotFound):
