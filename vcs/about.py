@@ -73,7 +73,7 @@ def append_about(
         if swapped is not None:
             # If the index cannot follow just now, the next reader makes it.
             with suppress(MicelioError):
-                repository.adopt(following, encoded, swapped, after=version, files=files)
+                repository.adopt(encoded, swapped, after=version, files=files)
             return following
         ours = (head.sequence + 1, record.id)
     raise HeadNeverRests(project=repository.project)

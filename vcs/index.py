@@ -3,48 +3,38 @@
 It stands for exactly one version of HEAD. Every process of the node shares it: catching up
 happens under its write lock, and HEAD is read under that lock, so the index never goes
 back. It holds nothing that the log does not say, so it may be deleted at any time, and an
-index whose records are not on HEAD's chain is emptied and filled again.
+index whose records are not on HEAD's chain is filled again, a long one beside the old (`vcs.filling`).
 """
 
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from vcs import disk
-from vcs.errors import CorruptObject, MalformedObject, StoreFailed
-from vcs.lists import decode_changes_list, decode_erased_list, decode_moved_list
-from vcs.log import Checkpoint, Head, HeadState, Record, RecordKind, SegmentRef
-from vcs.objects import Kind, format_time, parse_commit, parse_time
-from vcs.segments import NO_SHA1, PACKED_FRAME, Frame, IndexEntry, pack_frames, read_footer, unpack_frames
+from vcs import disk, faults, filling
+from vcs.errors import MalformedObject, StoreFailed
+from vcs.index_rows import (
+    TABLES,
+    FromNothing,
+    Located,
+    Source,
+    Update,
+    find,
+    is_long,
+    lay_out,
+    ref_name,
+    stored_ref,
+    wipe,
+)
+from vcs.log import Head
+from vcs.objects import Kind, parse_time
 
 __all__ = ["FIRST_TRUNK", "Erased", "Index", "IndexDamaged", "Located", "Position", "RecordRow", "Source"]
 
-_FORMAT = 2
-_SCHEMA = """
-create table state (one integer primary key check (one = 1), version text not null, head blob not null,
-    sequence integer not null, checkpoint text);
-create table segments (no integer primary key autoincrement, key text not null unique,
-    in_tail integer not null, frames blob not null);
-create table objects (id blob primary key, sha1 blob, kind integer not null, segment integer not null,
-    frame integer not null, offset integer not null, length integer not null) without rowid;
-create unique index objects_by_sha1 on objects (sha1) where sha1 is not null;
-create table records (sequence integer primary key, id blob not null, landing text, session text,
-    revision integer, first integer, last integer, at text not null);
-create index records_by_landing on records (landing) where landing is not null;
-create index records_by_session on records (session, revision) where session is not null;
-create table positions (position integer primary key, id blob not null, sequence integer not null);
-create index positions_by_id on positions (id);
-create table refs (name text primary key, id blob not null) without rowid;
-create table trunk_names (sequence integer primary key, name text not null);
-create table erased (id blob primary key, sequence integer not null) without rowid;
-"""
-_TABLES = ("state", "segments", "objects", "records", "positions", "refs", "trunk_names", "erased")
 _WHAT = "the index"
 _MOST_IDLE = 8
 """Connections that wait for the next question: each has three files open and up to 2 MB of pages."""
@@ -57,14 +47,6 @@ class IndexDamaged(StoreFailed):
 
     code = "index.damaged"
     message = "This node's index of the project was damaged and is made anew from its log. Try again."
-
-
-class Located(NamedTuple):
-    """Where an object is: the file, its entry there, and the frames it lies in, from `entry.frame` on."""
-
-    key: str
-    entry: IndexEntry
-    frames: tuple[Frame, ...]
 
 
 class RecordRow(NamedTuple):
@@ -95,27 +77,12 @@ class Erased(NamedTuple):
     sequence: int
 
 
-class Source(Protocol):
-    """What catching up reads from: HEAD, immutable files, and objects by where they are."""
-
-    def read_head(self) -> tuple[bytes, str]:
-        """HEAD's bytes and version as they are now; Missing."""
-
-    def read_file(self, key: str, start: int, length: int | None) -> bytes:
-        """A part of an immutable file; Missing."""
-
-    def content(self, located: Located) -> bytes:
-        """An object's bytes, checked against its id."""
-
-    def forget(self) -> None:
-        """What was known of this project does not hold any more: drop caches."""
-
-
 class Index:
     """The index of one project in one file; threads and processes share it."""
 
     def __init__(self, path: Path, key: str) -> None:
         self._path = path
+        self._beside = filling.beside(path)
         self.key = key
         self._lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
@@ -141,25 +108,9 @@ class Index:
         self._prepare()
 
     def _prepare(self) -> None:
-        db = _connect(self._path)
+        db = _opened(self._path)
         self._inode = self._path.stat().st_ino
-        try:
-            db.execute("begin immediate")
-            self._lay_out(db)
-            db.execute("commit")
-        finally:
-            db.close()
-
-    def _lay_out(self, db: sqlite3.Connection) -> None:
-        (found,) = db.execute("pragma user_version").fetchone()
-        if found == _FORMAT:
-            return
-        names = db.execute("select name from sqlite_schema where type = 'table' and name not like 'sqlite_%'")
-        for (name,) in names.fetchall():
-            db.execute(f"drop table {name}")
-        for statement in _SCHEMA.split(";"):
-            db.execute(statement)
-        db.execute(f"pragma user_version = {_FORMAT}")
+        db.close()
 
     def close(self) -> None:
         """Close idle connections; using the index again opens new ones."""
@@ -188,58 +139,103 @@ class Index:
             row = db.execute("select version from state").fetchone()
         return row[0] if row else None
 
-    def catch_up(self, source: Source) -> tuple[Head, str]:
+    def catch_up(self, source: Source, *, most: float | None = None) -> tuple[Head, str]:
         """Bring the index to what HEAD says now, and return that HEAD with its version.
 
-        Missing when HEAD or a file it names is not there; then nothing changed.
+        A long one that has to be made from nothing is filled in steps, by this caller for `most` seconds;
+        then, or when another process takes too long at it, IndexFilling. Missing when HEAD or a file it
+        names is not there; then nothing changed.
         """
+        try:
+            return self._step_on(source)
+        except FromNothing:
+            with filling.alone(self._beside):
+                with suppress(FromNothing):
+                    # Another process may have filled it meanwhile.
+                    return self._step_on(source)
+                return self._made_beside(source, most)
+
+    def _step_on(self, source: Source) -> tuple[Head, str]:
         body, version = source.read_head()
         if self.version() != version:
             with self._writing() as db:
                 body, version = source.read_head()
-                self._bring_to(db, Head.decode(body, self.key), body, version, source)
+                self._bring_to(db, body, version, source)
         return Head.decode(body, self.key), version
 
-    def adopt(self, head: Head, body: bytes, version: str, *, after: str, source: Source) -> None:
+    def adopt(self, body: bytes, version: str, *, after: str, source: Source) -> None:
         """Go one step on to a HEAD that was just swapped in for version `after`.
 
         Does nothing when the index stands for another version by now; `catch_up` settles that.
         """
-        with self._writing() as db:
+        with suppress(FromNothing), self._writing() as db:
             row = db.execute("select version from state").fetchone()
             if row is not None and row[0] == after:
-                self._bring_to(db, head, body, version, source)
+                self._bring_to(db, body, version, source)
 
-    def rebuild(self, source: Source) -> tuple[Head, str]:
-        """Forget everything and fill the index again from the log, while others go on reading the old one.
+    def rebuild(self, source: Source, *, most: float | None = None) -> tuple[Head, str]:
+        """Fill the index again from the log, while others go on reading the old one; a long one in steps.
 
-        Killed at any time it is as it was; Missing as for `catch_up`.
+        Killed at any time it is as it was, and a long one goes on from the last step. IndexFilling and
+        Missing as for `catch_up`.
         """
+        body, _ = source.read_head()
+        if self._beside.exists() or is_long(Head.decode(body, self.key), source):
+            with filling.alone(self._beside):
+                return self._made_beside(source, most)
         with self._writing() as db:
-            for table in _TABLES:
-                db.execute(f"delete from {table}")
+            wipe(db)
             source.forget()
             body, version = source.read_head()
-            head = Head.decode(body, self.key)
-            self._bring_to(db, head, body, version, source)
-        return head, version
+            self._bring_to(db, body, version, source)
+        return Head.decode(body, self.key), version
 
-    def _bring_to(
-        self, db: sqlite3.Connection, head: Head, body: bytes, version: str, source: Source
-    ) -> None:
+    def _bring_to(self, db: sqlite3.Connection, body: bytes, version: str, source: Source) -> None:
         row = db.execute("select version from state").fetchone()
-        if row is not None and row[0] == version:
-            return
-        _Update(db, head, source).apply()
-        db.execute(
-            "insert or replace into state (one, version, head, sequence, checkpoint) values (1, ?, ?, ?, ?)",
-            (version, body, head.sequence, head.checkpoint.key if head.checkpoint else None),
-        )
+        if row is None or row[0] != version:
+            Update(db, body, version, self.key, source).apply()
+
+    def _made_beside(self, source: Source, most: float | None) -> tuple[Head, str]:
+        while True:
+            self._fill_beside(source, most)
+            faults.reach("index.filled")
+            with suppress(FromNothing):
+                # Else a purge came in between.
+                return self._taken_over(source)
+
+    def _fill_beside(self, source: Source, most: float | None) -> None:
+        for again in (True, False):
+            try:
+                with closing(_opened(self._beside)) as db:
+                    filling.fill(db, self.key, source, most=most)
+                return
+            except sqlite3.Error as error:
+                if not (again and disk.is_damaged(error)):
+                    raise disk.refusal(error, _WHAT) from error
+                filling.drop(self._beside)
+
+    def _taken_over(self, source: Source) -> tuple[Head, str]:
+        """Put what was filled in the place of everything, and go on to HEAD as it is now."""
+        # Renaming the file would leave others with connections to the old one, which they write.
+        self.close()
+        with self._reading() as db:
+            db.execute("attach database ? as filled", (str(self._beside),))
+            with _transaction(db):
+                wipe(db)
+                for table in TABLES:
+                    db.execute(f"insert into main.{table} select * from filled.{table}")
+                body, version = source.read_head()
+                self._bring_to(db, body, version, source)
+            db.execute("detach database filled")
+        faults.reach("index.taken_over")
+        source.forget()
+        filling.drop(self._beside)
+        return Head.decode(body, self.key), version
 
     def locate(self, id: str) -> Located | None:
         """Where a live object is, None when the live set has none of this id."""
         with self._reading() as db:
-            return _locate(db, id)
+            return find(db, id)
 
     def kind_of(self, id: str) -> Kind | None:
         """The kind of a live object, None when there is none of this id."""
@@ -365,30 +361,30 @@ class Index:
         """The current refs by name, the trunk's not among them."""
         with self._reading() as db:
             rows = db.execute("select name, id from refs order by name").fetchall()
-        return {_ref_name(stored): id.hex() for stored, id in rows}
+        return {ref_name(stored): id.hex() for stored, id in rows}
 
     def refs_named(self, names: Sequence[str]) -> dict[str, str]:
         """Those of these refs that exist, the trunk's not among them."""
         found: dict[str, str] = {}
         with self._reading() as db:
-            for some in _hundreds([_stored_ref(name) for name in names]):
+            for some in _hundreds([stored_ref(name) for name in names]):
                 query = f"select name, id from refs where name in ({_marks(some)})"
-                found.update((_ref_name(stored), id.hex()) for stored, id in db.execute(query, some))
+                found.update((ref_name(stored), id.hex()) for stored, id in db.execute(query, some))
         return found
 
     def refs_below(self, folder: str) -> list[str]:
         """Names of refs that begin with this folder's name, which ends in a slash; ten at the most."""
-        first = _stored_ref(folder)
+        first = stored_ref(folder)
         query = "select name from refs where name >= ? and name < ? order by name limit 10"
         with self._reading() as db:
-            return [_ref_name(name) for (name,) in db.execute(query, (first, first[:-1] + "0"))]
+            return [ref_name(name) for (name,) in db.execute(query, (first, first[:-1] + "0"))]
 
     def trunk_at(self, sequence: int) -> str:
         """What the trunk was called after the record of a sequence."""
         query = "select name from trunk_names where sequence <= ? order by sequence desc limit 1"
         with self._reading() as db:
             row = db.execute(query, (sequence,)).fetchone()
-        return _ref_name(row[0]) if row else FIRST_TRUNK
+        return ref_name(row[0]) if row else FIRST_TRUNK
 
     def erased(self, id: str) -> Erased | None:
         """Whether and by which record an id was erased."""
@@ -435,15 +431,8 @@ class Index:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._reading() as db:
-            db.execute("begin immediate")
-            try:
-                yield db
-                db.execute("commit")
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    db.execute("rollback")
-                raise
+        with self._reading() as db, _transaction(db):
+            yield db
 
     def _take_idle(self) -> sqlite3.Connection | None:
         with self._lock:
@@ -455,214 +444,33 @@ class Index:
             return self._idle.pop() if self._idle else None
 
 
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("begin immediate")
+    try:
+        yield
+        db.execute("commit")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            db.execute("rollback")
+        raise
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """A connection to an index that has its tables."""
+    db = _connect(path)
+    try:
+        with _transaction(db):
+            lay_out(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     # Losing the last transactions in a power cut only means catching up once more.
     return disk.open_database(path, "pragma synchronous = normal")
-
-
-class _Update:
-    """Brings the tables to one HEAD, within the caller's transaction."""
-
-    def __init__(self, db: sqlite3.Connection, head: Head, source: Source) -> None:
-        self.db = db
-        self.head = head
-        self.source = source
-
-    def apply(self) -> None:
-        """Add and remove files, then follow the records; from nothing when they do not join."""
-        if self.head.state is HeadState.DELETED:
-            self._begin_anew()
-            return
-        if not self._joins():
-            self._begin_anew()
-            self._settle_files()
-            if not self._follow_records():
-                raise CorruptObject(id=self.head.record, problem="its chain does not end at a first record")
-        self._check_head()
-
-    def _joins(self) -> bool:
-        try:
-            self._settle_files()
-            return self._follow_records()
-        except (CorruptObject, MalformedObject):
-            # The log may be damaged, or what is indexed of it: then the log alone is right.
-            return False
-
-    def _check_head(self) -> None:
-        """Nothing vouches for HEAD but the chain: what it says of the trunk must be what records say."""
-        row = self.db.execute("select position, id from positions order by position desc limit 1").fetchone()
-        position, main = (row[0], row[1].hex()) if row else (0, None)
-        if (self.head.position, self.head.main) != (position, main):
-            said = f"it has {self.head.main} at position {self.head.position}, the log {main} at {position}"
-            raise CorruptObject(id=self.head.key, problem=said)
-
-    def _begin_anew(self) -> None:
-        for table in _TABLES:
-            self.db.execute(f"delete from {table}")
-        self.source.forget()
-
-    def _settle_files(self) -> None:
-        """Index the live files that are new, then drop those that are no longer live."""
-        row = self.db.execute("select checkpoint from state").fetchone()
-        key = self.head.checkpoint.key if self.head.checkpoint else None
-        live = {ref.key: ref for ref in self.head.tail}
-        if row is not None and row[0] == key:
-            known = {key for (key,) in self.db.execute("select key from segments where in_tail")}
-        else:
-            known = {key for (key,) in self.db.execute("select key from segments")}
-            live = {ref.key: ref for ref in self._folded()} | live
-        for ref in live.values():
-            if ref.key not in known:
-                self._add(ref)
-        gone = [(key,) for key in known - live.keys()]
-        if gone:
-            # Marked first, so that one pass over the objects is enough however many files went.
-            self.db.executemany("update segments set in_tail = -1 where key = ?", gone)
-            self.db.execute(
-                "delete from objects where segment in (select no from segments where in_tail = -1)"
-            )
-            self.db.execute("delete from segments where in_tail = -1")
-        if row is None or row[0] != key:
-            self.db.execute("update segments set in_tail = 0")
-            tail = [(ref.key,) for ref in self.head.tail]
-            self.db.executemany("update segments set in_tail = 1 where key = ?", tail)
-
-    def _folded(self) -> Sequence[SegmentRef]:
-        ref = self.head.checkpoint
-        if ref is None:
-            return ()
-        return Checkpoint.decode(self.source.read_file(ref.key, 0, None), ref).segments
-
-    def _add(self, ref: SegmentRef) -> None:
-        footer = read_footer(partial(self.source.read_file, ref.key), ref.size, ref.key)
-        number = self.db.execute(
-            "insert into segments (key, in_tail, frames) values (?, 1, ?)",
-            (ref.key, pack_frames(footer.frames)),
-        ).lastrowid
-        rows = (
-            (id, None if sha1 == NO_SHA1 else sha1, kind, number, frame, offset, length)
-            for id, sha1, kind, _, frame, offset, length in footer.entries.rows()
-        )
-        try:
-            self.db.executemany(_INSERT_OBJECT, rows)
-        except sqlite3.IntegrityError as error:
-            raise CorruptObject(
-                id=ref.key, problem="an object in it has the SHA-1 of another object"
-            ) from error
-
-    def _follow_records(self) -> bool:
-        """Walk from HEAD's record back to the last known one, newest first; False when they do not
-        meet, or when a purge on the way makes what is known worthless.
-        """
-        row = self.db.execute("select sequence, id from records order by sequence desc limit 1").fetchone()
-        known, known_id = (row[0], row[1].hex()) if row else (-1, None)
-        if self.head.sequence < known:
-            return False
-        refs: dict[str, str | None] = {}
-        moved: dict[int, tuple[str, str]] = {}
-        id: str | None = self.head.record
-        for sequence in range(self.head.sequence, known, -1):
-            if id is None:
-                raise CorruptObject(id=self.head.record, problem="its chain ends too early")
-            record = Record.decode(self._content(id), id)
-            if record.sequence != sequence:
-                raise CorruptObject(id=id, problem=f"it has the sequence {record.sequence}, not {sequence}")
-            if record.kind is RecordKind.PURGE:
-                if known >= 0:
-                    return False
-                self._note_purge(record, moved)
-            self._note(id, record, refs, moved)
-            id = record.previous
-        if id != known_id:
-            return False
-        self._settle_refs(refs)
-        return True
-
-    def _note(
-        self, id: str, record: Record, refs: dict[str, str | None], moved: Mapping[int, tuple[str, str]]
-    ) -> None:
-        first, last = record.positions or (None, None)
-        self.db.execute(
-            "insert into records (sequence, id, landing, session, revision, first, last, at) "
-            "values (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                record.sequence,
-                bytes.fromhex(id),
-                record.landing,
-                record.session,
-                record.revision,
-                first,
-                last,
-                format_time(record.at),
-            ),
-        )
-        if record.trunk_name is not None:
-            row = (record.sequence, _stored_ref(record.trunk_name[1]))
-            self.db.execute("insert into trunk_names (sequence, name) values (?, ?)", row)
-        changes = record.refs
-        if isinstance(changes, str):
-            changes = decode_changes_list(self._content(changes), changes)
-        for change in changes:
-            refs.setdefault(change.name, change.new)
-        if first is not None and last is not None:
-            rows = (
-                (position, bytes.fromhex(commit), record.sequence)
-                for position, commit in self._commits(record, first, last, moved)
-            )
-            self.db.executemany("insert into positions (position, id, sequence) values (?, ?, ?)", rows)
-
-    def _commits(
-        self, record: Record, first: int, last: int, moved: Mapping[int, tuple[str, str]]
-    ) -> Iterator[tuple[int, str]]:
-        # What a purge rewrote is gone; the parents of what it became are what theirs became.
-        commit = moved[last][1] if last in moved else record.trunk and record.trunk[1]
-        for position in range(last, first - 1, -1):
-            if commit is None:
-                raise CorruptObject(id=record.session or "?", problem="a position of it has no commit")
-            yield position, commit
-            if position > first:
-                commit = next(iter(parse_commit(self._content(commit)).parents), None)
-
-    def _note_purge(self, record: Record, moved: dict[int, tuple[str, str]]) -> None:
-        """What a purge took out or moved; a later purge, met earlier, has the last word."""
-        if record.moved is not None:
-            for position, change in decode_moved_list(self._content(record.moved), record.moved).items():
-                moved.setdefault(position, change)
-        if record.erased is not None:
-            erased = decode_erased_list(self._content(record.erased), record.erased)
-            rows = ((bytes.fromhex(id), record.sequence) for id in erased)
-            self.db.executemany("insert or replace into erased (id, sequence) values (?, ?)", rows)
-
-    def _settle_refs(self, refs: Mapping[str, str | None]) -> None:
-        for name, id in refs.items():
-            stored = _stored_ref(name)
-            if id is None:
-                self.db.execute("delete from refs where name = ?", (stored,))
-            else:
-                row = (stored, bytes.fromhex(id))
-                self.db.execute("insert or replace into refs (name, id) values (?, ?)", row)
-
-    def _content(self, id: str) -> bytes:
-        located = _locate(self.db, id)
-        if located is None:
-            raise CorruptObject(id=id, problem="it is in no live file")
-        return self.source.content(located)
-
-
-_INSERT_OBJECT = (
-    "insert into objects (id, sha1, kind, segment, frame, offset, length) values (?, ?, ?, ?, ?, ?, ?) "
-    "on conflict (id) do update set sha1 = excluded.sha1, kind = excluded.kind, segment = excluded.segment, "
-    "frame = excluded.frame, offset = excluded.offset, length = excluded.length"
-)
-
-
-def _stored_ref(name: str) -> str:
-    # SQLite takes no lone surrogates, which stand for what is not UTF-8 in a name.
-    return name.encode("utf-8", "surrogateescape").decode("latin-1")
-
-
-def _ref_name(stored: str) -> str:
-    return stored.encode("latin-1").decode("utf-8", "surrogateescape")
 
 
 def _hundreds(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
@@ -681,16 +489,3 @@ def _record_row(
 ) -> RecordRow:
     sequence, id, landing, session, revision, first, last, at = row
     return RecordRow(sequence, id.hex(), landing, session, revision, first, last, parse_time(at))
-
-
-def _locate(db: sqlite3.Connection, id: str) -> Located | None:
-    row = db.execute(
-        "select o.sha1, o.kind, o.frame, o.offset, o.length, s.key, "
-        "substr(s.frames, 1 + ? * o.frame) from objects o join segments s on s.no = o.segment where o.id = ?",
-        (PACKED_FRAME, bytes.fromhex(id)),
-    ).fetchone()
-    if row is None:
-        return None
-    sha1, kind, frame, offset, length, key, packed = row
-    entry = IndexEntry(id, sha1 or NO_SHA1, Kind(kind), 0, frame, offset, length)
-    return Located(key, entry, unpack_frames(packed or b""))

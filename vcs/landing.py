@@ -449,7 +449,7 @@ class Batcher:
         faults.reach("landing.after_swap")
         # It has happened. If the index cannot follow just now, the next reader makes it.
         with suppress(MicelioError):
-            repository.adopt(head, encoded, swapped, after=version, files=files)
+            repository.adopt(encoded, swapped, after=version, files=files)
         return True
 
     def _join(self, head: Head, version: str, ahead: Sequence[SegmentRef]) -> None:

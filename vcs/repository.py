@@ -19,7 +19,7 @@ from typing import Any, Self
 from vcs.errors import CorruptObject, MalformedObject, MicelioError
 from vcs.errors import Kind as ErrorKind
 from vcs.git.translate import git_sha1
-from vcs.index import Index, Located, Source
+from vcs.index import Index, IndexDamaged, Located, Source
 from vcs.log import Checkpoint, Head, Measured, Record, RecordKind, SegmentRef, head_key, segment_key
 from vcs.objects import EMPTY_TREE, Kind, Object, canonical_json, format_time, parse_tag
 from vcs.reading import EMPTY_TREE_SHA1, ErasedObject, FrameCache, Reader, TreeCache, content_at
@@ -41,6 +41,8 @@ __all__ = [
 
 _STAGED_SEGMENT = 8 << 20
 _HEALED_SECONDS = 60.0
+_HEALING_SECONDS = 20.0
+"""How long who reads works at an index; the rest is left to a job."""
 
 
 class UnknownRef(MicelioError):
@@ -156,13 +158,15 @@ class Repository(Reader):
         """HEAD as the store has it now; the index is left as it is."""
         return Head.decode(self.read_head()[0], head_key(self.pool, self.project))
 
-    def catch_up(self) -> Head:
-        """Read HEAD, bring the index to it, and return it."""
-        return self.current()[0]
+    def catch_up(self, *, most: float | None = None) -> Head:
+        """Read HEAD, bring the index to it, and return it; IndexFilling when that has not been possible
+        within `most` seconds, or while another process of this node is at it.
+        """
+        return self.current(most=most)[0]
 
-    def current(self) -> tuple[Head, str]:
+    def current(self, *, most: float | None = None) -> tuple[Head, str]:
         """As `catch_up`, with HEAD's version."""
-        return self._patiently(self.index.catch_up)
+        return self._patiently(partial(self.index.catch_up, most=most))
 
     def _patiently(self, bring: Callable[[Source], tuple[Head, str]]) -> tuple[Head, str]:
         for last in (False, False, True):
@@ -174,9 +178,15 @@ class Repository(Reader):
                     raise
         raise AssertionError("unreachable")
 
-    def rebuild_index(self) -> Head:
-        """Fill the index again from nothing, and return the HEAD it stands for then."""
-        return self._patiently(self.index.rebuild)[0]
+    def rebuild_index(self, *, most: float | None = None) -> Head:
+        """Fill the index again from the log, or go on with that where it was left, and return the HEAD it
+        stands for then; IndexFilling as for `catch_up`.
+        """
+        try:
+            return self._patiently(partial(self.index.rebuild, most=most))[0]
+        except IndexDamaged:
+            # The old file; it is empty by now.
+            return self._patiently(partial(self.index.rebuild, most=most))[0]
 
     def heal(self, id: str) -> bool:
         """Fill the index again when it is at fault for an object that could not be read."""
@@ -190,7 +200,7 @@ class Repository(Reader):
             if now < self._healed_until:
                 return False
             self._healed_until = now + _HEALED_SECONDS
-        self.rebuild_index()
+        self.rebuild_index(most=_HEALING_SECONDS)
         return True
 
     def _is_misplaced(self, located: Located) -> bool:
@@ -216,13 +226,13 @@ class Repository(Reader):
         ref = head.checkpoint
         return [*Checkpoint.decode(self.read_file(ref.key, 0, None), ref).segments, *head.tail]
 
-    def remembered(self) -> tuple[Head, str]:
+    def remembered(self, *, most: float | None = None) -> tuple[Head, str]:
         """The HEAD the index stands for, which may be behind; an empty index catches up."""
-        return self.index.head() or self.current()
+        return self.index.head() or self.current(most=most)
 
-    def adopt(self, head: Head, body: bytes, version: str, *, after: str, files: Mapping[str, bytes]) -> None:
+    def adopt(self, body: bytes, version: str, *, after: str, files: Mapping[str, bytes]) -> None:
         """Bring the index to a HEAD just swapped in after version `after`, with the files written."""
-        self.index.adopt(head, body, version, after=after, source=_Written(self, files))
+        self.index.adopt(body, version, after=after, source=_Written(self, files))
 
     def read_file(self, key: str, start: int, length: int | None) -> bytes:
         """A part of an immutable file, as the origin has it: what the index says is believed later."""

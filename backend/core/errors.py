@@ -10,6 +10,7 @@ MicelioError                     a sentence, a stable code, details as data (`vc
 ├── Conflict                     CONFLICT         conflict
 ├── RateLimited                  EXHAUSTED        rate.limited
 ├── Unavailable                  UNAVAILABLE      unavailable
+├── IndexFilling                 UNAVAILABLE      index.filling: a node makes its index anew (`vcs.filling`)
 ├── StoreFailed                  UNAVAILABLE      store.failed: nothing was changed (`vcs.errors`)
 │   ├── DiskFull                 UNAVAILABLE      disk.full: names what lies on that disk
 │   └── ReadOnly                 UNAVAILABLE      store.read_only: reads go on

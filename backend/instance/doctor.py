@@ -53,11 +53,11 @@ def examine(forge: Forge) -> Iterator[Finding]:
 
 
 def rebuild(forge: Forge) -> Iterator[Finding]:
-    """Drop index and projected rows of every project, apply the log again, and compare dumps."""
+    """Make index and projected rows of every project anew from its log, and compare dumps."""
     for project, address in _projects(forge):
+        # First, so that rows are judged by the log and not by an index that may be wrong.
+        code.repository(forge, project.id, project.pool).rebuild_index()
         with forge.db.lock(f"landing:{project.id}"):
-            # First, so that rows are judged by the log and not by an index that may be wrong.
-            _drop_index(forge, project)
             projection.catch_up(forge, project.id)
             before = _dump(forge, project.id)
             with Context(forge, SYSTEM).transaction() as tx:
@@ -214,15 +214,6 @@ def _chain_fits(body: bytes, count: int, chain: str) -> bool:
         return False
     # The event after the last one that landed carries that one's hash.
     return len(events) > count and events[count]["previous"] == chain
-
-
-def _drop_index(forge: Forge, project: Project) -> None:
-    # It reads through the index that goes.
-    forge.forget(("git", project.id))
-    code.forget(forge, project.id)
-    path = forge.settings.data / "index" / f"{project.id}.db"
-    for name in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
-        name.unlink(missing_ok=True)
 
 
 def _dump(forge: Forge, project: str) -> dict[str, tuple[int, str]]:

@@ -18,6 +18,8 @@ from sqlmodel import col, select
 from backend.core.context import Context, Forge
 from backend.core.errors import NotFound
 from backend.projects.models import Cursor, Landing, Project, Ref
+from vcs import filling
+from vcs.filling import unfinished
 from vcs.index import FIRST_TRUNK
 from vcs.log import Record
 from vcs.objects import EMPTY_TREE
@@ -29,6 +31,8 @@ from vcs.store import Copies
 MAIN = FIRST_TRUNK.removeprefix("refs/heads/")
 PURGED = "purged"
 """Name of the cursor that stands on the last purge whose rows are written."""
+READING_SECONDS = 20.0
+"""How long a request works at a long index that has to be made from nothing; a job does the rest."""
 MOST = 1 << 31
 """Positions and sequences are smaller than this: what a column holds on every database."""
 _POSITION = re.compile(r"@(-?)([0-9]{1,15})")
@@ -64,6 +68,19 @@ def index_path(forge: Forge, project: str) -> Path:
     return forge.settings.data / "index" / f"{project}.db"
 
 
+def half_made_indexes(forge: Forge) -> list[str]:
+    """Projects whose index somebody on this node began to fill and did not end."""
+    return unfinished(forge.settings.data / "index")
+
+
+def drop_index(forge: Forge, project: str) -> None:
+    """Delete this node's index of a project and what was filled of one; nobody has it open any more."""
+    forget(forge, project)
+    path = index_path(forge, project)
+    for each in (*path.parent.glob(f"{project}.db*"), *filling.beside(path).parent.glob(f"{project}.*")):
+        each.unlink(missing_ok=True)
+
+
 def forget(forge: Forge, project: str) -> None:
     """Close what this process holds open of a project; it opens again when asked for."""
     forge.forget_project(project)
@@ -76,8 +93,8 @@ def reader(ctx: Context, project: Project) -> Repository:
     announced = {name: sequence for name, sequence in rows}
     if PURGED in announced:
         forget_erased(ctx.forge, found, announced[PURGED])
-    if found.remembered()[0].sequence < announced.get("landings", 0):
-        found.catch_up()
+    if found.remembered(most=READING_SECONDS)[0].sequence < announced.get("landings", 0):
+        found.catch_up(most=READING_SECONDS)
     return found
 
 

@@ -161,9 +161,7 @@ def erase_code(ctx: Context, project: Project) -> None:
         leave_tombstone(store, project.pool, project.id)
         collect(store, project.pool, project.id, named=tuple)
     git.projection(ctx.forge, project).drop()
-    code.forget(ctx.forge, project.id)
-    for path in code.index_path(ctx.forge, project.id).parent.glob(f"{project.id}.db*"):
-        path.unlink(missing_ok=True)
+    code.drop_index(ctx.forge, project.id)
 
 
 def _is_due(ctx: Context, row: Project) -> bool:

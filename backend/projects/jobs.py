@@ -12,7 +12,7 @@ from backend.core.operations import Mode
 from backend.projects import about, deleting, maintenance
 from backend.projects.about import ProjectChanged
 from backend.projects.creating import finish_creating
-from backend.projects.maintenance import CollectionDue, CompactionDue, GitUpkeepDue
+from backend.projects.maintenance import CollectionDue, CompactionDue, GitUpkeepDue, IndexDue
 from backend.projects.models import Project, ProjectState
 
 PATIENCE = timedelta(seconds=60)
@@ -73,6 +73,18 @@ def collect_unused_files(ctx: Context, fact: CollectionDue) -> None:
 def look_for_git_upkeep(ctx: Context) -> None:
     """State which git repositories of this node are due for a repack."""
     maintenance.state_what_git_is_due(ctx)
+
+
+@every(seconds=10, mode=Mode.STEPS)
+def look_for_half_made_indexes(ctx: Context) -> None:
+    """State which indexes of this node were begun and not ended."""
+    maintenance.state_what_indexes_are_due(ctx)
+
+
+@on(IndexDue, queue="maintenance", attempts=3, mode=Mode.STEPS)
+def fill_half_made_index(ctx: Context, fact: IndexDue) -> None:
+    """Fill an index to the end."""
+    maintenance.fill_index(ctx, fact.project)
 
 
 @on(GitUpkeepDue, queue="maintenance", attempts=3, mode=Mode.STEPS)

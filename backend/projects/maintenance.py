@@ -3,6 +3,7 @@
 A timer sees in SQL alone what is due and states it as a fact; the work is a durable job. It may
 be killed at any time, since nothing happens before HEAD moves, and landings go on meanwhile.
 One process at a time looks after a project: whoever finds another at it leaves it to that one.
+A long index that somebody began to fill and did not end is filled to the end on the node it is on.
 Each sixteen records bring a compaction of what is small; what comes with a collection, every six
 hours, makes the whole as small as a pack of git.
 """
@@ -62,6 +63,35 @@ class GitUpkeepDue:
     """A project's git repository has many packs, or something in it that nothing reaches."""
 
     project: str
+
+
+@fact
+@dataclass(frozen=True)
+class IndexDue:
+    """The index of a project on this node was begun to be filled, and nobody is at it."""
+
+    project: str
+
+
+def state_what_indexes_are_due(ctx: Context) -> None:
+    """Emit a fact for each index on this node that waits for somebody to fill it to the end."""
+    if due := code.half_made_indexes(ctx.forge):
+        with ctx.transaction() as tx:
+            for project in due:
+                tx.emit(IndexDue(project))
+
+
+def fill_index(ctx: Context, project: str) -> None:
+    """Go on where a filling was left, and take the index into use; landings and readers go on."""
+    if project not in code.half_made_indexes(ctx.forge):
+        return
+    with ctx.transaction(write=False) as tx:
+        row = tx.db.get(Project, project)
+    if row is None or row.state is ProjectState.ERASED:
+        code.drop_index(ctx.forge, project)
+        return
+    with _seconds.labels("index").time():
+        code.repository(ctx.forge, row.id, row.pool).rebuild_index()
 
 
 def state_what_git_is_due(ctx: Context) -> None:

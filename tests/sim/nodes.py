@@ -12,6 +12,7 @@ from greenlet import getcurrent
 from tests.sim.scheduler import Scheduler
 from vcs.errors import StoreFailed
 from vcs.index import Index
+from vcs.index_rows import lay_out
 from vcs.landing import Batcher
 from vcs.log import head_key
 from vcs.reading import FrameCache, Reader
@@ -138,7 +139,7 @@ class SimIndex(Index):
         if filled:
             made.deserialize(self.base)
         else:
-            self._lay_out(made)
+            lay_out(made)
         return made
 
     def become_base(self) -> None:

@@ -20,7 +20,7 @@ from greenlet import getcurrent, greenlet
 from tests.sim.nodes import START, FlakyStore, Node, SimIndex, SimRepository
 from tests.sim.scheduler import Crash, Scheduler
 from tests.vcs.logs import proposal, push
-from vcs import deciding, index, log, segments, store
+from vcs import deciding, index_rows, log, segments, store
 from vcs.collection import Collected, collect
 from vcs.compaction import compact
 from vcs.deciding import Asked
@@ -125,7 +125,7 @@ _REMEMBERING: list[tuple[Any, str, object]] = [
         (segments, "_decoded"),
         (segments, "_parse_footer"),
         (segments, "_check_footer"),
-        (index, "unpack_frames"),
+        (index_rows, "unpack_frames"),
         (store, "check_key"),
         (log, "check_key"),
     )

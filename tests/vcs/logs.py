@@ -9,6 +9,7 @@ from vcs import overlay
 from vcs.doctor import Fault, verify
 from vcs.landing import Batcher, Proposal, Push
 from vcs.lists import RefChange
+from vcs.log import Record, RecordKind, SegmentRef, segment_key
 from vcs.objects import (
     EMPTY_TREE,
     Commit,
@@ -22,9 +23,11 @@ from vcs.objects import (
     parse_tree,
 )
 from vcs.repository import Repository
-from vcs.store import Store
+from vcs.segments import NO_SHA1, write_segment
+from vcs.staging import with_sha1s
+from vcs.store import Store, Swapped
 
-__all__ = ["AT", "Trees", "World", "blob", "commit", "move_refs", "proposal", "push"]
+__all__ = ["AT", "Trees", "World", "blob", "commit", "lengthen", "move_refs", "proposal", "push"]
 
 
 def blob(text: bytes) -> str:
@@ -171,3 +174,59 @@ def move_refs(
     batcher = Batcher(repository, still_wanted=set, clock=lambda: AT, host="micelio.test")
     batcher.land(push(objects, refs=refs))
     repository.catch_up()
+
+
+def lengthen(world: World, landings: int, *, at_once: int = 100, at: datetime = AT) -> list[str]:
+    """So many landings put straight into the log, `at_once` in a file, and their commits in order; every
+    tenth one makes a branch, and another takes it away.
+    """
+    head, version = world.main.current()
+    sequence, record, tip = head.sequence, head.record, head.main
+    trees, commits = Trees(), []
+    who = b"Ada <ada@example.org> 1700000000 +0000"
+    files: dict[str, bytes] = {}
+    tail = list(head.tail)
+    for first in range(0, landings, at_once):
+        objects, records = [], []
+        for number in range(first, min(landings, first + at_once)):
+            text = Object.of(Kind.BLOB, b"text %d\n" % (head.position + number))
+            tree = trees.build({b"file": (b"100644", text.id)})
+            parents = (tip,) if tip else ()
+            made = Object.of(Kind.COMMIT, encode_commit(Commit(tree, parents, who, who, b"%d" % number)))
+            branch = f"refs/heads/b{number // 10 % 3}"
+            came = {1: (None, made.id), 6: (commits[-5] if len(commits) > 5 else None, None)}
+            refs = [RefChange(branch, *came[number % 10])] if number % 10 in came else []
+            said = Record(
+                kind=RecordKind.LAND,
+                project=world.project,
+                sequence=sequence + 1,
+                previous=record,
+                at=at,
+                landing=new_id(),
+                session=new_id(),
+                revision=1,
+                trunk=(tip, made.id),
+                positions=(head.position + number + 1,) * 2,
+                refs=tuple(refs),
+            ).to_object()
+            objects += [text, Object(Kind.TREE, tree, trees.contents[tree]), made]
+            records.append((said, NO_SHA1, 0))
+            sequence, record, tip = sequence + 1, said.id, made.id
+            commits.append(made.id)
+        known = dict(files)
+
+        def sha1_of(id: str, known: dict[str, bytes] = known) -> bytes:
+            return known[id] if id in known else world.main.sha1_of(id)
+
+        plain = [(each, sha1, 0) for each, sha1 in with_sha1s(objects, sha1_of)]
+        files = {plain[-1][0].id: plain[-1][1]}
+        body = write_segment([*plain, *records])
+        key = segment_key(world.project, world.project)
+        world.store.put(key, [body])
+        tail.append(SegmentRef.of(key, body))
+    moved = head.renewed(
+        sequence=sequence, record=record, main=tip, position=head.position + landings, tail=tuple(tail)
+    )
+    result = world.store.swap_head(world.project, world.project, version, moved.encode())
+    assert isinstance(result, Swapped)
+    return commits
