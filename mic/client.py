@@ -26,6 +26,7 @@ from vcs.wire import (
     PROBLEM_LIMIT,
     auth_pb2_grpc,
     invitations_pb2_grpc,
+    mirrors_pb2_grpc,
     organizations_pb2_grpc,
     packing,
     projects_pb2,
@@ -113,6 +114,11 @@ class Client:
     def projects(self) -> "_Service":
         """Projects and their code."""
         return _Service(self, projects_pb2_grpc.ProjectServiceStub)
+
+    @property
+    def mirrors(self) -> "_Service":
+        """Mirrors of projects."""
+        return _Service(self, mirrors_pb2_grpc.MirrorServiceStub)
 
     @property
     def sessions(self) -> "_Service":

@@ -111,6 +111,7 @@ class Settings:
     rates: RateLimits = field(default_factory=RateLimits)
     import_private: bool = False
     import_limit: int = 20_000 << 20
+    mirror_min_minutes: int = 10
     faults: str = ""
 
     @classmethod
@@ -151,6 +152,7 @@ class Settings:
             ),
             import_private=_yes(env, "IMPORT_PRIVATE"),
             import_limit=_number(env, "IMPORT_LIMIT_MB", 20_000) << 20,
+            mirror_min_minutes=_number(env, "MIRROR_MIN_MINUTES", 10),
             faults=env.get("MICELIO_FAULTS") or "",
         )
 

@@ -15,6 +15,7 @@ from backend.invitations import service as invitations
 from backend.organizations import closing
 from backend.organizations import service as organizations
 from backend.portability import jobs as portability_jobs
+from backend.portability import mirrors
 from backend.portability import service as portability
 from backend.projects import collaborators, deleting, forks, landings, moving, refs, tree
 from backend.projects import jobs as project_jobs
@@ -51,6 +52,7 @@ SERVICES = (
     landing,
     portability,
     search,
+    mirrors,
     instance,
     outbox,
 )

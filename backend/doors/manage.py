@@ -356,6 +356,7 @@ def shown(settings: Settings) -> dict[str, str]:
         "TRUSTED_PROXIES": ",".join(settings.trusted_proxies),
         "IMPORT_PRIVATE": "yes" if settings.import_private else "no",
         "IMPORT_LIMIT_MB": settings.import_limit >> 20,
+        "MIRROR_MIN_MINUTES": settings.mirror_min_minutes,
         "LOG_FORMAT": settings.log_format.value,
     }
     return {name: str(value) for name, value in values.items()}

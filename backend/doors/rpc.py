@@ -41,6 +41,7 @@ from vcs.wire import (
     SMALL_PROBLEM,
     auth_pb2,
     invitations_pb2,
+    mirrors_pb2,
     organizations_pb2,
     projects_pb2,
     search_pb2,
@@ -69,7 +70,15 @@ CODES = {
     Kind.CORRUPT: grpc.StatusCode.DATA_LOSS,
 }
 
-FILES = (sessions_pb2, projects_pb2, organizations_pb2, invitations_pb2, auth_pb2, search_pb2)
+FILES = (
+    sessions_pb2,
+    projects_pb2,
+    organizations_pb2,
+    invitations_pb2,
+    auth_pb2,
+    search_pb2,
+    mirrors_pb2,
+)
 
 logger = logging.getLogger(__name__)
 

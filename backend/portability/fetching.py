@@ -1,5 +1,7 @@
 """Fetching: git brings a source's branches, tags and notes into a bare repository of the import's own.
 
+`watched` runs any git child that talks to another machine.
+
 What git may do is said in its environment and command line: which protocol, which address, no
 prompt, no redirect, no helper, no hook. Credentials are in the environment of that one child.
 """
@@ -11,6 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from vcs.git.process import environment, git_command
@@ -20,6 +23,8 @@ REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", "+refs/not
 _PROGRESS = re.compile(rb"([A-Za-z ]+):\s+\d+% \((\d+)/(\d+)\)")
 _LOOK = 0.2
 _MEASURE = 5.0
+_LISTING_SECONDS = 300.0
+_LONGEST_LIST = 64 << 20
 
 # What serves a folder of this machine: with no grafts and no replacements, as the fetching side has none.
 _SERVED_BY = (
@@ -35,6 +40,15 @@ class TooLarge(SourceRefused):
 
     code = "import.too_large"
     message = "The source is larger than {limit} MB, which is all this forge takes. An operator can raise it."
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A child that ended by itself: its exit code, and what it printed."""
+
+    code: int
+    out: bytes
+    err: bytes
 
 
 def prepare(folder: Path, borrow: Path | None) -> Source:
@@ -61,18 +75,39 @@ def fetch(
 
     Killed half-way it leaves a repository that the next call goes on with.
     """
-    allowed = {"protocol.allow": "never", f"protocol.{protocol}.allow": "always", "transfer.unpackLimit": "1"}
-    secret = {**allowed, **config}
-    # Configuration through the environment: a command line is everybody's to read.
-    env = environment(GIT_ASKPASS="true", GIT_CONFIG_COUNT=str(len(secret)))
-    for number, (name, value) in enumerate(secret.items()):
-        env |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    env = talking(protocol, {"transfer.unpackLimit": "1", **config})
     served = [f"--upload-pack={_SERVED_BY}"] if protocol == "file" else []
     told = _run(source, ["ls-remote", *served, "--symref", "--", url, "HEAD"], env, lambda *_: None, limit)
     options = ["--progress", "--prune", "--no-tags", "--no-write-fetch-head", *served]
     _run(source, ["fetch", *options, "--", url, *REFSPECS], env, progress, limit)
     if head := _head(source, told):
         source.run("symbolic-ref", "HEAD", head)
+
+
+def listed(folder: Path, url: str, config: Mapping[str, str]) -> dict[str, bytes]:
+    """The branches, tags and notes of a repository elsewhere by name, with their SHA-1s. SourceRefused.
+
+    `folder` is any repository here.
+    """
+    families = [spec.partition(":")[2] for spec in REFSPECS]
+    env = talking(url.partition(":")[0], config)
+    ended = watched(folder, ["ls-remote", "--", url, *families], env, seconds=_LISTING_SECONDS)
+    if ended.code:
+        raise SourceRefused(said=last_words(ended.err))
+    if len(ended.out) >= _LONGEST_LIST:
+        raise SourceRefused(said="It lists more refs than this forge takes.")
+    rows = (line.partition(b"\t") for line in ended.out.splitlines())
+    return {os.fsdecode(name): bytes.fromhex(sha1.decode()) for sha1, _, name in rows if b"^{}" not in name}
+
+
+def talking(protocol: str, config: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a child that talks by one protocol, configured so."""
+    allowed = {"protocol.allow": "never", f"protocol.{protocol}.allow": "always", **config}
+    # Configuration through the environment: a command line is everybody's to read.
+    env = environment(GIT_ASKPASS="true", GIT_CONFIG_COUNT=str(len(allowed)))
+    for number, (name, value) in enumerate(allowed.items()):
+        env |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    return env
 
 
 def _head(source: Source, told: bytes) -> str | None:
@@ -90,9 +125,27 @@ def _head(source: Source, told: bytes) -> str | None:
 def _run(
     source: Source, arguments: list[str], env: Mapping[str, str], progress: Progress, limit: int
 ) -> bytes:
+    ended = watched(source.folder, arguments, env, progress, limit=limit)
+    if ended.code:
+        raise SourceRefused(said=last_words(ended.err))
+    return ended.out
+
+
+def watched(
+    folder: Path,
+    arguments: list[str],
+    env: Mapping[str, str],
+    progress: Progress = lambda *_: None,
+    *,
+    limit: int | None = None,
+    seconds: float | None = None,
+) -> Ended:
+    """Run git on a repository to its end, telling how far it is. TooLarge when the folder grows beyond
+    `limit` bytes, SourceRefused when it takes longer than `seconds`.
+    """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         child = subprocess.Popen(
-            git_command(source.folder, *arguments),
+            git_command(folder, *arguments),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
@@ -100,21 +153,26 @@ def _run(
             start_new_session=True,
         )
         try:
-            _watch(child, source.folder, err.fileno(), progress, limit)
+            _watch(child, folder, err.fileno(), progress, limit, seconds)
         except BaseException:
             # Its helpers are in its group, so none of them stays behind.
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
             raise
-        if child.returncode:
-            err.seek(0)
-            raise SourceRefused(said=last_words(err.read()[-4000:]))
         out.seek(0)
-        return out.read(1 << 20)
+        err.seek(max(0, err.seek(0, os.SEEK_END) - 4000))
+        return Ended(child.returncode, out.read(_LONGEST_LIST), err.read())
 
 
-def _watch(child: "subprocess.Popen[bytes]", folder: Path, err: int, progress: Progress, limit: int) -> None:
-    measured = time.monotonic()
+def _watch(
+    child: "subprocess.Popen[bytes]",
+    folder: Path,
+    err: int,
+    progress: Progress,
+    limit: int | None,
+    seconds: float | None,
+) -> None:
+    began = measured = time.monotonic()
     while True:
         try:
             child.wait(_LOOK)
@@ -125,7 +183,9 @@ def _watch(child: "subprocess.Popen[bytes]", folder: Path, err: int, progress: P
         told = _PROGRESS.findall(os.pread(err, 400, max(0, size - 400)))
         what, done, total = told[-1] if told else (b"", b"0", b"0")
         progress(what.decode().strip().lower(), int(done), int(total))
-        if time.monotonic() - measured > _MEASURE:
+        if seconds is not None and time.monotonic() - began > seconds:
+            raise SourceRefused(said=f"It took longer than {seconds / 60:.0f} minutes.")
+        if limit is not None and time.monotonic() - measured > _MEASURE:
             measured = time.monotonic()
             if _size(folder) > limit:
                 raise TooLarge(limit=limit >> 20)

@@ -1,4 +1,4 @@
-"""Tables of imports: what is asked for, how far it is, and which files in the store it has."""
+"""Tables of imports and mirrors: what is asked for, how far it is, and which files in the store it has."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -44,8 +44,9 @@ class Stage(StrEnum):
 class Import(SQLModel, table=True):
     """One import. `source` never holds credentials; `secret` does, sealed, until they are used.
 
-    `begins` says that the project exists for this import only and goes with it. `heads` are the
-    refs that were taken in, as [ref here, ref there, old, new]; `version` grows with every change.
+    `begins` says that the project exists for this import only and goes with it; `mirror_id` that a
+    mirror asked for it. `heads` are the refs that were taken in, as [ref here, ref there, old, new];
+    `version` grows with every change.
     """
 
     __tablename__: ClassVar[str] = "imports"
@@ -56,6 +57,7 @@ class Import(SQLModel, table=True):
     organization: str
     project: str
     begins: bool
+    mirror_id: str | None = None
     origin: Origin = Field(sa_type=word(Origin))
     source: str
     secret: str | None = None
@@ -95,3 +97,64 @@ class ImportFile(SQLModel, table=True):
     objects: int
     bundle: bool = False
     staged_at: datetime = Field(sa_type=UtcTime)
+
+
+class Direction(StrEnum):
+    """Which way a mirror goes: from there to here, or from here to there."""
+
+    PULL = "pull"
+    PUSH = "push"
+
+
+class MirrorRefs(StrEnum):
+    """What a push mirror sends: branches, tags and notes, or the default branch alone."""
+
+    ALL = "all"
+    TRUNK = "trunk"
+
+
+class MirrorState(StrEnum):
+    """How a mirror is: its next attempt waits or runs, or how the last one ended."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Mirror(SQLModel, table=True):
+    """A repository elsewhere that a project follows, or that follows it. `url` never holds credentials;
+    `secret` does, sealed.
+
+    `refused` lists refs that stayed as they are, as [name, why]; `failures` counts attempts in a row that
+    did not get through. `sequence` is the record of the log up to which a push mirror was brought, `seen`
+    a digest of both sides after the last pull. `asked_at` is when the worker was told last.
+    """
+
+    __tablename__: ClassVar[str] = "mirrors"
+    __table_args__ = RECORD
+
+    id: str = Field(primary_key=True)
+    project_id: str = Field(index=True)
+    direction: Direction = Field(sa_type=word(Direction))
+    url: str
+    secret: str | None = None
+    refs: MirrorRefs = Field(default=MirrorRefs.ALL, sa_type=word(MirrorRefs))
+    prune: bool = False
+    overwrite: bool = False
+    minutes: int
+    paused: bool = False
+    state: MirrorState = Field(default=MirrorState.WAITING, sa_type=word(MirrorState))
+    result: str = ""
+    problem: str = ""
+    refused: list[Any] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    failures: int = 0
+    sequence: int = -1
+    seen: str = ""
+    import_id: str | None = None
+    asked_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    last_attempt_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    last_success_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    next_at: datetime = Field(sa_type=UtcTime, index=True)
+    created_by: str | None = None
+    created_at: datetime = Field(sa_type=UtcTime)

@@ -3,6 +3,8 @@
 In a project that has nothing they all keep their names. Where something stands already, nothing
 of it moves: a name that is taken comes in below `imported/`. Only what an earlier import of the
 same source left, and nobody has moved since, follows the source.
+
+Under a mirror every ref keeps its name, and one that has no way forward stays as it is and is named.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,12 +17,12 @@ FAMILIES = ("refs/heads/", "refs/tags/", "refs/notes/")
 
 @dataclass(frozen=True)
 class Planned:
-    """One ref: its name there and here, what stands here now and what will."""
+    """One ref: its name there and here, what stands here now and what will (None: it goes)."""
 
     there: str
     here: str
     old: str | None
-    new: str
+    new: str | None
 
 
 def planned(
@@ -48,6 +50,54 @@ def planned(
         taken[target] = new
         plan.append(Planned(name, target, old, new))
     return plan
+
+
+DIVERGED = "moved here and there; neither goes on from the other"
+TRUNK_DIVERGED = "has landings here that the source lacks, and landings never go back"
+IN_THE_WAY = "another ref here is in the way of this name"
+
+
+def mirrored(
+    wanted: Mapping[str, str],
+    here: Mapping[str, str],
+    *,
+    trunk: str | None,
+    left: Mapping[str, str],
+    overwrite: bool,
+    prune: bool,
+    forward: Callable[[str, str, str], bool],
+) -> tuple[list[Planned], list[tuple[str, str]]]:
+    """What a mirror does with each ref, and the refs that stay as they are, each with the reason.
+
+    `left` says where the mirror's last runs left refs. What stands there still follows wherever the source
+    went; what was moved here goes forward only, unless `overwrite`; the trunk always goes forward only.
+    `prune` takes away what the mirror left and the source has no more. `forward(name, old, new)` tells
+    whether `new` goes on from `old`.
+    """
+    taken = dict(here)
+    plan: list[Planned] = []
+    refused: list[tuple[str, str]] = []
+    for name in sorted(left) if prune else ():
+        if name not in wanted and name != trunk and taken.get(name) == left[name]:
+            plan.append(Planned(name, name, taken.pop(name), None))
+    for name in sorted(wanted):
+        old, new = taken.get(name), wanted[name]
+        if not name.startswith(FAMILIES) or is_derived_ref(name):
+            continue
+        untouched = name != trunk and left.get(name) == old
+        if old is None and _is_taken(name, taken):
+            refused.append((name, IN_THE_WAY))
+        elif old in (None, new) or untouched or forward(name, old, new):
+            plan.append(Planned(name, name, old, new))
+            taken[name] = new
+        elif forward(name, new, old):
+            # Only here something came on top: there is nothing to bring.
+            continue
+        elif overwrite and name != trunk:
+            plan.append(Planned(name, name, old, new))
+        else:
+            refused.append((name, TRUNK_DIVERGED if name == trunk else DIVERGED))
+    return [each for each in plan if each.old != each.new or left.get(each.here) != each.new], refused
 
 
 def _place(

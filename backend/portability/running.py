@@ -8,7 +8,7 @@ when HEAD moved, whoever dies then. A worker killed anywhere goes on in the stag
 import logging
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,7 @@ from backend.accounts.models import Account
 from backend.core.context import Actor, Context, Via
 from backend.core.errors import Conflict, MicelioError
 from backend.portability import fetching, names, sources
-from backend.portability.models import Import, ImportFile, ImportState, Origin, Stage
+from backend.portability.models import Import, ImportFile, ImportState, Mirror, Origin, Stage
 from backend.portability.secrets import unseal
 from backend.portability.service import ENDED, changed
 from backend.portability.sources import Reachable
@@ -350,28 +350,49 @@ class _Run:
         if not self.row.begins:
             head = repository.catch_up()
             here, trunk = repository.refs(), head.trunk if head.main else None
-        planned = names.planned(
-            wanted,
-            here,
-            source_trunk=source.trunk(),
-            trunk=trunk,
-            followed=self._followed(),
-            forward=lambda name, old: source.has_ancestor(repository.sha1_of(old), found[name]),
-        )
+        if self.row.mirror_id is not None:
+            sha1s = {id: sha1 for sha1, id in ids.items()}
+
+            def goes_on(name: str, old: str, new: str) -> bool:
+                return source.has_ancestor(*(sha1s.get(id) or repository.sha1_of(id) for id in (old, new)))
+
+            planned = self._mirrored(wanted, here, trunk, goes_on)
+        else:
+            planned = names.planned(
+                wanted,
+                here,
+                source_trunk=source.trunk(),
+                trunk=trunk,
+                followed=followed(self.ctx, self.row.project_id, self.row.source),
+                forward=lambda name, old: source.has_ancestor(repository.sha1_of(old), found[name]),
+            )
         return [[one.there, one.here, one.old, one.new] for one in planned], source.trunk() or ""
 
-    def _followed(self) -> dict[str, tuple[str, str]]:
-        """Where the last import of this source left its refs: by name there, the name here and the id."""
-        with self.ctx.transaction(write=False) as tx:
-            query = select(Import).where(
-                Import.project_id == self.project.id,
-                Import.source == self.row.source,
-                Import.state == ImportState.DONE,
+    def _mirrored(
+        self,
+        wanted: Mapping[str, str],
+        here: Mapping[str, str],
+        trunk: str | None,
+        goes_on: Callable[[str, str, str], bool],
+    ) -> list[names.Planned]:
+        """What the mirror does with each ref; what it leaves as it is, it says in its row."""
+        left = left_by_mirror(self.ctx, self.row.project_id, self.row.source)
+        with self.asking() as (tx, row):
+            mirror = tx.db.get(Mirror, row.mirror_id)
+            if mirror is None:
+                raise Cancelled
+            planned, refused = names.mirrored(
+                wanted,
+                here,
+                trunk=trunk,
+                left=left,
+                overwrite=mirror.overwrite,
+                prune=mirror.prune,
+                forward=goes_on,
             )
-            followed: dict[str, tuple[str, str]] = {}
-            for earlier in tx.db.exec(query.order_by(col(Import.id))).all():
-                followed |= {there: (here, new) for there, here, _, new in earlier.heads}
-            return followed
+            mirror.refused = [list(each) for each in refused]
+            tx.db.add(mirror)
+        return planned
 
     def land(self) -> None:
         """One record in the log. It has happened when HEAD has moved."""
@@ -390,7 +411,7 @@ class _Run:
         if packs:
             git.projection(self.forge, self.project).adopt(packs)
 
-    def _append(self, moves: Sequence[tuple[str, str | None, str]]) -> None:
+    def _append(self, moves: Sequence[tuple[str, str | None, str | None]]) -> None:
         repository = self._repository()
         files = self._files()
         for file in files:
@@ -417,7 +438,7 @@ class _Run:
     def _push(
         self,
         repository: Repository,
-        moves: Sequence[tuple[str, str | None, str]],
+        moves: Sequence[tuple[str, str | None, str | None]],
         files: Sequence[ImportFile],
     ) -> Push:
         head = repository.catch_up()
@@ -444,7 +465,7 @@ class _Run:
         of_folder = self.row.origin is Origin.FOLDER
         source = Path(self.row.source).name if of_folder else self.row.source
         return {
-            "goal": f"Import {source}",
+            "goal": f"{'Mirror' if self.row.mirror_id else 'Import'} {source}",
             "summary": "",
             "author": author,
             "source": "import",
@@ -474,7 +495,8 @@ class _Run:
             row = tx.db.exec(select(Import).where(Import.id == self.id).with_for_update()).one()
             creating.show(tx, row.project_id)
             kept = select(ImportFile).where(ImportFile.import_id == self.id)
-            bundles = [file.key for file in tx.db.exec(kept).all() if file.bundle]
+            # Where nothing moved, nothing of what was staged is in the log.
+            gone = [file.key for file in tx.db.exec(kept).all() if file.bundle or record is None]
             tx.db.exec(delete(ImportFile).where(col(ImportFile.import_id) == self.id))
             positions = record.last - record.first + 1 if record and record.first and record.last else 0
             changed(
@@ -489,7 +511,7 @@ class _Run:
             )
             tx.ring(f"project:{row.project_id}")
         # An uploaded bundle is in no log, and the collector would need a day to find it.
-        discard(self.ctx, self.project, bundles)
+        discard(self.ctx, self.project, gone)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def end(self, state: ImportState, problem: str = "") -> None:
@@ -502,6 +524,24 @@ class _Run:
         with self.ctx.transaction() as tx:
             row = tx.db.exec(select(Import).where(Import.id == self.id).with_for_update()).one()
             changed(tx, row, state=state, problem=problem, secret=None, doing="", ended_at=tx.now())
+
+
+def followed(ctx: Context, project: str, source: str) -> dict[str, tuple[str, str]]:
+    """Where the last imports of a source left its refs: by name there, the name here and the id."""
+    with ctx.transaction(write=False) as tx:
+        query = select(Import).where(
+            Import.project_id == project, Import.source == source, Import.state == ImportState.DONE
+        )
+        found: dict[str, tuple[str, str]] = {}
+        for earlier in tx.db.exec(query.order_by(col(Import.id))).all():
+            found |= {there: (here, new) for there, here, _, new in earlier.heads}
+        return found
+
+
+def left_by_mirror(ctx: Context, project: str, source: str) -> dict[str, str]:
+    """Where a mirror and imports of its source before it left the refs that keep their names."""
+    found = followed(ctx, project, source).items()
+    return {there: id for there, (here, id) in found if here == there and id is not None}
 
 
 def _handle(ctx: Context, account: str | None) -> str:

@@ -196,9 +196,7 @@ def cancel_import(ctx: Context, *, import_id: ImportId) -> ImportStatus:
     if row.state in ENDED:
         raise ImportOver(state=_word(row.state), advice="There is nothing to stop.")
     if row.state is not ImportState.CANCELLING:
-        changed(ctx, row, state=ImportState.CANCELLING, secret=None)
-        # What is not decided yet is not wanted any more.
-        permits.withdraw(ctx, row.landing)
+        stop(ctx, row)
         ctx.audit("project.import_cancel", f"{row.organization}/{row.project}", import_id=row.id)
     return status(ctx, row)
 
@@ -225,6 +223,13 @@ def rollback_import(ctx: Context, *, import_id: ImportId) -> ImportStatus:
     ctx.emit(ImportRollbackRequested(row.id))
     ctx.audit("project.import_rollback", f"{row.organization}/{row.project}", import_id=row.id)
     return status(ctx, row)
+
+
+def stop(ctx: Context, row: Import) -> None:
+    """Have an import end before it lands, unless it has landed."""
+    changed(ctx, row, state=ImportState.CANCELLING, secret=None)
+    # What is not decided yet is not wanted any more.
+    permits.withdraw(ctx, row.landing)
 
 
 def find(ctx: Context, id: str, *, changing: bool = False) -> Import:

@@ -1,4 +1,4 @@
-"""Sources: which addresses an import may read from, and how git is made to read just those.
+"""Sources: which addresses imports and mirrors may talk to, and how git is made to talk to just those.
 
 A name is resolved once, here; every address it has must be a public one unless the operator
 allows private ones, and git then talks to the address that was checked, whatever the name says
@@ -17,6 +17,8 @@ from urllib.parse import urlsplit, urlunsplit
 from vcs.errors import Kind, MicelioError
 
 SCHEMES = {"http": 80, "https": 443, "git": 9418}
+READ, WRITE = "git-upload-pack", "git-receive-pack"
+"""The services of a repository that is read, and of one that is pushed to."""
 REDIRECTS = 5
 PATIENCE = 20.0
 
@@ -84,8 +86,8 @@ def check_url(text: str) -> str:
     return urlunsplit((parts.scheme, where, parts.path.rstrip("/") or "/", "", ""))
 
 
-def reach(url: str, credentials: Credentials | None, *, private: bool) -> Reachable:
-    """Follow an address to where a git repository answers, checking each step.
+def reach(url: str, credentials: Credentials | None, *, private: bool, service: str = READ) -> Reachable:
+    """Follow an address to where a git repository answers for a service, checking each step.
 
     Raises SourceForbidden, BadSource when there is no repository or the credentials do not fit.
     """
@@ -100,7 +102,7 @@ def reach(url: str, credentials: Credentials | None, *, private: bool) -> Reacha
             return Reachable(urlunsplit(("git", f"{host}:{port}", here.path, "", "")), {})
         # To another host a token does not follow.
         given = credentials if (here.scheme, here.netloc) == (first.scheme, first.netloc) else None
-        status, location = _ask(url, address, given)
+        status, location = _ask(url, address, given, service)
         if status in (301, 302, 303, 307, 308) and location:
             url = _redirected(url, location)
             continue
@@ -108,8 +110,9 @@ def reach(url: str, credentials: Credentials | None, *, private: bool) -> Reacha
             return Reachable(url, _pinned(url, address, given))
         if status in (401, 403, 404):
             told = "with these credentials" if credentials else "without credentials"
+            done = "read" if service == READ else "pushed to"
             raise BadSource(
-                problem=f"There is no repository at {url} that can be read {told} (HTTP {status})."
+                problem=f"There is no repository at {url} that can be {done} {told} (HTTP {status})."
             )
         raise BadSource(problem=f"{url} does not answer like a git repository (HTTP {status}).")
     raise BadSource(problem=f"{url} redirects more than {REDIRECTS} times.")
@@ -153,22 +156,22 @@ def _redirected(url: str, location: str) -> str:
     return check_url(there.removesuffix("/info/refs"))
 
 
-def _ask(url: str, address: str, credentials: Credentials | None) -> tuple[int, str]:
+def _ask(url: str, address: str, credentials: Credentials | None, service: str) -> tuple[int, str]:
     """What the repository's door answers: status, and where it sends us on to."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or SCHEMES[parts.scheme]
-    headers = {"User-Agent": "git/2.39 (micelio import)", "Git-Protocol": "version=2"}
+    headers = {"User-Agent": "git/2.39 (micelio)"}
+    if service == READ:
+        headers["Git-Protocol"] = "version=2"
     if credentials is not None:
         headers["Authorization"] = credentials.header
     connection = _Pinned(host, port, address, secure=parts.scheme == "https")
     try:
-        connection.request(
-            "GET", f"{parts.path.rstrip('/')}/info/refs?service=git-upload-pack", headers=headers
-        )
+        connection.request("GET", f"{parts.path.rstrip('/')}/info/refs?service={service}", headers=headers)
         answer = connection.getresponse()
         status, location = answer.status, answer.getheader("Location") or ""
         kind = answer.getheader("Content-Type") or ""
-        if status == 200 and not kind.startswith("application/x-git-upload-pack-advertisement"):
+        if status == 200 and not kind.startswith(f"application/x-{service}-advertisement"):
             raise BadSource(problem=f"{url} is a web page and no git repository. Is that its clone address?")
         return status, location
     except ssl.SSLError as error:

@@ -23,6 +23,16 @@ from backend.projects.models import (
 )
 
 
+class Mirrored(Conflict):
+    """The trunk follows a repository elsewhere."""
+
+    code = "project.mirrored"
+    message = (
+        "{address} mirrors another repository, and only the mirror moves its default branch. Push to another "
+        "branch, or ask an admin to pause the mirror."
+    )
+
+
 class Ability(StrEnum):
     """What one may do with a project."""
 
@@ -129,6 +139,8 @@ def require(ctx: Context, found: Project, owner: Organization, ability: Ability)
     address = f"{owner.handle}/{found.handle}"
     if ability in _WRITING and found.archived:
         raise Conflict(problem=f"{address} is archived and read-only. An admin can unarchive it.")
+    if ability is Ability.LAND and found.mirrored:
+        raise Mirrored(address=address)
     if ability not in may:
         raise Forbidden(problem=_REFUSAL[ability].format(organization=owner.handle, address=address))
 
@@ -144,9 +156,19 @@ def abilities(ctx: Context, found: Project) -> list[Ability]:
     may = [ability for ability, needed in least.items() if standing >= needed]
     if found.archived:
         may = [a for a in may if a not in _WRITING]
+    if found.mirrored:
+        may = [a for a in may if a is not Ability.LAND]
     if elsewhere(ctx, found):
         may = [a for a in may if a is Ability.READ]
     return may
+
+
+def set_mirrored(ctx: Context, id: str, *, mirrored: bool) -> None:
+    """Give a project's trunk to its mirror, or back."""
+    found = ctx.db.exec(select(Project).where(Project.id == id).with_for_update()).one()
+    found.mirrored = mirrored
+    ctx.db.add(found)
+    ctx.ring(f"project:{id}")
 
 
 def standing_of(ctx: Context, found: Project) -> Standing:

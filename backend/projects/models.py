@@ -50,8 +50,8 @@ class ProjectState(StrEnum):
 class Project(SQLModel, table=True):
     """Names and settings. `pool` is the id of the first project of its fork network.
 
-    `forked_from` is the project it began as a copy of. `created_by` is null for what the instance
-    made itself.
+    `forked_from` is the project it began as a copy of. `mirrored`: a pull mirror moves the trunk, and
+    nobody else does. `created_by` is null for what the instance made itself.
     """
 
     __tablename__: ClassVar[str] = "projects"
@@ -68,6 +68,7 @@ class Project(SQLModel, table=True):
     visibility: Visibility = Field(default=Visibility.PRIVATE, sa_type=word(Visibility))
     state: ProjectState = Field(default=ProjectState.CREATING, sa_type=word(ProjectState))
     archived: bool = False
+    mirrored: bool = False
     protect_main_branch: bool = False
     who_may_propose: Proposers = Field(default=Proposers.ANYONE, sa_type=word(Proposers))
     session_visibility: Proposers = Field(default=Proposers.MEMBERS, sa_type=word(Proposers))

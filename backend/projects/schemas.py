@@ -36,6 +36,7 @@ Limit = Annotated[int, Field(ge=1, le=100)]
 class ProjectSummary(BaseModel):
     """One project. `may` lists what the asker may do with it: read, propose, land, settings, delete.
 
+    `mirrored`: its default branch follows a repository elsewhere, and only the mirror moves it.
     `forked_from` is an address, and `forks` counts, as far as the asker may see them.
     """
 
@@ -47,6 +48,7 @@ class ProjectSummary(BaseModel):
     website: str
     visibility: Visibility
     archived: bool
+    mirrored: bool = False
     protect_main_branch: bool
     who_may_propose: Proposers
     session_visibility: Proposers

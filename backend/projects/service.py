@@ -289,6 +289,7 @@ def _summary(
         website=found.website,
         visibility=found.visibility,
         archived=found.archived,
+        mirrored=found.mirrored,
         protect_main_branch=found.protect_main_branch,
         who_may_propose=found.who_may_propose,
         session_visibility=found.session_visibility,

@@ -61,6 +61,8 @@ def session(
         return found, project, owner
     if deed is not Deed.VIEW and project.archived:
         raise Conflict(problem=f"{owner.handle}/{project.handle} is archived and read-only.")
+    if deed is Deed.LAND and project.mirrored:
+        raise project_access.Mirrored(address=f"{owner.handle}/{project.handle}")
     closed = found.status not in _OPEN or (deed is Deed.CHANGE and found.status is not Status.ACTIVE)
     if closed and deed is not Deed.VIEW:
         raise SessionOver(short=short(found.id), status=found.status.value, deed=_DONE[deed])

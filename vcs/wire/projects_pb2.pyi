@@ -246,7 +246,7 @@ class ListAllProjectsRequest(_message.Message):
     def __init__(self, cursor: _Optional[str] = ..., limit: _Optional[int] = ..., updated_since: _Optional[str] = ...) -> None: ...
 
 class ProjectResponse(_message.Message):
-    __slots__ = ("id", "organization", "handle", "name", "description", "website", "visibility", "archived", "protect_main_branch", "who_may_propose", "session_visibility", "default_branch", "position", "commit", "tree", "open_sessions", "created_at", "updated_at", "url", "may", "forked_from", "forks")
+    __slots__ = ("id", "organization", "handle", "name", "description", "website", "visibility", "archived", "protect_main_branch", "who_may_propose", "session_visibility", "default_branch", "position", "commit", "tree", "open_sessions", "created_at", "updated_at", "url", "may", "forked_from", "forks", "mirrored")
     ID_FIELD_NUMBER: _ClassVar[int]
     ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
     HANDLE_FIELD_NUMBER: _ClassVar[int]
@@ -269,6 +269,7 @@ class ProjectResponse(_message.Message):
     MAY_FIELD_NUMBER: _ClassVar[int]
     FORKED_FROM_FIELD_NUMBER: _ClassVar[int]
     FORKS_FIELD_NUMBER: _ClassVar[int]
+    MIRRORED_FIELD_NUMBER: _ClassVar[int]
     id: str
     organization: str
     handle: str
@@ -291,7 +292,8 @@ class ProjectResponse(_message.Message):
     may: _containers.RepeatedScalarFieldContainer[str]
     forked_from: str
     forks: int
-    def __init__(self, id: _Optional[str] = ..., organization: _Optional[str] = ..., handle: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., website: _Optional[str] = ..., visibility: _Optional[str] = ..., archived: _Optional[bool] = ..., protect_main_branch: _Optional[bool] = ..., who_may_propose: _Optional[str] = ..., session_visibility: _Optional[str] = ..., default_branch: _Optional[str] = ..., position: _Optional[int] = ..., commit: _Optional[str] = ..., tree: _Optional[str] = ..., open_sessions: _Optional[int] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ..., url: _Optional[str] = ..., may: _Optional[_Iterable[str]] = ..., forked_from: _Optional[str] = ..., forks: _Optional[int] = ...) -> None: ...
+    mirrored: bool
+    def __init__(self, id: _Optional[str] = ..., organization: _Optional[str] = ..., handle: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., website: _Optional[str] = ..., visibility: _Optional[str] = ..., archived: _Optional[bool] = ..., protect_main_branch: _Optional[bool] = ..., who_may_propose: _Optional[str] = ..., session_visibility: _Optional[str] = ..., default_branch: _Optional[str] = ..., position: _Optional[int] = ..., commit: _Optional[str] = ..., tree: _Optional[str] = ..., open_sessions: _Optional[int] = ..., created_at: _Optional[str] = ..., updated_at: _Optional[str] = ..., url: _Optional[str] = ..., may: _Optional[_Iterable[str]] = ..., forked_from: _Optional[str] = ..., forks: _Optional[int] = ..., mirrored: _Optional[bool] = ...) -> None: ...
 
 class ListProjectsResponse(_message.Message):
     __slots__ = ("items", "next")

@@ -108,6 +108,13 @@ def about_their_invitation() -> Case:
     )
 
 
+def about_mirror(**parts: Any) -> Case:
+    """A case about a push mirror of acme/open."""
+    ok = {"organization": "acme", "project": "open", "mirror_id": "$open.mirror", **parts.pop("ok", {})}
+    private = {"project": "secret", "mirror_id": "$secret.mirror"}
+    return Case(OWNERS, ok, invalid={"mirror_id": "1"}, missing={"project": "nothing"}, private=private)
+
+
 CASES: dict[str, Case] = {
     # accounts
     "get_current_user": about_me(),
@@ -240,6 +247,16 @@ CASES: dict[str, Case] = {
     # search
     "search_forge": Case(ANYONE, ok={"q": "open"}, invalid={"kind": "stone"}),
     "jump_to": Case(ANYONE, ok={"q": "op"}, invalid={"limit": 31}),
+    # mirrors
+    "create_mirror": about_project(
+        OWNERS,
+        ok={"direction": "push", "url": "https://example.org/copy.git", "token": "one"},
+        invalid={"direction": "sideways"},
+    ),
+    "list_mirrors": about_project(OWNERS),
+    "update_mirror": about_mirror(ok={"paused": True}),
+    "sync_mirror": about_mirror(),
+    "remove_mirror": about_mirror(),
     # sessions
     "start_session": about_project(SIGNED_IN, ok={"goal": "Try"}, invalid={"goal": " "}),
     "get_session": about_session(INSIDERS_READ),

@@ -188,6 +188,8 @@ def _project(
         names[f"{project}.landed"] = session
     names[f"{project}.import"] = _import(forge, actors["grace"], where, project, done=False)
     names[f"{project}.imported"] = _import(forge, actors["grace"], where, project, done=True)
+    mirror = {**where, "direction": "push", "url": "https://example.org/mirror.git"}
+    names[f"{project}.mirror"] = invoke(forge, actors["ada"], operations()["create_mirror"], mirror).id
     draft = run("start_session", **where, goal="Work on it")["id"]
     names[f"{project}.blob"] = _put(forge, actors["grace"], draft, "draft.txt", b"not yet\n")
     names[f"{project}.draft"] = draft

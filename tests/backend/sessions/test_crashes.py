@@ -30,6 +30,7 @@ CHECKOUT = Path(__file__).parents[3]
 PATIENCE = 30
 POINTS = [point for point in faults.POINTS if point.startswith(("store.", "landing."))]
 ELSEWHERE = (
+    "mirror.",
     "compaction.",
     "collection.",
     "fork.",
