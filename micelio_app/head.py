@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
 from backend.core import moved
 from backend.core.errors import Kind, MicelioError
@@ -23,6 +24,8 @@ from micelio_app import routes
 
 SITE = "Micelio"
 SAYS = "A git forge that keeps the prompt, the plan and every tool call beside the change they made."
+
+LONGEST_DESCRIPTION = 300
 
 HeadMaker = Callable[..., Awaitable["Head"]]
 _makers: dict[str, HeadMaker] = {}
@@ -32,7 +35,8 @@ _makers: dict[str, HeadMaker] = {}
 class Head:
     """One page's face to crawlers, cards and readers without scripts.
 
-    `location` makes it a redirect (give status 301 or 303). `image` is a path of ours.
+    `location` makes it a redirect (give status 301 or 303). `image` is a path of ours to a picture of
+    1200 by 630, `feed` one to an Atom feed; `embeds` says that oEmbed knows the page.
     """
 
     title: str
@@ -41,6 +45,8 @@ class Head:
     path: str = ""
     kind: str = "website"
     image: str = ""
+    feed: str = ""
+    embeds: bool = False
     indexed: bool = True
     json_ld: Mapping[str, Any] = field(default_factory=dict)
     body: str = ""
@@ -53,7 +59,7 @@ class Head:
 
     def tags(self, origin: str) -> str:
         """The tags for `<head>`; `origin` makes addresses absolute."""
-        title, description = escape(self.full_title), escape(self.description, quote=True)
+        title, description = escape(self.full_title), escape(_short(self.description), quote=True)
         tags = [
             f"<title>{title}</title>",
             f'<meta name="description" content="{description}">',
@@ -61,17 +67,34 @@ class Head:
             f'<meta property="og:description" content="{description}">',
             f'<meta property="og:type" content="{escape(self.kind)}">',
             f'<meta property="og:site_name" content="{SITE}">',
-            '<meta name="twitter:card" content="summary_large_image">'
-            if self.image
-            else '<meta name="twitter:card" content="summary">',
+            f'<meta name="twitter:card" content="summary{"_large_image" if self.image else ""}">',
+            f'<meta name="twitter:title" content="{title}">',
+            f'<meta name="twitter:description" content="{description}">',
         ]
         if self.image:
-            tags.append(f'<meta property="og:image" content="{escape(origin + self.image, quote=True)}">')
+            image = escape(origin + self.image, quote=True)
+            tags += [
+                f'<meta property="og:image" content="{image}">',
+                '<meta property="og:image:type" content="image/png">',
+                '<meta property="og:image:width" content="1200">',
+                '<meta property="og:image:height" content="630">',
+                f'<meta property="og:image:alt" content="{title}">',
+                f'<meta name="twitter:image" content="{image}">',
+            ]
         if self.path:
             address = escape(origin + self.path, quote=True)
             tags += [
                 f'<meta property="og:url" content="{address}">',
                 f'<link rel="canonical" href="{address}">',
+            ]
+        if self.feed:
+            feed = escape(origin + self.feed, quote=True)
+            tags.append(f'<link rel="alternate" type="application/atom+xml" title="Landings" href="{feed}">')
+        if self.embeds:
+            asked = f"?url={quote(origin + self.path, safe='')}"
+            tags += [
+                f'<link rel="alternate" type="{kind}+oembed" href="{origin}/oembed.{form}{asked}">'
+                for kind, form in (("application/json", "json"), ("text/xml", "xml"))
             ]
         if not self.indexed or self.status != 200:
             tags.append('<meta name="robots" content="noindex">')
@@ -131,6 +154,12 @@ async def head_for(path: str, session: str | None) -> Head:
         if refusal.kind in (Kind.UNAVAILABLE, Kind.CORRUPT, Kind.EXHAUSTED):
             raise
         return MISSING
+
+
+def _short(text: str) -> str:
+    """A description as others cut it, on one line."""
+    plain = " ".join(text.split())
+    return plain if len(plain) <= LONGEST_DESCRIPTION else plain[: LONGEST_DESCRIPTION - 1].rstrip() + "…"
 
 
 def _inert(data: str) -> str:

@@ -8,6 +8,7 @@ from backend.accounts import jobs as account_jobs
 from backend.accounts import service as accounts
 from backend.core import idempotency, mail
 from backend.core.operations import Operation, operations
+from backend.embedding import jobs as embedding_jobs
 from backend.instance import outbox
 from backend.instance import service as instance
 from backend.invitations import answering
@@ -56,7 +57,17 @@ SERVICES = (
     instance,
     outbox,
 )
-JOBS = (mail, idempotency, account_jobs, project_jobs, session_jobs, erasure, portability_jobs, search_jobs)
+JOBS = (
+    mail,
+    idempotency,
+    account_jobs,
+    project_jobs,
+    session_jobs,
+    erasure,
+    portability_jobs,
+    search_jobs,
+    embedding_jobs,
+)
 
 
 def offered(door: str) -> list[Operation]:

@@ -29,12 +29,13 @@ from backend.doors.git import git_routes
 from backend.doors.problems import MethodNotAllowed, NoSuchAddress, RequestRefused
 from backend.doors.requests import EveryRequest, Identified
 from backend.doors.rest import UnknownAddress, rest_routes
+from backend.embedding import web as embedding
 from backend.instance import web as instance
 from backend.portability import web as portability
 from backend.projects import web as projects
 from backend.sessions import web as sessions
 
-SLICES = (instance, portability, projects, sessions)
+SLICES = (instance, embedding, portability, projects, sessions)
 
 
 def own_app(forge: Forge) -> Starlette:

@@ -1,32 +1,26 @@
-"""What an instance says of itself: to balancers, scrapers, crawlers, clients and finders of holes."""
+"""What an instance says of itself: to balancers, scrapers, clients and finders of holes."""
 
 import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from html import escape
 from importlib.metadata import version
 from typing import Any
 
 import redis
 from anyio import to_thread
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from sqlmodel import col, select
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from backend.core.context import Actor, Context, Forge
+from backend.core.context import Forge
 from backend.core.errors import MicelioError, Unavailable
-from backend.organizations.models import Organization
-from backend.projects import access
-from backend.projects.models import Project
 from vcs.objects import new_id
 
 MINIMUM_CLIENT = "0.1.0"
 """The oldest `mic` that this instance understands."""
 
-SITEMAP_LIMIT = 50_000
 PING_SECONDS = 2
 WRITE_AGAIN_SECONDS = 60.0
 WRITING = "writing"
@@ -57,16 +51,6 @@ def routes(forge: Forge) -> list[Route]:
     async def security(request: Request) -> Response:
         return PlainTextResponse(_security(forge, origin_of(forge, request)), headers=_KEPT)
 
-    async def robots(request: Request) -> Response:
-        return PlainTextResponse(
-            f"User-agent: *\n{_EXPENSIVE}\nSitemap: {origin_of(forge, request)}/sitemap.xml\n",
-            headers=_KEPT,
-        )
-
-    async def sitemap(request: Request) -> Response:
-        body = await to_thread.run_sync(_sitemap, forge, origin_of(forge, request))
-        return Response(body, media_type="application/xml", headers=_KEPT)
-
     return [
         Route("/health", alive),
         Route("/health/live", alive),
@@ -74,25 +58,10 @@ def routes(forge: Forge) -> list[Route]:
         Route("/metrics", metrics),
         Route("/.well-known/micelio", discover),
         Route("/.well-known/security.txt", security),
-        Route("/robots.txt", robots),
-        Route("/sitemap.xml", sitemap),
     ]
 
 
 _FRESH = {"Cache-Control": "no-store"}
-_EXPENSIVE = "".join(
-    f"Disallow: {pattern}\n"
-    for pattern in (
-        "/api/",
-        "/*/*/raw/",
-        "/*/*/commit/",
-        "/*/*/compare",
-        "/_fragments/*/*/landings/",
-        "/_fragments/*/*/compare",
-    )
-)
-"""What robots leave alone: each of these costs us more than it tells a search engine."""
-
 _KEPT = {"Cache-Control": "public, max-age=300"}
 
 
@@ -200,25 +169,4 @@ def _security(forge: Forge, origin: str) -> str:
         f"Expires: {expires.isoformat().replace('+00:00', 'Z')}\n"
         f"Canonical: {origin}/.well-known/security.txt\n"
         "Preferred-Languages: en\n"
-    )
-
-
-def _sitemap(forge: Forge, origin: str) -> str:
-    """Every project that a stranger may see."""
-    with Context(forge, Actor()).transaction(write=False) as ctx:
-        rows = ctx.db.exec(
-            select(Organization.handle, Project.handle, Project.updated_at)
-            .join(Organization, col(Organization.id) == col(Project.organization_id))
-            .where(access.visible(ctx))
-            .order_by(col(Organization.handle), col(Project.handle))
-            .limit(SITEMAP_LIMIT - 1)
-        ).all()
-    places = [f"<url><loc>{escape(origin)}/</loc></url>"]
-    places += [
-        f"<url><loc>{escape(origin)}/{owner}/{handle}</loc><lastmod>{at:%Y-%m-%d}</lastmod></url>"
-        for owner, handle, at in rows
-    ]
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">' + "".join(places) + "</urlset>\n"
     )

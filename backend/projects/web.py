@@ -369,7 +369,7 @@ class _RawFile:
 
 
 def has_tag(request: Request, tag: str) -> bool:
-    """Whether the caller has what this ETag names."""
+    """Whether the asker says it has what this ETag names (RFC 9110, 13.1.2)."""
     wanted = request.headers.get("if-none-match", "")
     bare = tag.removeprefix("W/")
     return wanted.strip() == "*" or bare in [each.strip().removeprefix("W/") for each in wanted.split(",")]

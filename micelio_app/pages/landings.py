@@ -4,10 +4,13 @@ from html import escape
 
 import reflex as rx
 
+from backend.embedding import subjects
 from backend.projects import landings as operations
 from backend.projects.schemas import LandingDetail
+from backend.projects.service import get_project
 from micelio_app import frame, layout, routes
 from micelio_app.head import Head, head
+from micelio_app.pages.project import elsewhere
 from micelio_app.pages.rows import LandingRow, SaidRow, landing_line, landing_row, said_line, said_rows, since
 from micelio_app.state import AppState, ask
 from micelio_app.ui import chips, forms, lists
@@ -308,6 +311,7 @@ async def landing_head(session: str | None, *, org: str, project: str, position:
     """Goal as title; goal, conversation and changed paths for readers without scripts."""
     number = int(position) if position.isdigit() and len(position) < 16 else 0
     landing = await ask(session, operations.get_landing, organization=org, project=project, position=number)
+    found = await ask(session, get_project, organization=org, project=project)
     said = "".join(
         f"<li><b>{escape(note.author)}</b> {escape(note.text)}</li>"
         for note in (*landing.conversation, *landing.decisions)
@@ -320,7 +324,8 @@ async def landing_head(session: str | None, *, org: str, project: str, position:
         title=f"{landing.goal} · #{number} · {org}/{project}",
         description=landing.summary or landing.goal,
         kind="article",
-        path=routes.landing(org, project, number),
+        path=routes.landing(landing.organization, landing.project, number),
+        **elsewhere(subjects.of_landing(landing, found), found),
         body=f"<p>Landed #{number}</p><h1>{escape(landing.goal)}</h1><p>{escape(landing.summary)}</p>"
         f"<h2>How it came about</h2><ul>{said}</ul><h2>Changes</h2><ul>{changed}</ul>",
     )

@@ -101,6 +101,7 @@ async def owner_head(session: str | None, *, org: str) -> Head:
         kind="profile",
         path=routes.owner(owner.handle),
         indexed=bool(page.items),
+        feed=f"{routes.owner(owner.handle)}.atom",
         body=f"<h1>{escape(owner.name or owner.handle)}</h1><p>{escape(owner.description)}</p>"
         f"<h2>Projects</h2><ul>{rows or '<li>No project here that you may see</li>'}</ul>",
     )

@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 from html import escape
+from typing import Any
+from urllib.parse import quote
 
 import reflex as rx
 
+from backend.embedding import subjects
+from backend.embedding.licences import FILE
 from backend.projects import landings as landing_operations
 from backend.projects import refs as ref_operations
 from backend.projects import tree as tree_operations
@@ -376,14 +380,37 @@ async def project_head(session: str | None, *, org: str, project: str) -> Head:
         description=found.description or f"{address} on Micelio",
         path=routes.project(found.organization, found.handle),
         indexed=found.visibility.value == "public",
-        json_ld={
-            "@type": "SoftwareSourceCode",
-            "name": found.name,
-            "description": found.description,
-            "codeRepository": found.url,
-        },
+        json_ld=source_code(page),
+        **elsewhere(subjects.of_project(found), found),
         body=readable(page, landed.items),
     )
+
+
+def source_code(page: TreePage) -> dict[str, Any]:
+    """A project as schema.org's SoftwareSourceCode."""
+    found = page.project
+    told: dict[str, Any] = {
+        "@type": "SoftwareSourceCode",
+        "name": found.name,
+        "description": found.description,
+        "url": found.url,
+        "codeRepository": found.url,
+        "creator": {"@type": "Organization", "name": found.organization},
+        "dateCreated": found.created_at.isoformat(),
+        "dateModified": found.updated_at.isoformat(),
+    }
+    licences = [entry.path for entry in page.entries if FILE.fullmatch(entry.name)]
+    if licences:
+        told["license"] = f"{found.url}/blob/HEAD/{quote(min(licences, key=len), safe='/')}"
+    return told
+
+
+def elsewhere(subject: subjects.Subject, found: ProjectSummary, *, shown: bool = True) -> dict[str, Any]:
+    """What a head says for other sites: a picture, a feed and oEmbed, of what strangers see."""
+    if not (shown and subjects.is_public(found)):
+        return {}
+    feed = f"{routes.landings(found.organization, found.handle)}.atom"
+    return {"image": subject.picture, "feed": feed, "embeds": True}
 
 
 @head(routes.TREE)

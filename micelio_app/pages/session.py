@@ -8,12 +8,15 @@ from html import escape
 
 import reflex as rx
 
+from backend.embedding import subjects
+from backend.projects.service import get_project
 from backend.sessions import landing as landing_operations
 from backend.sessions import live as live_operations
 from backend.sessions import service as operations
 from backend.sessions.schemas import SessionDetail
 from micelio_app import frame, layout, routes
 from micelio_app.head import Head, head
+from micelio_app.pages.project import elsewhere
 from micelio_app.state import AppState, ask
 from micelio_app.ui import chips, feed, forms
 from micelio_app.ui.links import link, slug, when
@@ -272,6 +275,7 @@ def _panes() -> rx.Component:
 async def session_head(session: str | None, *, org: str, project: str, session_id: str) -> Head:
     """Goal as title; goal, conversation and changed paths for readers without scripts."""
     found = await ask(session, operations.get_session, session=session_id)
+    project_found = await ask(session, get_project, organization=found.organization, project=found.project)
     said = "".join(
         f"<li><b>{escape(note.author)}</b> {escape(note.text)}</li>"
         for note in (*found.conversation, *found.decisions)
@@ -283,6 +287,11 @@ async def session_head(session: str | None, *, org: str, project: str, session_i
         kind="article",
         path=routes.session(found.organization, found.project, found.id),
         indexed=found.status.value == "landed",
+        **elsewhere(
+            subjects.of_session(found, project_found),
+            project_found,
+            shown=subjects.is_shown(found, project_found),
+        ),
         body=f"<p>{escape(found.status.value)}</p><h1>{escape(found.goal)}</h1>"
         f"<h2>Conversation</h2><ul>{said}</ul><h2>Changes</h2><ul>{changed}</ul>",
     )

@@ -1,6 +1,7 @@
 import asyncio
 import json
 import re
+from html.parser import HTMLParser
 
 import pytest
 
@@ -68,3 +69,41 @@ def test_a_forge_in_trouble_is_not_a_missing_page(pages):
 
     with pytest.raises(Unavailable):
         head_of("/", None)
+
+
+def test_a_page_says_how_it_looks_elsewhere():
+    head = Head(title="x", path="/ada/a b", image="/og/ada/notes.png?v=1", feed="/ada.atom", embeds=True)
+    tags = _Tags()
+    tags.feed(head.tags("https://forge.example"))
+
+    assert tags.meta["og:image"] == tags.meta["twitter:image"] == "https://forge.example/og/ada/notes.png?v=1"
+    assert (tags.meta["og:image:width"], tags.meta["og:image:height"]) == ("1200", "630")
+    assert tags.meta["twitter:card"] == "summary_large_image"
+    assert tags.links["application/atom+xml"] == "https://forge.example/ada.atom"
+    asked = "?url=https%3A%2F%2Fforge.example%2Fada%2Fa%20b"
+    assert tags.links["application/json+oembed"] == f"https://forge.example/oembed.json{asked}"
+    assert tags.links["text/xml+oembed"] == f"https://forge.example/oembed.xml{asked}"
+
+
+def test_a_page_that_is_nobodys_business_says_nothing_for_elsewhere():
+    tags = _Tags()
+    tags.feed(Head(title="x", path="/ada/notes", description="long " * 200).tags(""))
+
+    assert not any(name.startswith("og:image") for name in tags.meta) and "twitter:image" not in tags.meta
+    assert set(tags.links) == {"canonical"}
+    assert len(tags.meta["description"]) <= 300 and tags.meta["description"].endswith("…")
+
+
+class _Tags(HTMLParser):
+    """Metas by name, links by type."""
+
+    def __init__(self):
+        super().__init__()
+        self.meta, self.links = {}, {}
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        if tag == "meta":
+            self.meta[given.get("property") or given["name"]] = given["content"]
+        if tag == "link":
+            self.links[given.get("type") or given["rel"]] = given["href"]

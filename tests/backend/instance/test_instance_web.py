@@ -3,7 +3,6 @@
 import json
 import logging
 from dataclasses import replace
-from xml.etree import ElementTree
 
 import pytest
 
@@ -78,16 +77,6 @@ def test_grpc_may_have_an_address_of_its_own(world, portal, tmp_path):
     for wrong in ("grpc.example.org:443", "https://grpc.example.org", "https://grpc.example.org:port"):
         with pytest.raises(InvalidInput, match="with its port"):
             Settings.from_environ({**environ, "MICELIO_GRPC_URL": wrong})
-
-
-def test_the_sitemap_names_public_projects_only(door):
-    tree = ElementTree.fromstring(door.send("GET", "/sitemap.xml").content)
-    places = [element.text for element in tree.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")]
-
-    assert places == ["http://forge.test/", "http://forge.test/acme/open"]
-    robots = door.send("GET", "/robots.txt").text
-    assert "Sitemap: http://forge.test/sitemap.xml" in robots
-    assert "Disallow: /*/*/raw/\n" in robots and "Disallow: /\n" not in robots
 
 
 def test_finders_of_holes_know_whom_to_tell(door):
