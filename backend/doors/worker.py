@@ -30,6 +30,9 @@ from vcs.objects import new_id
 APPLICATION_VERSION = "1"
 RELAY_SECONDS = 1.0
 POLL_SECONDS = 0.25
+UNHURRIED = ("archive", "maintenance")
+UNHURRIED_SECONDS = 1.0
+"""Nobody waits for what is in these queues, and looking into one each quarter second takes 1 % of a core."""
 TAKE_OVER_SECONDS = 5.0
 PARALLEL_JOBS = 4
 KEPT = timedelta(days=7)
@@ -56,7 +59,7 @@ class Worker:
             DBOS.register_queue(
                 queue,
                 worker_concurrency=PARALLEL_JOBS,
-                polling_interval_sec=POLL_SECONDS,
+                polling_interval_sec=UNHURRIED_SECONDS if queue in UNHURRIED else POLL_SECONDS,
                 on_conflict="always_update",
             )
         self._threads = [self._thread("relay", self._relay), self._thread("forget", self._forget)]

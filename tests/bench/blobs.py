@@ -1,28 +1,22 @@
 """One large file through every door, both ways, and the memory it takes; BENCH_BLOB_MB=5120 is the largest.
 
-The doors are those of a served forge on the local store. S3 is rclone's server: it keeps files on
-disk, and ignores conditions, so the store is used without the forge.
+The doors are those of served forges, one on the local store and one on S3. S3 is rclone's server, since
+it keeps files on disk; it ignores conditions, so a line in front of it keeps them.
 """
 
 import http.client
 import os
 import random
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 from tests.bench.figures import Figure, spent
 from tests.bench.stage import CHECKOUT, Served, Stage
-from tests.vcs.buckets import new_bucket, rclone_server
-from vcs.objects import new_id
-from vcs.repository import Repository
-from vcs.s3 import Bucket, S3Store
-from vcs.store import utc_now
+from tests.vcs.buckets import KeepsConditions, new_bucket, rclone_server
 
 MEGABYTE = 1 << 20
 PIECE = 1 << 18
@@ -34,7 +28,7 @@ def measure(stage: Stage) -> Iterator[Figure]:
     """Seconds, and megabytes of memory at the most."""
     size = int(os.environ.get("BENCH_BLOB_MB", "300")) * MEGABYTE
     yield Figure("blobs.size", size / MEGABYTE, "MB")
-    yield from _doors(stage, size)
+    yield from _doors(stage, stage.served, size, "blobs")
     yield from _s3(stage, size)
 
 
@@ -45,8 +39,7 @@ def pieces(size: int, seed: int) -> Iterator[bytes]:
         yield piece + number.to_bytes(8, "big")
 
 
-def _doors(stage: Stage, size: int) -> Iterator[Figure]:
-    served = stage.served
+def _doors(stage: Stage, served: Served, size: int, name: str) -> Iterator[Figure]:
     # The first of each kind brings what is loaded once.
     for part, room in ((PIECE * 24, None), (size, ROOM)):
         doors = _Doors(served, stage.folder(), part)
@@ -55,11 +48,11 @@ def _doors(stage: Stage, size: int) -> Iterator[Figure]:
             took: list[float] = []
             grown = served.growth(lambda work=work, took=took: took.append(spent(work)))
             if room is not None:
-                yield Figure(f"blobs.{word}", took[0], "s")
-                yield Figure(f"blobs.{word}.memory", grown / MEGABYTE, "MB", at_most=room)
+                yield Figure(f"{name}.{word}", took[0], "s")
+                yield Figure(f"{name}.{word}.memory", grown / MEGABYTE, "MB", at_most=room)
         if room is not None:
-            yield Figure("blobs.mic.memory", doors.mic_memory / MEGABYTE, "MB", at_most=MIC_ROOM)
-            yield Figure("blobs.range", spent(partial(doors.get, f"bytes={size - 10}-")) * 1000, "ms")
+            yield Figure(f"{name}.mic.memory", doors.mic_memory / MEGABYTE, "MB", at_most=MIC_ROOM)
+            yield Figure(f"{name}.range", spent(partial(doors.get, f"bytes={size - 10}-")) * 1000, "ms")
 
 
 class _Doors:
@@ -131,37 +124,19 @@ class _Doors:
 
 
 def _s3(stage: Stage, size: int) -> Iterator[Figure]:
-    folder = stage.folder()
-    with rclone_server(folder) as address:
-        bucket = new_bucket(address)
-        with get_context("spawn").Pool(1) as pool:
-            stored, read, grown = pool.apply(_through, (bucket, size, stage.folder()))
-    yield Figure("blobs.s3.put", stored, "s")
-    yield Figure("blobs.s3.get", read, "s")
-    yield Figure("blobs.s3.memory", grown / MEGABYTE, "MB", at_most=2 * ROOM)
-
-
-def _through(bucket: Bucket, size: int, folder: Path) -> tuple[float, float, int]:
-    """In a process of its own: seconds there, seconds back, bytes of memory on top of a small one's."""
-    with closing(S3Store(bucket)) as store:
-        repository = Repository.create(
-            store, new_id(), folder / "index.db", actor=None, summary={"name": "s3"}, at=utc_now()
+    """A second forge, on S3."""
+    with rclone_server(stage.folder()) as address, KeepsConditions(address) as line:
+        bucket = line.bucket(new_bucket(address))
+        served = Served(
+            stage.folder(),
+            STORAGE_BACKEND="s3",
+            S3_BUCKET=bucket.name,
+            S3_ENDPOINT_URL=bucket.endpoint,
+            S3_ACCESS_KEY_ID=bucket.access_key_id,
+            S3_SECRET_ACCESS_KEY=bucket.secret_access_key,
         )
-
-        def both(size: int) -> tuple[float, float]:
-            stored, read = [], []
-            keys: list[tuple[str, str]] = []
-            stored.append(spent(lambda: keys.append(repository.stage_blob(pieces(size, 1), size))))
-            ((key, id),) = keys
-            reader = repository.with_staged([key])
-            counted: list[int] = []
-            read.append(spent(lambda: counted.append(sum(map(len, reader.chunks(id))))))
-            assert counted == [size]
-            return stored[0], read[0]
-
-        both(PIECE * 128)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        times = both(size)
-        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        repository.close()
-    return *times, (after - before) * 1024
+        try:
+            served.start()
+            yield from _doors(stage, served, size, "blobs.s3")
+        finally:
+            served.stop()

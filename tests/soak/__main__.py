@@ -8,14 +8,15 @@ from tests.soak.leaking import Work, leak
 from tests.soak.soaking import Plan, soak
 
 WORK = Work(landings=2000, readers=500, uploads=200)
+"""Done twice: what is remembered on purpose fills up the first time, and is weighed with the second."""
 
 
 def main(minutes: float) -> int:
     """Run it; the exit code is 0 when nothing was lost, doubled or broken."""
     with tempfile.TemporaryDirectory(prefix="micelio-soak-") as folder:
         outcome = soak(Path(folder) / "data", Plan(seconds=60 * minutes))
-        print(f"{outcome}\n\nAfter {WORK}, without kills:", flush=True)
-        leaked = leak(Path(folder) / "leaks", Work(300, 200, 200), WORK)
+        print(f"{outcome}\n\nAfter {WORK} twice, without kills, weighed after each:", flush=True)
+        leaked = leak(Path(folder) / "leaks", WORK, WORK)
         print(leaked)
     wrong = [*outcome.wrong, *leaked.wrong]
     for sentence in wrong[:50]:

@@ -13,16 +13,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socket import create_connection, socket
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 import boto3
+from botocore.exceptions import ClientError
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from vcs.s3 import Bucket
 
-__all__ = ["Line", "client", "moto_server", "new_bucket", "patient", "rclone_server"]
+__all__ = ["KeepsConditions", "Line", "client", "moto_server", "new_bucket", "patient", "rclone_server"]
 
 KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
@@ -121,7 +122,7 @@ class Line:
     """
 
     def __init__(self, target: str, fate: Callable[[Any], str | int] = lambda request: "pass") -> None:
-        self._target = urlsplit(target).netloc
+        self.target = target
         self.fate = fate
         self.seen: list[tuple[str, str]] = []
         self.kept: list[Any] = []
@@ -154,7 +155,7 @@ class Line:
             self.forward(*request)
 
     def forward(self, method: str, path: str, body: bytes, headers: Any) -> tuple[int, Any, bytes]:
-        with closing(http.client.HTTPConnection(self._target, timeout=30)) as there:
+        with closing(http.client.HTTPConnection(urlsplit(self.target).netloc, timeout=300)) as there:
             there.request(method, path, body=body, headers=headers)
             answer = there.getresponse()
             return answer.status, answer.getheaders(), answer.read()
@@ -206,3 +207,38 @@ class Line:
                 """Nobody reads it."""
 
         return Handler
+
+
+class KeepsConditions(Line):
+    """A line that keeps the conditions of writes for a server which ignores them, one write at a time.
+
+    With it a whole forge runs on rclone's server, which holds files on disk as moto does not; nobody else
+    may write to that server.
+    """
+
+    _turn = threading.Lock()
+
+    def forward(self, method: str, path: str, body: bytes, headers: Any) -> tuple[int, Any, bytes]:
+        told = {name.lower(): value for name, value in headers.items()}
+        if method not in ("PUT", "POST") or not told.keys() & {"if-match", "if-none-match"}:
+            return super().forward(method, path, body, headers)
+        with self._turn:
+            found = self._etag(path)
+            if "if-match" in told and found is None:
+                return 404, [("Content-Type", "application/xml")], _refusal("NoSuchKey")
+            if told.get("if-match", found) != found or ("if-none-match" in told and found is not None):
+                return 412, [("Content-Type", "application/xml")], _refusal("PreconditionFailed")
+            return super().forward(method, path, body, headers)
+
+    def _etag(self, path: str) -> str | None:
+        bucket, _, key = unquote(urlsplit(path).path).lstrip("/").partition("/")
+        try:
+            return str(_client(self.target).head_object(Bucket=bucket, Key=key)["ETag"])
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+                raise
+            return None
+
+
+def _refusal(code: str) -> bytes:
+    return f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
