@@ -12,7 +12,7 @@ import hashlib
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice, repeat
 from typing import NamedTuple, Self, overload
 
 import zstandard
@@ -34,6 +34,7 @@ __all__ = [
     "IndexEntry",
     "SegmentWriter",
     "check_segment",
+    "entry_of",
     "frames_of",
     "name_hash",
     "object_chunks",
@@ -69,6 +70,8 @@ _WITHOUT_SHA1 = frozenset({Kind.RECORD, Kind.LIST})
 _KINDS = frozenset(map(int, Kind))
 
 Read = Callable[[int, int], bytes]
+Row = tuple[bytes, bytes, int, int, int, int, int]
+"""An entry as it is stored: raw id, SHA-1, kind, hint, frame, offset and length."""
 
 
 class IndexEntry(NamedTuple):
@@ -124,13 +127,13 @@ class Entries(Sequence[IndexEntry]):
         number = at + len(self) if at < 0 else at
         if not 0 <= number < len(self):
             raise IndexError(at)
-        return _entry(_ENTRY.unpack_from(self._packed, number * _ENTRY.size))
+        return entry_of(_ENTRY.unpack_from(self._packed, number * _ENTRY.size))
 
     def __len__(self) -> int:
         return len(self._packed) // _ENTRY.size
 
     def __iter__(self) -> Iterator[IndexEntry]:
-        return map(_entry, _ENTRY.iter_unpack(self._packed))
+        return map(entry_of, _ENTRY.iter_unpack(self._packed))
 
     def __eq__(self, other: object) -> bool:
         return self._packed == other._packed if isinstance(other, Entries) else tuple(self) == other
@@ -143,7 +146,7 @@ class Entries(Sequence[IndexEntry]):
         """Bytes they take, in memory too."""
         return len(self._packed)
 
-    def rows(self) -> Iterator[tuple[bytes, bytes, int, int, int, int, int]]:
+    def rows(self) -> Iterator[Row]:
         """The same entries with their ids as bytes and their kinds as numbers, for whoever needs all."""
         return _ENTRY.iter_unpack(self._packed)
 
@@ -193,12 +196,13 @@ class SegmentWriter:
         self._at = len(_MAGIC)
         self._plain = bytearray()
         self._frames: list[Frame] = []
-        self._entries: dict[str, IndexEntry] = {}
+        # As they are stored, by raw id: a large import has millions of them.
+        self._entries: dict[bytes, bytes] = {}
         self._holds_big_blob = False
 
     def add(self, object: Object, sha1: bytes, hint: int = 0) -> None:
         """Add an object with git's SHA-1 of it (NO_SHA1 for records and lists); twice is once."""
-        if object.id in self._entries:
+        if bytes.fromhex(object.id) in self._entries:
             return
         big = object.kind is Kind.BLOB and len(object.content) >= BIG_BLOB
         if self._entries and (big or self._holds_big_blob):
@@ -207,6 +211,22 @@ class SegmentWriter:
         frame, offset = len(self._frames), len(self._plain)
         self.write(object.content)
         self.enter(IndexEntry(object.id, sha1, object.kind, hint, frame, offset, len(object.content)))
+
+    def extend(self, rows: Sequence[tuple[bytes, bytes, Kind, int, bytes]]) -> None:
+        """Add many objects at once: raw id, SHA-1, kind, hint and content of each. None is there yet, and
+        none is a big blob: whoever has so many of them knows.
+        """
+        if not rows:
+            return
+        ids, sha1s, kinds, hints, contents = zip(*rows, strict=True)
+        lengths = list(map(len, contents))
+        # All frames but the last are full, so a place says in which one it is.
+        begin = len(self._frames) * self._frame_size + len(self._plain)
+        starts = islice(accumulate(lengths, initial=begin), len(lengths))
+        frames, offsets = zip(*map(divmod, starts, repeat(self._frame_size)), strict=True)
+        packed = map(_ENTRY.pack, ids, sha1s, kinds, hints, frames, offsets, lengths)
+        self._entries.update(zip(ids, packed, strict=True))
+        self.write(b"".join(contents))
 
     def write(self, content: bytes) -> None:
         """Append plain bytes; whoever calls this enters them too."""
@@ -222,7 +242,7 @@ class SegmentWriter:
         """Put an object, whose bytes were written, into the index."""
         if (entry.kind in _WITHOUT_SHA1) != (entry.sha1 == NO_SHA1) or len(entry.sha1) != 20:
             raise ValueError(f"{entry.kind.word} {entry.id} has a SHA-1 it should not have, or none")
-        self._entries[entry.id] = entry
+        self._entries[bytes.fromhex(entry.id)] = _packed(entry)
 
     def take(self) -> bytes:
         """The file's bytes that became ready since the last call."""
@@ -238,7 +258,7 @@ class SegmentWriter:
                 _COUNT.pack(len(self._frames)),
                 pack_frames(self._frames),
                 _COUNT.pack(len(self._entries)),
-                *(_packed(self._entries[id]) for id in sorted(self._entries)),
+                *sorted(self._entries.values()),
             ]
         )
         stored = self._compressor.compress(plain)
@@ -381,10 +401,8 @@ def _parse_footer(content: bytes) -> Footer:
     )
 
 
-_Row = tuple[bytes, bytes, int, int, int, int, int]
-
-
-def _entry(row: _Row) -> IndexEntry:
+def entry_of(row: Row) -> IndexEntry:
+    """The entry that one of `Entries.rows` is."""
     id, sha1, kind, hint, frame, offset, length = row
     return IndexEntry(id.hex(), sha1, Kind(kind), hint, frame, offset, length)
 

@@ -33,7 +33,7 @@ from backend.sessions.landing import batcher
 from vcs import faults
 from vcs.errors import Kind
 from vcs.git.ingest import Ingest, Ledger, Staged
-from vcs.git.proving import prove
+from vcs.git.proving import Prover
 from vcs.git.source import Source
 from vcs.landing import PermitGone, fence
 from vcs.lists import RefChange
@@ -82,7 +82,8 @@ def run_import(ctx: Context, id: str) -> None:
             return
         run = _Run(ctx, row)
         try:
-            run.all()
+            with run.proving():
+                run.all()
         except Cancelled:
             if run.has_landed():
                 # Too late: it is in the log.
@@ -115,6 +116,7 @@ class _Run:
         self.folder = self.forge.settings.data / "imports" / self.id
         self._told = 0.0
         self._keys: list[str] = []
+        self._prover: Prover | None = None
         with self.ctx.transaction(write=False) as tx:
             project = tx.db.get(Project, self.row.project_id)
         if project is None:
@@ -135,6 +137,28 @@ class _Run:
             self.enter(stage)
             faults.reach(f"import.{stage.value}")
             work[stage]()
+
+    @contextmanager
+    def proving(self) -> Iterator[None]:
+        """Whatever ends the run ends the process too that compares SHA-1s for it."""
+        try:
+            yield
+        finally:
+            self._prove_no_more()
+
+    def _prove_no_more(self) -> None:
+        if self._prover is not None:
+            self._prover.close()
+            self._prover = None
+
+    def _begin_proof(self, ledger: Ledger) -> Prover:
+        """Have what is staged compared from now on, while more is staged."""
+        if self._prover is None:
+            live = _nothing if self.row.begins else partial(_sha1s, self._repository())
+            self._prover = Prover(ledger.path, from_origin(self.forge.store), live=live)
+            for file in self._files():
+                self._prover.add(SegmentRef(file.key, file.size, file.sha256))
+        return self._prover
 
     def has_landed(self) -> bool:
         """Whether the landing is in the log, for good: an earlier swap of it can come no more."""
@@ -212,6 +236,7 @@ class _Run:
         try:
             total = ledger.fill(source, self._tips(source), self._known_tips(source), self._live(repository))
             self.tell("reading objects", 0, total)
+            self._begin_proof(ledger)
             Ingest(
                 source,
                 ledger,
@@ -309,6 +334,8 @@ class _Run:
             )
             row.objects += staged.objects
             tx.db.add(row)
+        if self._prover is not None:
+            self._prover.add(staged.ref)
 
     def validate(self) -> None:
         """git checks the source, and all that is staged comes back as it was, SHA-1 by SHA-1."""
@@ -320,17 +347,11 @@ class _Run:
         source.check(borrows=not self.row.begins)
         ledger = Ledger(ledger_file)
         try:
-            refs = [SegmentRef(file.key, file.size, file.sha256) for file in self._files()]
             total = ledger.sizes()[0]
-            repository = self._repository()
-            prove(
-                ledger,
-                refs,
-                from_origin(self.forge.store),
-                live=(lambda ids: {}) if self.row.begins else lambda ids: _sha1s(repository, ids),
-                proved=lambda count: self.tell("comparing SHA-1s", count, total),
-            )
-            heads, trunk = self._heads(source, ledger, repository)
+            prover = self._begin_proof(ledger)
+            prover.finish(lambda count: self.tell("comparing SHA-1s", count, total))
+            self._prove_no_more()
+            heads, trunk = self._heads(source, ledger, self._repository())
         finally:
             ledger.close()
         with self.asking() as (tx, row):
@@ -564,6 +585,11 @@ def git_folder(path: Path) -> Path:
     if (path / "HEAD").is_file() and (path / "objects").is_dir():
         return path
     raise sources.BadSource(problem=f"There is no git repository in {path}.")
+
+
+def _nothing(ids: Sequence[str]) -> dict[str, bytes]:
+    """What a project has that only begins."""
+    return {}
 
 
 def _sha1s(repository: Repository, ids: Sequence[str]) -> dict[str, bytes]:

@@ -2,37 +2,35 @@
 
 Every staged object is read from the store again, checked against its id, turned into git's
 form and hashed as git would. What the repository lists and what comes out must be the same
-set; nothing the ingest remembered is believed, except where to look.
+set; nothing the ingest remembered is believed. The comparing itself is done by a process of its own
+(`comparing`), so that a segment is proved while the next ones are being written.
 """
 
-import hashlib
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
-from functools import partial
+import json
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
 
+import vcs
 from vcs.errors import Kind as ErrorKind
 from vcs.errors import MicelioError
-from vcs.git.ingest import Ledger
-from vcs.git.translate import git_sha1
+from vcs.git.ledger import Ledger
+from vcs.git.process import environment
 from vcs.log import SegmentRef
-from vcs.objects import EMPTY_TREE, Kind
-from vcs.reading import EMPTY_TREE_SHA1
-from vcs.segments import (
-    BIG_BLOB,
-    NO_SHA1,
-    IndexEntry,
-    frames_of,
-    object_chunks,
-    read_footer,
-    read_object,
-)
+from vcs.segments import NO_SHA1
 from vcs.store import Get
 
-__all__ = ["NotIdentical", "prove"]
+__all__ = ["NotIdentical", "Prover", "ProverGone", "prove"]
 
-_REMEMBERED = 150_000
-_TREE_ENTRY = re.compile(rb"([0-7]{1,7} [^\0]+\0)(.{32})", re.DOTALL)
+_SENT = 32 << 20
+"""Longer files are asked for in parts, so that nobody holds a whole one."""
+_REMEMBERED = 100_000
+_PATIENCE = 0.2
 
 
 class NotIdentical(MicelioError):
@@ -43,8 +41,144 @@ class NotIdentical(MicelioError):
     message = "The import is not identical to its source: {problem}. Nothing was changed; start it again."
 
 
+class ProverGone(MicelioError):
+    """The process that compared ended, and nobody had told it to."""
+
+    kind = ErrorKind.UNAVAILABLE
+    code = "import.prover_gone"
+    message = (
+        "The comparison of SHA-1s ended too early ({problem}). Is the machine short of memory? "
+        "Nothing was changed; start the import again."
+    )
+
+
 Live = Callable[[Sequence[str]], dict[str, bytes]]
 """SHA-1s of objects that the project had before, by id."""
+
+
+class Prover:
+    """Compares segments with what a ledger lists, in the order they are added: objects after all that
+    they name. Close it, whatever happens; what was added and not proved then, is not proved.
+    """
+
+    def __init__(self, ledger: Path, read: Get, *, live: Live = lambda ids: {}) -> None:
+        self._read = read
+        self._live = live
+        self._added: queue.SimpleQueue[SegmentRef | None] = queue.SimpleQueue()
+        self._ended = threading.Event()
+        self._failed: BaseException | None = None
+        self._proved = 0
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "vcs.git.comparing", str(ledger), str(_REMEMBERED)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment(PYTHONPATH=str(Path(vcs.__path__[0]).parent)),
+        )
+        self._thread = threading.Thread(target=self._run, name="proving", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        """The process that compares."""
+        return self._process.pid
+
+    def add(self, ref: SegmentRef) -> None:
+        """Have a segment compared soon. Raises what went wrong with one before."""
+        self._raise()
+        self._added.put(ref)
+
+    def finish(self, proved: Callable[[int], None] = lambda count: None) -> int:
+        """Wait until all is compared; how many objects came back. `proved` is told how many they are so
+        far, several times a second, and may raise to stop. NotIdentical, ProverGone.
+        """
+        self._added.put(None)
+        while not self._ended.wait(_PATIENCE):
+            proved(self._proved)
+        self._raise()
+        return self._proved
+
+    def close(self) -> None:
+        """End it, whatever it is at."""
+        self._process.kill()
+        self._added.put(None)
+        self._thread.join()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                continue
+        self._process.wait()
+
+    def _raise(self) -> None:
+        if self._failed is not None:
+            raise self._failed
+
+    def _run(self) -> None:
+        try:
+            while (ref := self._added.get()) is not None:
+                self._compare(ref)
+            self._say(b"{}\n")
+            self._proved = self._answer(None)
+        except BaseException as error:
+            self._failed = error
+        finally:
+            self._ended.set()
+
+    def _compare(self, ref: SegmentRef) -> None:
+        sent = self._read(ref.key, 0, ref.size) if ref.size <= _SENT else b""
+        request = {"segment": ref.key, "size": ref.size, "sent": len(sent)}
+        self._say(json.dumps(request).encode() + b"\n" + sent)
+        self._proved = self._answer(ref)
+
+    def _answer(self, ref: SegmentRef | None) -> int:
+        """What it says at last, after the questions it has."""
+        while True:
+            line = self._line()
+            word, _, rest = line.rstrip(b"\n").partition(b" ")
+            if word == b"done":
+                return int(rest)
+            if word == b"no":
+                raise NotIdentical(problem=rest.decode().rstrip("."))
+            if word == b"sha1s":
+                self._say(self._sha1s(int(rest)))
+            else:
+                assert word == b"read" and ref is not None
+                start, length = map(int, rest.split())
+                self._say(self._read(ref.key, start, length))
+
+    def _sha1s(self, count: int) -> bytes:
+        assert self._process.stdout is not None
+        raw = self._process.stdout.read(32 * count)
+        ids = [raw[at : at + 32].hex() for at in range(0, len(raw), 32)]
+        found = self._live(ids)
+        return b"".join([found.get(id, NO_SHA1) for id in ids])
+
+    def _line(self) -> bytes:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line.endswith(b"\n"):
+            raise self._gone()
+        return line
+
+    def _say(self, words: bytes) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(words)
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise self._gone() from None
+
+    def _gone(self) -> ProverGone:
+        return ProverGone(problem=f"its exit code is {self._process.wait()}")
 
 
 def prove(
@@ -57,106 +191,9 @@ def prove(
 ) -> int:
     """Compare all that is staged with what the source lists; how many objects came back identical.
 
-    `proved` is told how many after each segment, and may raise to stop. Raises NotIdentical, CorruptObject.
+    As a `Prover` that is given all of them at once.
     """
-    sha1s = _Sha1s(ledger, live)
-    total = 0
-    with closing(_Seen(ledger)) as seen:
+    with Prover(ledger.path, read, live=live) as prover:
         for ref in segments:
-            total += seen.add(_prove_segment(ref, read, sha1s))
-            proved(total)
-        seen.require_all()
-    return total
-
-
-def _prove_segment(ref: SegmentRef, read: Get, sha1s: "_Sha1s") -> Iterator[bytes]:
-    footer = read_footer(partial(read, ref.key), ref.size, ref.key)
-    plain_of = frames_of(partial(read, ref.key), footer, ref.key)
-    for entry in sorted(footer.entries, key=lambda entry: (entry.frame, entry.offset)):
-        if entry.sha1 == NO_SHA1:
-            continue
-        found = _sha1_of(plain_of, entry, sha1s)
-        if found != entry.sha1:
-            raise NotIdentical(problem=f"{entry.kind.word} {entry.sha1.hex()} comes back as {found.hex()}")
-        yield found
-
-
-def _sha1_of(plain_of: Callable[[int], bytes], entry: IndexEntry, sha1s: "_Sha1s") -> bytes:
-    if entry.kind is Kind.BLOB and entry.length >= BIG_BLOB:
-        hasher = hashlib.sha1(b"blob %d\0" % entry.length, usedforsecurity=False)
-        for piece in object_chunks(plain_of, entry):
-            hasher.update(piece)
-        return hasher.digest()
-    content = read_object(plain_of, entry)
-    if entry.kind is Kind.TREE and b"160000 " not in content:
-        return _tree_sha1(content, sha1s)
-    return git_sha1(entry.kind, content, sha1s.one)
-
-
-def _tree_sha1(content: bytes, sha1s: "_Sha1s") -> bytes:
-    """git's SHA-1 of a tree without submodules; as `git_sha1`, in the short way that millions need."""
-    found = _TREE_ENTRY.findall(content)
-    if sum([len(head) for head, _ in found]) + 32 * len(found) != len(content):
-        return git_sha1(Kind.TREE, content, sha1s.one)
-    try:
-        known = sha1s.lately
-        plain = b"".join([head + known[id] for head, id in found])
-    except KeyError:
-        sha1s.fetch([id for _, id in found])
-        known = sha1s.lately
-        plain = b"".join([head + known[id] for head, id in found])
-    return hashlib.sha1(b"tree %d\0%s" % (len(plain), plain), usedforsecurity=False).digest()
-
-
-class _Sha1s:
-    """From id to SHA-1, what was met lately in memory."""
-
-    def __init__(self, ledger: Ledger, live: Live) -> None:
-        self._ledger = ledger
-        self._live = live
-        self.lately: dict[bytes, bytes] = {bytes.fromhex(EMPTY_TREE): EMPTY_TREE_SHA1}
-        ledger.index_ids()
-
-    def one(self, id: str) -> bytes:
-        raw = bytes.fromhex(id)
-        if raw not in self.lately:
-            self.fetch([raw])
-        return self.lately[raw]
-
-    def fetch(self, ids: Sequence[bytes]) -> None:
-        """Have all of these in `lately`; NotIdentical when one is nowhere."""
-        if len(self.lately) > _REMEMBERED:
-            self.lately = {bytes.fromhex(EMPTY_TREE): EMPTY_TREE_SHA1}
-        wanted = [id for id in ids if id not in self.lately]
-        held = self._ledger.sha1s_of(wanted)
-        absent = [id.hex() for id in wanted if id not in held]
-        if absent:
-            held |= {bytes.fromhex(id): sha1 for id, sha1 in self._live(absent).items()}
-        self.lately |= held
-        for id in wanted:
-            if id not in self.lately:
-                raise NotIdentical(problem=f"the object {id.hex()}, which it names, is not there")
-
-
-class _Seen:
-    """Which SHA-1s came back, beside the list of those that should."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._db = ledger.db
-        self._db.execute("create temp table seen (sha1 blob primary key) without rowid")
-
-    def close(self) -> None:
-        self._db.execute("drop table temp.seen")
-
-    def add(self, sha1s: Iterable[bytes]) -> int:
-        (before,) = self._db.execute("select count(*) from temp.seen").fetchone()
-        self._db.executemany("insert or ignore into temp.seen (sha1) values (?)", ((each,) for each in sha1s))
-        (after,) = self._db.execute("select count(*) from temp.seen").fetchone()
-        return int(after) - int(before)
-
-    def require_all(self) -> None:
-        row = self._db.execute(
-            "select sha1, count(*) from listed where sha1 not in (select sha1 from temp.seen)"
-        ).fetchone()
-        if row[1]:
-            raise NotIdentical(problem=f"{row[1]} objects did not come back, {row[0].hex()} among them")
+            prover.add(ref)
+        return prover.finish(proved)

@@ -9,12 +9,13 @@ import tempfile
 import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
-from vcs.errors import Kind, MicelioError
+from vcs.errors import Kind as ErrorKind
+from vcs.errors import MicelioError
 from vcs.git.process import GitMissing, environment, git_command
+from vcs.objects import Kind
 
 __all__ = ["Child", "Listed", "MissingFromSource", "Source", "SourceRefused", "last_words", "run_source_git"]
 
@@ -38,10 +39,13 @@ TOLERATED = (
 )  # fmt: skip
 
 
+_KINDS = {kind.word.encode(): kind for kind in (Kind.BLOB, Kind.TREE, Kind.COMMIT, Kind.TAG)}
+
+
 class SourceRefused(MicelioError):
     """git could not read the source, in its own words."""
 
-    kind = Kind.INVALID
+    kind = ErrorKind.INVALID
     code = "import.source"
     message = "The source could not be read: {said}"
 
@@ -49,7 +53,7 @@ class SourceRefused(MicelioError):
 class MissingFromSource(MicelioError):
     """A repository names an object that it does not have."""
 
-    kind = Kind.INVALID
+    kind = ErrorKind.INVALID
     code = "git.missing_object"
     message = "The repository names the object {sha1}, but does not have it. Clone it whole, then try again."
 
@@ -87,12 +91,11 @@ def last_words(stderr: bytes, most: int = 500) -> str:
     return "".join(each if each.isprintable() else " " for each in said)
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """One object as the repository lists it; `path` is where it was met first, empty for commits."""
 
     sha1: bytes
-    word: bytes
+    kind: Kind
     size: int
     path: bytes
 
@@ -146,11 +149,11 @@ class Source:
             self.child("cat-file", "--buffer", shown, stdin=listing.out) as checked,
         ):
             for line in checked.out:
-                word, size, *rest = line.rstrip(b"\n").split(b" ", 3)
+                word, size, *rest = line[:-1].split(b" ", 3)
                 if len(rest) != 2:
                     raise SourceRefused(said=f"the object {word.decode()} is missing.")
                 sha1, path = rest
-                yield Listed(bytes.fromhex(sha1.decode()), word, int(size), path)
+                yield Listed(bytes.fromhex(sha1.decode()), _KINDS[word], int(size), path)
 
     @contextmanager
     def child(

@@ -138,7 +138,7 @@ def _in_hand(held: Quarantine, repository: Repository, rows: Sequence[Listed], n
     ids[EMPTY_TREE_SHA1] = EMPTY_TREE
     new = [row for row in rows if row.sha1 not in ids]
     contents = contents_of(held, [row.sha1 for row in new])
-    received = Received(ids, commits=[row.sha1 for row in rows if row.word == b"commit"])
+    received = Received(ids, commits=[row.sha1 for row in rows if row.kind is Kind.COMMIT])
     received.size = sum(row.size for row in new)
     paths = {row.sha1: row.path for row in new}
 

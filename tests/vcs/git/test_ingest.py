@@ -1,6 +1,10 @@
 """Every object of a repository is staged once, comes back identical, and a crash costs a segment at most."""
 
+import os
+import signal
+import threading
 import tracemalloc
+from functools import partial
 
 import pytest
 
@@ -8,11 +12,13 @@ from tests.vcs.git.sources import generated, odd, reachable
 from tests.vcs.gits import Git
 from vcs import faults
 from vcs.git import ingest as ingesting
-from vcs.git.ingest import Ingest, Ledger
-from vcs.git.proving import NotIdentical, prove
+from vcs.git import proving
+from vcs.git.ingest import Ingest, Ledger, Staged
+from vcs.git.proving import NotIdentical, Prover, ProverGone, prove
 from vcs.git.source import Source, SourceRefused
-from vcs.log import segment_key
-from vcs.segments import check_segment
+from vcs.log import SegmentRef, segment_key
+from vcs.objects import Object
+from vcs.segments import check_segment, frames_of, read_footer, read_object, write_segment
 from vcs.store import MemoryStore
 
 
@@ -30,13 +36,17 @@ class World:
     def tips(self):
         return sorted(set(self.source.refs().values()))
 
-    def run(self, **more):
+    def run(self, also=lambda staged: None, **more):
+        def finished(staged):
+            self.staged.append(staged)
+            also(staged)
+
         run = Ingest(
             self.source,
             self.ledger,
             put=self.store.put,
             new_key=lambda: segment_key("pool", "project"),
-            finished=self.staged.append,
+            finished=finished,
             **more,
         )
         run.run(self.tips())
@@ -61,6 +71,7 @@ def small_segments(monkeypatch):
     monkeypatch.setattr(ingesting, "_GROUP", 1)
     monkeypatch.setattr(ingesting, "_IN_FLIGHT", 1)
     monkeypatch.setattr(ingesting, "_REMEMBERED", 20)
+    monkeypatch.setattr(proving, "_REMEMBERED", 20)
 
 
 def test_an_odd_history_is_staged_whole_and_comes_back_identical(tmp_path, small_segments):
@@ -194,19 +205,85 @@ def _moved_pack(git):
     return body
 
 
-def test_damage_between_store_and_proof_is_found(tmp_path):
+def other_sha1(rows):
+    object, sha1, hint = rows[len(rows) // 2]
+    rows[len(rows) // 2] = (object, bytes(19) + sha1[:1], hint)
+    return rows
+
+
+def other_content(rows):
+    object, sha1, hint = rows[len(rows) // 2]
+    rows[len(rows) // 2] = (Object.of(object.kind, object.content + b"100644 more\0" + bytes(32)), sha1, hint)
+    return rows
+
+
+@pytest.mark.parametrize("damaged", [other_sha1, other_content, lambda rows: rows[:-1]])
+def test_damage_between_ingest_and_proof_is_found(tmp_path, damaged):
     world = World(generated(tmp_path / "made", 8), tmp_path / "work")
     world.run()
-    world.ledger.db.execute("update known set sha1 = cast(sha1 || x'00' as blob)")
+    (staged,) = world.staged
+    read = partial(world.store.get, staged.ref.key)
+    footer = read_footer(read, staged.ref.size)
+    plain_of = frames_of(read, footer, "")
+    rows = [
+        (Object(entry.kind, entry.id, read_object(plain_of, entry)), entry.sha1, entry.hint)
+        for entry in sorted(footer.entries, key=lambda entry: (entry.frame, entry.offset))
+    ]
+    body = write_segment(damaged(rows))
+    world.store = MemoryStore()
+    world.store.put(staged.ref.key, [body])
+    world.staged = [Staged(SegmentRef.of(staged.ref.key, body), staged.objects)]
 
     with pytest.raises(NotIdentical):
         world.prove()
 
 
+def test_a_proof_can_be_made_while_more_is_staged_and_in_little_memory(tmp_path, small_segments):
+    git = generated(tmp_path / "made", 12)
+    world = World(git, tmp_path / "work")
+    with Prover(world.path, world.store.get) as prover:
+        world.run(also=lambda staged: prover.add(staged.ref))
+
+        assert prover.finish() == len(reachable(git))
+
+
+def test_whoever_waits_for_a_proof_may_give_it_up_and_its_process_ends(tmp_path):
+    world = World(generated(tmp_path / "made", 13), tmp_path / "work")
+    world.run()
+    asked = threading.Event()
+
+    def slow(*part):
+        asked.wait()
+        return world.store.get(*part)
+
+    def cancelled(count):
+        asked.set()
+        raise Killed
+
+    with Prover(world.path, slow) as prover:
+        prover.add(world.staged[0].ref)
+        with pytest.raises(Killed):
+            prover.finish(cancelled)
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(prover.pid, 0)
+
+
+def test_a_proof_whose_process_died_is_none(tmp_path):
+    world = World(generated(tmp_path / "made", 14), tmp_path / "work")
+    world.run()
+    with Prover(world.path, world.store.get) as prover:
+        os.kill(prover.pid, signal.SIGKILL)
+        with pytest.raises(ProverGone):
+            for _ in range(2):
+                prover.add(world.staged[0].ref)
+            prover.finish()
+
+
 def test_an_object_that_was_not_staged_is_missed_by_the_proof(tmp_path):
     world = World(generated(tmp_path / "made", 9), tmp_path / "work")
     world.run()
-    world.ledger.db.execute("insert into listed values (99999, zeroblob(20), 1, 0, 0, 0, x'')")
+    world.ledger.db.execute("insert into listed values (99999, zeroblob(20), 1, 0, 0, x'')")
 
     with pytest.raises(NotIdentical, match="1 objects did not come back"):
         world.prove()
