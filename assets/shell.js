@@ -2,6 +2,7 @@
 // when they never do. Buttons and fields name themselves with data-* attributes.
 (() => {
   const GO = { h: "/" };
+  const MENUS = ".account[open], .unfolds[open]";
   let leader = 0;
 
   const typing = (target) => target.closest?.("input, textarea, select, [contenteditable]");
@@ -50,7 +51,7 @@
 
   // One step back: the menu, then the form, then the field, then what was picked.
   function back(target) {
-    const menu = document.querySelector(".account[open]");
+    const menu = document.querySelector(MENUS);
     const cancel = document.querySelector("[data-cancel]");
     if (document.querySelector("dialog[open]")) return; // the browser closes it
     if (menu) {
@@ -62,8 +63,10 @@
   }
 
   document.addEventListener("click", ({ target }) => {
-    const menu = document.querySelector(".account[open]");
-    if (menu && !menu.contains(target)) menu.open = false;
+    for (const menu of document.querySelectorAll(MENUS)) {
+      // A link in a menu stays in the page, where the menu would stay open.
+      if (!menu.contains(target) || target.closest(".menu a")) menu.open = false;
+    }
   });
 
   function open(event, id) {

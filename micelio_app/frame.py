@@ -26,6 +26,8 @@ class ProjectFrame(AppState):
     open_sessions: int = 0
     archived: bool = False
     settings: bool = False
+    lands: bool = False
+    proposes: bool = False
 
     @rx.event
     async def look(self):
@@ -33,3 +35,4 @@ class ProjectFrame(AppState):
         found = await self.call(operations.get_project, organization=self.org, project=self.project)
         self.landings, self.open_sessions = found.position, found.open_sessions
         self.archived, self.settings = found.archived, "settings" in found.may
+        self.lands, self.proposes = "land" in found.may, "propose" in found.may

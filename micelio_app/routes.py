@@ -32,6 +32,11 @@ OWNER = "/[org]"
 PROJECT = "/[org]/[project]"
 TREE = "/[org]/[project]/tree/[ref]/[[...splat]]"
 FILE = "/[org]/[project]/blob/[ref]/[[...splat]]"
+EDIT = "/[org]/[project]/edit/[[...splat]]"
+NEW_FILE = "/[org]/[project]/new/[[...splat]]"
+UPLOAD = "/[org]/[project]/upload/[[...splat]]"
+RENAME = "/[org]/[project]/rename/[[...splat]]"
+DELETE = "/[org]/[project]/delete/[[...splat]]"
 COMMIT = "/[org]/[project]/commit/[ref]"
 LANDINGS = "/[org]/[project]/landings"
 LANDING = "/[org]/[project]/landings/[position]"
@@ -73,6 +78,27 @@ def tree(org: str, name: str, ref: str, path: str = "") -> str:
 def file(org: str, name: str, ref: str, path: str, line: int | None = None) -> str:
     """A file at a ref, at a line if given."""
     return f"{project(org, name)}/blob/{_part(ref)}{_rest(path)}" + (f"#L{line}" if line else "")
+
+
+def changing(org: str, name: str, how: str, path: str = "", session: str = "") -> str:
+    """The form that changes a file: `how` is edit, new, upload, rename or delete."""
+    return f"{project(org, name)}/{how}{_rest(path)}" + (f"?session={_part(session)}" if session else "")
+
+
+def archive(org: str, name: str, ref: str, format: str) -> str:
+    """All files of a ref as `tar.gz` or `zip`."""
+    return f"{project(org, name)}/archive/{_part(ref)}.{format}"
+
+
+def file_data(org: str, name: str, position: int, path: str) -> str:
+    """A file at a position as the API tells it."""
+    api = f"/api/v1/projects/{_part(org)}/{_part(name)}"
+    return f"{api}/files/{_part(f'@{position}')}/{address_of(path.strip('/'))}"
+
+
+def session_file_data(session_id: str, path: str) -> str:
+    """A file of a session as the API tells it."""
+    return f"/api/v1/sessions/{_part(session_id)}/files/{address_of(path.strip('/'))}"
 
 
 def commit(org: str, name: str, ref: str) -> str:

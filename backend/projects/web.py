@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from anyio import to_thread
@@ -284,7 +284,27 @@ def difference(
     )
 
 
-def texts_of(reader: Reader) -> Callable[[str], str | None]:
+class Texts(Protocol):
+    """What has texts to colour."""
+
+    def has(self, id: str) -> bool:
+        """Whether there is such an object."""
+        ...
+
+    def kind(self, id: str) -> Kind:
+        """What an object is."""
+        ...
+
+    def size(self, id: str) -> int:
+        """Its size in bytes."""
+        ...
+
+    def read(self, id: str, kind: Kind | None = None) -> bytes:
+        """Its content."""
+        ...
+
+
+def texts_of(reader: Texts) -> Callable[[str], str | None]:
     """Texts by blob id, of files short enough that colouring the whole of them is worth it."""
 
     def text_of(id: str) -> str | None:

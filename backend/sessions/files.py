@@ -62,10 +62,10 @@ class BlobsMissing(Conflict):
 
 
 class FileChanged(Conflict):
-    """A file is not any more what its writer began with."""
+    """A file is not any more what its writer began with; no change was made."""
 
     code = "session.file_changed"
-    message = "Nothing was changed: in this session {path} {now}. Look at it there, then change it again."
+    message = "In this session {path} {now}, so nothing was changed. Look at it there, then change it again."
 
 
 @operation(
@@ -131,7 +131,7 @@ def delete_session_file(
     """Delete one file or folder; with `seen`, only a file that still has this content."""
     found, project, owner = access.session(ctx, session, Deed.CHANGE, locked=True)
     _require_seen(ctx, found, project, {path: seen})
-    below = _Working(ctx, found, project).at_or_below(unquote(path).strip(b"/"))
+    below = Working(ctx, found, project).at_or_below(unquote(path).strip(b"/"))
     if not below:
         raise NotFound(what=f"file {path!r} in this session")
     return _change(ctx, found, project, owner, [FilePut(path=quote(each)) for each in below])
@@ -149,7 +149,7 @@ def rename_session_file(
     """
     found, project, owner = access.session(ctx, session, Deed.CHANGE, locked=True)
     _require_seen(ctx, found, project, {path: seen, to: seen and "none"})
-    entry = _Working(ctx, found, project).entry(unquote(path))
+    entry = Working(ctx, found, project).entry(unquote(path))
     if entry is None:
         raise NotFound(what=f"file {path!r} in this session")
     puts = [FilePut(path=path), FilePut(path=to, blob=entry.id, mode=entry.mode.decode())]
@@ -223,7 +223,7 @@ def _require_seen(ctx: Context, found: WorkSession, project: Project, seen: Mapp
     """Raise FileChanged unless each of these files is still the blob its writer saw."""
     if not any(seen.values()):
         return
-    working = _Working(ctx, found, project)
+    working = Working(ctx, found, project)
     for path, blob in seen.items():
         if blob is not None and (now := working.unseen(unquote(path).strip(b"/"), blob)):
             raise FileChanged(path=path, now=now)
@@ -231,7 +231,7 @@ def _require_seen(ctx: Context, found: WorkSession, project: Project, seen: Mapp
 
 def file_of(ctx: Context, found: WorkSession, project: Project, path: bytes) -> Entry | None:
     """A file as a session has it now."""
-    return _Working(ctx, found, project).entry(path)
+    return Working(ctx, found, project).entry(path)
 
 
 def changes_of(ctx: Context, session: str) -> list[overlay.Change]:
@@ -258,7 +258,7 @@ class _Laid:
         return self._trees[id] if id in self._trees else self._reader.tree(id)
 
 
-class _Working:
+class Working:
     """The base of a session with its changes laid over it: files only, folders live by what is in them."""
 
     def __init__(self, ctx: Context, found: WorkSession, project: Project) -> None:
@@ -340,7 +340,7 @@ def _change(
 ) -> SessionDetail:
     access.at_rest(found)
     puts = _checked(files)
-    working = _Working(ctx, found, project)
+    working = Working(ctx, found, project)
     _require_content(working, puts.values())
     if complete:
         for path in working.rows:
@@ -368,7 +368,7 @@ def _checked(files: list[FilePut]) -> dict[bytes, FilePut | None]:
     return puts
 
 
-def _require_content(working: _Working, puts: Iterable[FilePut | None]) -> None:
+def _require_content(working: Working, puts: Iterable[FilePut | None]) -> None:
     missing = []
     for blob in dict.fromkeys(put.blob for put in puts if put and put.blob):
         located = working.reader.locate(blob)
@@ -381,7 +381,7 @@ def _require_content(working: _Working, puts: Iterable[FilePut | None]) -> None:
         raise BlobsMissing(count=len(missing), blobs=missing[:1000])
 
 
-def _make_room(working: _Working, puts: dict[bytes, FilePut | None]) -> None:
+def _make_room(working: Working, puts: dict[bytes, FilePut | None]) -> None:
     """Add the deletions that writing implies: a file takes the place of a folder, or a folder of a file."""
     written = {path for path, put in puts.items() if put and put.blob}
     folders = {folder for path in written for folder in _folders_of(path)}
@@ -411,7 +411,7 @@ def few_events(events: list[EventIn]) -> list[EventIn]:
 
 
 def _apply(
-    ctx: Context, found: WorkSession, working: _Working, path: bytes, put: FilePut | None
+    ctx: Context, found: WorkSession, working: Working, path: bytes, put: FilePut | None
 ) -> EventIn | None:
     """Write the row of one path and return its event, or None when nothing changed."""
     base, row = working.base(path), working.rows.get(path)
@@ -466,7 +466,7 @@ def change_event(counts: FileChange, *, reverted: bool = False) -> EventIn:
     return EventIn(kind="diff", body=body | ({"reverted": True} if reverted else {}))
 
 
-def _count(ctx: Context, found: WorkSession, working: _Working) -> None:
+def _count(ctx: Context, found: WorkSession, working: Working) -> None:
     found.files = len(working.rows)
     found.additions = sum(row.additions for row in working.rows.values())
     found.deletions = sum(row.deletions for row in working.rows.values())

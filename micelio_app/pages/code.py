@@ -7,9 +7,11 @@ import reflex as rx
 from backend.projects import tree as tree_operations
 from backend.projects.schemas import EntryType
 from micelio_app import frame, layout, routes
+from micelio_app.frame import ProjectFrame
 from micelio_app.head import Head, head
 from micelio_app.pages.project import parents, path_title, ref_label
 from micelio_app.state import AppState, ask
+from micelio_app.ui import forms
 from micelio_app.ui.fragment import fragment
 from micelio_app.ui.links import link, outside, when
 
@@ -29,6 +31,7 @@ class FileState(AppState):
     lines: str = ""
     src: str = ""
     raw_url: str = ""
+    change_urls: rx.Field[dict[str, str]] = rx.field(default_factory=dict)
     touched: int = 0
     touched_goal: str = ""
     touched_url: str = ""
@@ -56,6 +59,11 @@ class FileState(AppState):
         self.lines = f"{page.lines:,} line{'s' * (page.lines != 1)}" if told else ""
         self.raw_url = routes.raw(org, name, self.ref, page.path)
         self.src = routes.fragment(org, name, "code", self.ref, page.path)
+        on_trunk = self.ref in ("HEAD", project.default_branch)
+        changes = ("edit", "rename", "delete") if told else ("rename", "delete")
+        self.change_urls = (
+            {how: routes.changing(org, name, how, page.path) for how in changes} if on_trunk else {}
+        )
         self.touched = last.position if last else 0
         self.touched_goal, self.touched_by = (last.goal, last.by) if last else ("", "")
         self.touched_url = routes.landing(org, name, last.position) if last else ""
@@ -88,6 +96,9 @@ def file_page() -> rx.Component:
             rx.el.span(
                 ref,
                 outside("Raw", href=FileState.raw_url, class_name="btn small"),
+                rx.cond(
+                    ProjectFrame.archived | (FileState.change_urls.length() == 0), rx.fragment(), _changes()
+                ),
                 class_name="end line close",
             ),
             class_name="line",
@@ -97,6 +108,21 @@ def file_page() -> rx.Component:
         ),
         current="Files",
     )
+
+
+def _changes() -> rx.Component:
+    """Edit, and what else can be done to the file."""
+    urls = FileState.change_urls
+    edit = rx.cond(
+        urls.contains("edit"),
+        forms.button_link("Edit", to=urls["edit"], small=True, custom_attrs={"data-edit": True}),
+    )
+    more = forms.menu(
+        "More",
+        link("Rename or move", to=urls["rename"]),
+        link("Delete", to=urls["delete"], class_name="rust"),
+    )
+    return rx.fragment(edit, more)
 
 
 def _facts() -> rx.Component:

@@ -23,6 +23,7 @@ from micelio_app.ui import chips, forms, graph, lists
 from micelio_app.ui.fragment import fragment
 from micelio_app.ui.links import Text, link, outside, when
 
+ARCHIVES = ("tar.gz", "zip")
 MOST_REFS = 200
 """As many branches and tags are offered; others have addresses all the same."""
 
@@ -79,6 +80,8 @@ class ProjectState(AppState):
     parents: rx.Field[list[tuple[str, str]]] = rx.field(default_factory=list)
     refs: rx.Field[list[RefRow]] = rx.field(default_factory=list)
     ref_chosen: str = ""
+    adds: rx.Field[list[str]] = rx.field(default_factory=list)
+    archives: rx.Field[list[str]] = rx.field(default_factory=list)
     loaded: bool = False
 
     @rx.event
@@ -140,6 +143,12 @@ class ProjectState(AppState):
         self.parents = parents(project, ref, page.path.rpartition("/")[0]) if page.path else []
         self.readme_name = page.readme.path.rpartition("/")[2] if page.readme else ""
         self.readme_src = routes.fragment(org, name, "readme", ref, page.path) if page.readme else ""
+        on_trunk = ref in ("HEAD", project.default_branch) and not project.archived
+        self.adds = (
+            [routes.changing(org, name, how, page.path) for how in ("new", "upload")] if on_trunk else []
+        )
+        named = project.default_branch if ref == "HEAD" else ref
+        self.archives = [routes.archive(org, name, named, each) for each in ARCHIVES] if page.commit else []
         self.loaded = True
 
 
@@ -263,7 +272,12 @@ def _files() -> rx.Component:
             rx.cond(ProjectState.landed_at != "", when(ProjectState.landed_at, ago=True)),
             class_name="meta",
         ),
-        rx.el.span(link("History", to=frame.BASE + "/landings"), class_name="end"),
+        rx.el.span(
+            link("History", to=frame.BASE + "/landings"),
+            rx.cond(ProjectState.adds.length() > 0, _add_file()),
+            rx.cond(ProjectState.archives.length() > 0, _code()),
+            class_name="end line close",
+        ),
         class_name="head",
     )
     heads = (rx.el.th(each) for each in ("Name", "Last landing", "By", "Number", "When"))
@@ -274,11 +288,37 @@ def _files() -> rx.Component:
     )
     nothing = lists.empty(
         "No file yet",
-        rx.el.p("Clone the project, put files into the folder, and land them in a session."),
+        rx.el.p("Clone the project, put files into the folder, and land them in a session. Or begin here."),
         forms.copy_box("mic clone ", ProjectState.clone_url),
+        rx.cond(
+            ProjectState.adds.length() > 0,
+            rx.el.p(
+                forms.button_link("Create a file", to=ProjectState.adds[0], small=True),
+                forms.button_link("Upload files", to=ProjectState.adds[1], small=True),
+                class_name="line close",
+            ),
+        ),
     )
     empty = rx.cond(ProjectState.loaded, nothing, lists.waiting())
     return rx.el.section(header, rx.cond(ProjectState.entries.length() > 0, table, empty))
+
+
+def _add_file() -> rx.Component:
+    return forms.menu(
+        "Add file",
+        link("Create a file", to=ProjectState.adds[0]),
+        link("Upload files", to=ProjectState.adds[1]),
+    )
+
+
+def _code() -> rx.Component:
+    return forms.menu(
+        "Code",
+        forms.copy_box("mic clone ", ProjectState.clone_url),
+        forms.copy_box("git clone ", ProjectState.clone_url),
+        outside("Download as .tar.gz", href=ProjectState.archives[0]),
+        outside("Download as .zip", href=ProjectState.archives[1]),
+    )
 
 
 def _ref_picker() -> rx.Component:

@@ -95,6 +95,15 @@ def button_link(
     return link(*content, to=to, class_name=_button_class(tone, small, False), **properties)
 
 
+def menu(word: str, *content: Any) -> rx.Component:
+    """A small button that unfolds links and buttons; Escape or a click elsewhere folds it."""
+    return rx.el.details(
+        rx.el.summary(word, class_name="btn small"),
+        rx.el.div(*content, class_name="sheet menu"),
+        class_name="unfolds",
+    )
+
+
 def copy_box(text: Text, address: rx.Var[str] | None = None) -> rx.Component:
     """A command and the button that copies it; an address at its end breaks after slashes only."""
     words = [text] if address is None else [text, rx.foreach(address.split("/"), _segment)]

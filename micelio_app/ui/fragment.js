@@ -2,12 +2,14 @@
 import { jsx } from "@emotion/react";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { useNavigate } from "react-router";
+import { followLines } from "./lines.js";
 
 const PATIENCE = 300; // look.md 9: under this nothing is said about loading
 const GATHER = 150; // several changes at once are one fetch
 
 export function HtmlFragment({ src, live, label, className }) {
   const holder = useRef(null);
+  const leave = useRef(() => {});
   const [phase, setPhase] = useState("quiet");
   const [turn, setTurn] = useState(0);
   const again = useCallback(() => setTurn((n) => n + 1), []);
@@ -25,6 +27,8 @@ export function HtmlFragment({ src, live, label, className }) {
         holder.current.hidden = false; // React shows it a moment later; what is hidden cannot be scrolled to
         setPhase("shown");
         goToTarget(holder.current);
+        leave.current();
+        leave.current = followLines(holder.current);
       })
       .catch((problem) => {
         if (!abort.signal.aborted) setPhase(problem.status === 404 ? "missing" : "failed");
@@ -58,6 +62,8 @@ export function HtmlFragment({ src, live, label, className }) {
       window.removeEventListener("micelio:event", onEvent);
     };
   }, [live, again]);
+
+  useEffect(() => () => leave.current(), []);
 
   const follow = (click) => {
     const link = click.target.closest("a[href]");

@@ -9,6 +9,7 @@ import reflex as rx
 from micelio_app.ui.links import Text
 
 _fragment = rx.asset("fragment.js", shared=True)
+_lines = rx.asset("lines.js", shared=True)
 _live = rx.asset("live.js", shared=True)
 _panes = rx.asset("panes.js", shared=True)
 _sections = rx.asset("sections.js", shared=True)

@@ -83,11 +83,11 @@ def test_who_saw_the_newest_text_may_write_over_it(bench, ada, session):
 @pytest.mark.parametrize(
     ("path", "seen", "problem"),
     [
-        ("a", b"older\n", "in this session a has other content now"),
-        ("a", None, "in this session a exists already"),
-        ("d", None, "in this session d is a folder"),
-        ("a/below", None, "in this session a/below cannot be, because a is a file"),
-        ("nothing", b"was here\n", "in this session nothing is gone"),
+        ("a", b"older\n", "In this session a has other content now"),
+        ("a", None, "In this session a exists already"),
+        ("d", None, "In this session d is a folder"),
+        ("a/below", None, "In this session a/below cannot be, because a is a file"),
+        ("nothing", b"was here\n", "In this session nothing is gone"),
     ],
 )
 def test_what_was_changed_meanwhile_is_not_written_over(bench, ada, session, path, seen, problem):
@@ -146,6 +146,16 @@ def test_a_preview_for_a_session_starts_from_its_text(bench, ada, session, call)
     )
 
     assert "mine" in shown.text and 'class="src del"' not in shown.text
+
+
+def test_a_preview_of_a_deletion_and_of_a_rename(bench, ada, session, call):
+    gone = call("POST", "/_fragments/acme/notes/edited", ada, path="a", was="a", how="delete", position=1)
+    moved = call("POST", "/_fragments/acme/notes/edited", ada, path="d/z", was="a", how="rename", position=1)
+    taken = call("POST", "/_fragments/acme/notes/edited", ada, path="d/b", was="a", how="rename", position=1)
+
+    assert 'class="src del"' in gone.text
+    assert moved.text.startswith('<p class="notice"><b>Renamed</b>') and "z</span>" in moved.text
+    assert (taken.status_code, "d/b exists already" in taken.text) == (409, True)
 
 
 def test_previews_are_refused_in_a_sentence(bench, ada, mallory, session, call):
