@@ -6,6 +6,7 @@ page before the State is.
 
 import reflex as rx
 
+from backend.organizations import service as organizations
 from backend.projects import service as operations
 from micelio_app.state import AppState
 from micelio_app.ui.links import slug
@@ -17,6 +18,21 @@ BASE = rx.Var.create("/") + ORG + "/" + PROJECT
 """Addresses of the owner's page and of the project's."""
 
 ADDRESS = ORG + "/" + PROJECT
+
+
+class OrganizationFrame(AppState):
+    """The organization of the address, as far as its tabs tell: they are for those who belong to it."""
+
+    inside: bool = False
+    manages: bool = False
+
+    @rx.event
+    async def look(self):
+        """Look again; every page of an organization begins with it."""
+        found = await self.call(organizations.get_organization, organization=self.org)
+        shared = not found.personal
+        self.inside = shared and found.role is not None
+        self.manages = shared and found.role in ("admin", "owner")
 
 
 class ProjectFrame(AppState):

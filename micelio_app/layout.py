@@ -13,7 +13,7 @@ import reflex as rx
 from reflex_components_core.core.banner import has_connection_errors
 
 from micelio_app import routes
-from micelio_app.frame import BASE, ORG, OWNER, PROJECT, ProjectFrame
+from micelio_app.frame import BASE, ORG, OWNER, PROJECT, OrganizationFrame, ProjectFrame
 from micelio_app.state import AppState
 from micelio_app.ui import chips, lists
 from micelio_app.ui.forms import button, post
@@ -115,6 +115,24 @@ def project_page(*content: Any, current: str, **options: Any) -> rx.Component:
     return page(rx.cond(ProjectFrame.archived, _archived()), *content, crumbs=crumbs, tabs=tabs, **options)
 
 
+def organization_page(*content: Any, current: str, **options: Any) -> rx.Component:
+    """A page of an organization: crumbs, and for those who belong to it tabs.
+
+    `current` is Projects, Members or, for admins, Settings. Its `on_load` begins with
+    `OrganizationFrame.look`.
+    """
+    inside = rx.Var.create("/orgs/") + ORG
+    tabs = rx.el.nav(
+        _tab("Projects", OWNER, current == "Projects", 0),
+        _tab("Members", inside + "/members", current == "Members", 0),
+        rx.cond(OrganizationFrame.manages, _tab("Settings", inside + "/settings", current == "Settings", 0)),
+        class_name="tabs",
+        aria_label="Organization",
+    )
+    shown = rx.cond(OrganizationFrame.inside, tabs)
+    return page(*content, crumbs=[(ORG, OWNER)], tabs=shown, **options)
+
+
 def missing() -> rx.Component:
     """Nothing at this address, or nothing for these eyes: nobody can tell which."""
     return rx.el.div(
@@ -189,6 +207,7 @@ def _signed_in() -> rx.Component:
             link(rx.el.b(AppState.viewer_handle), to=rx.Var.create("/") + AppState.viewer_handle),
             link("Settings", to=routes.ACCOUNT),
             link("Access tokens", to=routes.TOKENS),
+            link("New organization", to=routes.NEW_ORGANIZATION),
             rx.cond(AppState.viewer_admin, link("Administration", to=routes.ADMINISTRATION)),
             post(button("Sign out", type="submit", tone="quiet", small=True), action=SIGN_OUT_ACTION),
             class_name="sheet menu",

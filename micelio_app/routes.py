@@ -27,6 +27,11 @@ ADMINISTRATION = "/admin"
 TOKENS = "/settings/tokens"
 NEW_IMPORT = "/import"
 IMPORT = "/imports/[import_id]"
+INVITATION = "/invite/[invitation_id]"
+NEW_ORGANIZATION = "/orgs/new"
+MEMBERS = "/orgs/[org]/members"
+ORGANIZATION_SETTINGS = "/orgs/[org]/settings"
+DELETED = "/orgs/[org]/deleted"
 BROKEN = "/500"
 OWNER = "/[org]"
 PROJECT = "/[org]/[project]"
@@ -63,6 +68,26 @@ RESERVED = frozenset(_RESERVED.split())
 def owner(org: str) -> str:
     """The page of a person or an organization."""
     return f"/{_part(org)}"
+
+
+def members(org: str) -> str:
+    """Who belongs to an organization."""
+    return f"/orgs/{_part(org)}/members"
+
+
+def organization_settings(org: str) -> str:
+    """An organization's settings."""
+    return f"/orgs/{_part(org)}/settings"
+
+
+def deleted(org: str) -> str:
+    """Projects of an organization or a person that can be restored."""
+    return f"/orgs/{_part(org)}/deleted"
+
+
+def invitation(invitation_id: str) -> str:
+    """An invitation to an organization or a project."""
+    return f"/invite/{_part(invitation_id)}"
 
 
 def project(org: str, name: str) -> str:

@@ -64,7 +64,9 @@ async def viewer(session: str | None) -> Actor:
 
 # The slugs of every pattern in `routes`, known to views before any page is hung.
 rx.State.setup_dynamic_args(
-    dict.fromkeys(("org", "project", "ref", "position", "session_id", "import_id"), RouteArgType.SINGLE)
+    dict.fromkeys(
+        ("org", "project", "ref", "position", "session_id", "import_id", "invitation_id"), RouteArgType.SINGLE
+    )
     | {"splat": RouteArgType.LIST}
 )
 

@@ -12,8 +12,10 @@ import reflex as rx
 from backend.accounts import addresses, deletion, devices
 from backend.accounts import service as accounts
 from backend.accounts.schemas import DeviceSummary
+from backend.invitations import answering
 from micelio_app import layout, routes
 from micelio_app.head import Head, head
+from micelio_app.pages.people import AskedRow, asked_line, asked_row
 from micelio_app.state import AppState, viewer
 from micelio_app.ui import chips, forms, lists
 from micelio_app.ui.links import Text, link, outside, when
@@ -24,6 +26,7 @@ SECTIONS = (
     ("E-mail", "e-mail"),
     ("Password", "password"),
     ("Devices", "devices"),
+    ("Organizations", "organizations"),
 )
 
 
@@ -40,6 +43,15 @@ class DeviceRow:
     since: str
 
 
+@dataclass(frozen=True)
+class OrganizationRow:
+    """One organization somebody belongs to."""
+
+    handle: str
+    name: str
+    role: str
+
+
 class AccountState(AppState):
     """The account as its owner sees it."""
 
@@ -54,6 +66,8 @@ class AccountState(AppState):
     farewell: str = ""
     farewell_text: str = ""
     devices: rx.Field[list[DeviceRow]] = rx.field(default_factory=list)
+    organizations: rx.Field[list[OrganizationRow]] = rx.field(default_factory=list)
+    asked: rx.Field[list[AskedRow]] = rx.field(default_factory=list)
 
     @rx.event
     async def load(self):
@@ -63,6 +77,13 @@ class AccountState(AppState):
         self.links, self.has_password = "\n".join(me.links), me.has_password
         self.done = self.done_place = self.farewell = ""
         await self._list()
+        self.organizations = [
+            OrganizationRow(each.handle, each.name or each.handle, each.role.value)
+            for each in me.organizations
+            if not each.personal
+        ]
+        found = await self.call(answering.list_my_invitations)
+        self.asked = [asked_row(each) for each in found.items]
         if self.router.url.query_parameters.get("done") == "email":
             self.say("Your address was changed.", f"You are reached at {me.email} now.")
 
@@ -161,6 +182,7 @@ def account_page() -> rx.Component:
         _email(),
         _password(),
         _devices(),
+        _organizations(),
         _deletion(),
         current=routes.ACCOUNT,
         crumbs=[("Settings", routes.ACCOUNT)],
@@ -288,6 +310,35 @@ def _device(row: rx.Var[DeviceRow]) -> rx.Component:
         rx.el.p(rx.el.b(row.name), " ", rx.cond(row.current, chips.tag("This one"))),
         meta=(rx.el.span(how), rx.el.span(row.address), rx.el.span("since ", row.since), last),
         side=(rx.cond(row.current, rx.fragment(), out),),
+    )
+
+
+def _organizations() -> rx.Component:
+    none = lists.empty("You belong to no organization", rx.el.p("Make one, or wait to be invited."))
+    listed = lists.rows(rx.foreach(AccountState.organizations, _organization))
+    asked = rx.cond(AccountState.asked.length() > 0, lists.rows(rx.foreach(AccountState.asked, asked_line)))
+    return lists.section(
+        "Organizations",
+        asked,
+        rx.cond(AccountState.organizations.length() > 0, listed, none),
+        rx.el.p(
+            "Projects of yours that you deleted can be brought back for 30 days: ",
+            link("look at them", to=rx.Var.create("/orgs/") + AccountState.handle + "/deleted"),
+            ".",
+            class_name="hint",
+        ),
+        end=forms.button_link("New organization", to=routes.NEW_ORGANIZATION, small=True),
+        id="organizations",
+        class_name="stack tight",
+    )
+
+
+def _organization(row: rx.Var[OrganizationRow]) -> rx.Component:
+    members = rx.Var.create("/orgs/") + row.handle + "/members"
+    return lists.row(
+        link(row.name, to=rx.Var.create("/") + row.handle),
+        meta=(rx.el.span(row.handle), rx.el.span(row.role)),
+        side=(link("Members", to=members),),
     )
 
 

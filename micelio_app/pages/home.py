@@ -6,9 +6,11 @@ Both are on the page; which of them shows is known to the server before any Stat
 import reflex as rx
 
 from backend.instance import service as instance
+from backend.invitations import answering
 from backend.sessions import service as sessions
 from micelio_app import layout, routes
 from micelio_app.head import SAYS, Head, head
+from micelio_app.pages.people import AskedRow, asked_line, asked_row
 from micelio_app.pages.rows import (
     LandingRow,
     ProjectRow,
@@ -31,6 +33,7 @@ START = 'mic session start "what you want"'
 class HomeState(AppState):
     """What the asker may see of this instance."""
 
+    asked: rx.Field[list[AskedRow]] = rx.field(default_factory=list)
     mine: rx.Field[list[SessionRow]] = rx.field(default_factory=list)
     live: rx.Field[list[SessionRow]] = rx.field(default_factory=list)
     landed: rx.Field[list[LandingRow]] = rx.field(default_factory=list)
@@ -43,11 +46,13 @@ class HomeState(AppState):
     async def load(self):
         """What grows and what landed; one's own sessions first."""
         overview = await self.call(instance.get_overview)
-        mine = []
+        mine, asked = [], []
         if self.viewer_handle:
+            asked = (await self.call(answering.list_my_invitations)).items
             for status in ("pending_review", "active"):
                 mine += (await self.call(sessions.list_my_sessions, status=status, limit=20)).items
         ours = {each.id for each in mine}
+        self.asked = [asked_row(each) for each in asked]
         self.mine = [session_row(each) for each in mine]
         self.live = [session_row(each) for each in overview.live if each.id not in ours]
         self.landed = [landing_row(each) for each in overview.landed]
@@ -129,6 +134,14 @@ def _desk() -> rx.Component:
         rx.el.h1("Home", class_name="hush"),
         rx.el.div(
             rx.el.div(
+                rx.cond(
+                    HomeState.asked.length() > 0,
+                    lists.section(
+                        "You are invited",
+                        lists.rows(rx.foreach(HomeState.asked, asked_line)),
+                        count=_some(HomeState.asked.length()),
+                    ),
+                ),
                 lists.section(
                     "Running for you",
                     _either(HomeState.mine.length(), mine, idle),

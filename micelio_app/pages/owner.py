@@ -7,7 +7,7 @@ import reflex as rx
 from backend.organizations import service as organizations
 from backend.projects import service as projects
 from micelio_app import layout, routes
-from micelio_app.frame import ORG, OWNER
+from micelio_app.frame import OrganizationFrame
 from micelio_app.head import Head, head
 from micelio_app.pages.rows import ProjectRow, project_line, project_row
 from micelio_app.state import AppState, ask
@@ -59,9 +59,9 @@ def owner_page() -> rx.Component:
         rx.cond(OwnerState.description != "", rx.el.p(OwnerState.description, class_name="soft")),
         class_name="stack tight",
     )
-    return layout.page(
+    return layout.organization_page(
         rx.cond(OwnerState.handle != "", rx.fragment(title, _projects()), lists.waiting()),
-        crumbs=[(ORG, OWNER)],
+        current="Projects",
     )
 
 
@@ -111,5 +111,5 @@ layout.screen(
     routes.OWNER,
     owner_page,
     title=rx.cond(OwnerState.name != "", OwnerState.name, slug("org")) + " · Micelio",
-    on_load=[OwnerState.load],
+    on_load=[OrganizationFrame.look, OwnerState.load],
 )

@@ -1,0 +1,458 @@
+"""An organization's own pages: who belongs to it, its settings, what was deleted, and making one.
+
+Members see members, admins look after them and the settings, owners end things. To everybody
+else these pages do not exist.
+"""
+
+from dataclasses import dataclass
+
+import reflex as rx
+
+from backend.invitations import service as inviting
+from backend.organizations import closing
+from backend.organizations import service as organizations
+from backend.organizations.schemas import MemberSummary
+from backend.projects import deleting
+from micelio_app import layout, routes
+from micelio_app.frame import ORG, OrganizationFrame
+from micelio_app.head import MISSING, Head, head
+from micelio_app.pages.people import (
+    MEMBER_ROLES,
+    InvitationRow,
+    PersonRow,
+    invitation_row,
+    invitations,
+    invite_form,
+    people,
+    person_row,
+)
+from micelio_app.state import AppState, ask, viewer
+from micelio_app.ui import chips, forms, lists
+from micelio_app.ui.links import Text, link
+
+ADMINS = ("admin", "owner")
+
+
+class MembersState(AppState):
+    """Who belongs to the organization, and who was asked to."""
+
+    members: rx.Field[list[PersonRow]] = rx.field(default_factory=list)
+    waiting: rx.Field[list[InvitationRow]] = rx.field(default_factory=list)
+    manages: bool = False
+    further: str = ""
+    asked: str = ""
+    done: str = ""
+
+    @rx.event
+    async def load(self):
+        """Everything on the page."""
+        self.asked = self.done = ""
+        await self._list()
+
+    @rx.event
+    async def more(self):
+        """The page below."""
+        await self._more()
+
+    @rx.event
+    async def invite(self, form: dict[str, str]):
+        """Ask somebody in."""
+        given = {"invitee": form.get("invitee", ""), "role": form.get("role", "member")}
+        made = await self.attempt("invite", inviting.invite_member, organization=self.org, **given)
+        self.done = f"{made.invitee} has seven days to say yes." if made is not None else ""
+        await self._list(keep_fault=True)
+
+    @rx.event
+    async def set_role(self, handle: str, role: str):
+        """Another role."""
+        where = {"organization": self.org, "handle": handle}
+        await self.attempt("members", organizations.update_member, **where, role=role)
+        await self._list(keep_fault=True)
+
+    @rx.event
+    async def ask_first(self, handle: str):
+        """Whether they are meant."""
+        self.asked = handle
+        self.fault = self.fault_place = ""
+
+    @rx.event
+    async def remove(self, handle: str):
+        """End a membership, perhaps one's own."""
+        where = {"organization": self.org, "handle": handle}
+        gone = await self.attempt("members", organizations.remove_member, **where)
+        self.asked = ""
+        if gone is not None and gone.handle == self.viewer_handle:
+            return rx.redirect(routes.owner(gone.organization))
+        await self._list(keep_fault=True)
+        return None
+
+    @rx.event
+    async def resend(self, invitation: str):
+        """Mail it again."""
+        sent = await self.attempt("waiting", inviting.resend_team_invitation, invitation_id=invitation)
+        if sent is not None:
+            self.say("Sent again.", f"{sent.invitee} has seven days from now.")
+        await self._list(keep_fault=True)
+
+    @rx.event
+    async def revoke(self, invitation: str):
+        """Take it back."""
+        await self.attempt("waiting", inviting.revoke_team_invitation, invitation_id=invitation)
+        await self._list(keep_fault=True)
+
+    async def _list(self, *, keep_fault: bool = False) -> None:
+        if not keep_fault:
+            self.fault = self.fault_place = ""
+        owner = await self.call(organizations.get_organization, organization=self.org)
+        self.manages = owner.role in ADMINS
+        self.members, self.further = [], ""
+        await self._more(owns=owner.role == "owner")
+        self.waiting = []
+        if self.manages:
+            found = await self.call(inviting.list_member_invitations, organization=self.org)
+            self.waiting = [invitation_row(each) for each in found.items]
+
+    async def _more(self, *, owns: bool | None = None) -> None:
+        if owns is None:
+            found = await self.call(organizations.get_organization, organization=self.org)
+            owns = found.role == "owner"
+        page = await self.call(organizations.list_members, organization=self.org, cursor=self.further)
+        self.members = [*self.members, *(self._row(each, owns) for each in page.items)]
+        self.further = page.next or ""
+
+    def _row(self, member: MemberSummary, owns: bool) -> PersonRow:
+        role = member.role.value
+        return person_row(
+            member.handle,
+            member.name,
+            role,
+            member.joined_at,
+            me=member.handle == self.viewer_handle,
+            fixed=role == "owner" and not owns,
+        )
+
+
+class OrganizationState(AppState):
+    """The settings of the organization."""
+
+    handle: str = ""
+    name: str = ""
+    description: str = ""
+    owns: bool = False
+    done: str = ""
+
+    @rx.event
+    async def load(self):
+        """Everything on the page; it is for admins."""
+        self.done = ""
+        found = await self.call(organizations.get_organization, organization=self.org)
+        if found.personal or found.role not in ADMINS:
+            self.missing = True
+            return
+        self.handle, self.name, self.description = found.handle, found.name, found.description
+        self.owns = found.role == "owner"
+
+    @rx.event
+    async def save(self, form: dict[str, str]):
+        """What it says of itself."""
+        given = {key: form.get(key, "").strip() for key in ("name", "description")}
+        found = await self.attempt("about", organizations.update_organization, organization=self.org, **given)
+        self.done = ""
+        if found is not None:
+            self.name, self.description, self.done = found.name, found.description, "Saved."
+
+    @rx.event
+    async def delete(self, form: dict[str, str]):
+        """End it."""
+        confirm = form.get("confirm", "")
+        gone = await self.attempt(
+            "delete", closing.delete_organization, organization=self.org, confirm=confirm
+        )
+        return rx.redirect(routes.HOME) if gone is not None else None
+
+
+@dataclass(frozen=True)
+class DeletedRow:
+    """A project that can come back."""
+
+    handle: str
+    name: str
+    deleted: str
+    until: str
+
+
+class DeletedState(AppState):
+    """What can be restored; for owners."""
+
+    rows: rx.Field[list[DeletedRow]] = rx.field(default_factory=list)
+
+    @rx.event
+    async def load(self):
+        """All of them."""
+        found = await self.call(deleting.list_deleted_projects, organization=self.org)
+        self.rows = [
+            DeletedRow(
+                each.handle,
+                each.name,
+                each.deleted_at.date().isoformat(),
+                each.erased_at.date().isoformat(),
+            )
+            for each in found.items
+        ]
+
+    @rx.event
+    async def restore(self, project: str):
+        """Bring one back."""
+        found = await self.call(deleting.restore_project, organization=self.org, project=project)
+        return rx.redirect(routes.project(found.organization, found.handle))
+
+
+class NewOrganizationState(AppState):
+    """A form and its refusal."""
+
+    @rx.event
+    async def create(self, form: dict[str, str]):
+        """Make it, and go on to inviting people."""
+        given = {key: form.get(key, "").strip() for key in ("handle", "name", "description")}
+        made = await self.attempt("new", organizations.create_organization, **given)
+        return rx.redirect(routes.members(made.handle)) if made is not None else None
+
+
+def members_page() -> rx.Component:
+    """Who belongs there; for admins also whom to ask, and who was asked."""
+    more = rx.cond(
+        MembersState.further != "",
+        rx.el.p(forms.button("More members", on_click=MembersState.more), class_name="more"),
+    )
+    listed = people(
+        MembersState.members,
+        roles=MEMBER_ROLES,
+        manages=MembersState.manages,
+        asked=MembersState.asked,
+        on_role=MembersState.set_role,
+        on_ask=MembersState.ask_first,
+        on_remove=MembersState.remove,
+    )
+    waiting = lists.section(
+        "Waiting for an answer",
+        _fault(MembersState, "waiting"),
+        rx.cond(
+            MembersState.waiting.length() > 0,
+            invitations(MembersState.waiting, on_resend=MembersState.resend, on_revoke=MembersState.revoke),
+            lists.empty("Nobody is asked", rx.el.p("Whom you invite waits here until they say yes or no.")),
+        ),
+        count=rx.cond(MembersState.waiting.length() > 0, rx.fragment(MembersState.waiting.length())),
+    )
+    form = invite_form(
+        roles=MEMBER_ROLES,
+        error=rx.cond(MembersState.fault_place == "invite", MembersState.fault, ""),
+        done=MembersState.done,
+        on_submit=MembersState.invite,
+    )
+    return layout.organization_page(
+        rx.el.h1("Members", class_name="title"),
+        rx.el.div(
+            rx.el.div(
+                lists.section(
+                    "Members",
+                    _fault(MembersState, "members"),
+                    listed,
+                    more,
+                    count=rx.fragment(MembersState.members.length()),
+                ),
+                rx.cond(MembersState.manages, waiting),
+                class_name="stack loose",
+            ),
+            rx.cond(MembersState.manages, rx.el.aside(lists.section("Invite", form, class_name="stack"))),
+            class_name="pair",
+        ),
+        current="Members",
+    )
+
+
+def organization_settings_page() -> rx.Component:
+    """The sections, danger last."""
+    about = lists.section(
+        "About",
+        rx.el.div(
+            chips.avatar(OrganizationState.handle, size="huge"),
+            rx.el.div(
+                rx.el.b(OrganizationState.handle),
+                rx.el.p("The handle stays; the picture is drawn from it.", class_name="hint"),
+            ),
+            class_name="line",
+        ),
+        rx.el.form(
+            forms.field("Name", "name", default_value=OrganizationState.name, max_length=100),
+            forms.area(
+                "Description",
+                "description",
+                hint="For everybody to read.",
+                error=rx.cond(OrganizationState.fault_place == "about", OrganizationState.fault, ""),
+                default_value=OrganizationState.description,
+                max_length=1000,
+            ),
+            rx.el.p(
+                forms.button("Save", type="submit", tone="primary"),
+                rx.el.span(OrganizationState.done, class_name="moss", role="status"),
+                class_name="line",
+            ),
+            on_submit=OrganizationState.save,
+            class_name="stack",
+        ),
+        class_name="stack",
+    )
+    members = lists.section(
+        "Members",
+        rx.el.p(
+            "Invitations, roles and leaving are on the page of the ",
+            link("members", to=rx.Var.create("/orgs/") + ORG + "/members"),
+            ".",
+            class_name="soft prose",
+        ),
+    )
+    return layout.organization_page(
+        rx.el.h1("Settings", class_name="title"),
+        rx.el.div(
+            about, members, rx.cond(OrganizationState.owns, _danger()), class_name="stack loose settings"
+        ),
+        current="Settings",
+    )
+
+
+def _danger() -> rx.Component:
+    return rx.fragment(
+        lists.section(
+            "Deleted projects",
+            rx.el.p(
+                "A deleted project can be brought back for 30 days: ",
+                link("look at them", to=rx.Var.create("/orgs/") + ORG + "/deleted"),
+                ".",
+                class_name="soft prose",
+            ),
+        ),
+        lists.section(
+            "Delete",
+            rx.el.p(
+                "Only an organization without projects can be deleted: transfer or delete those first. Its "
+                "members lose it at once, for good, and nobody ever gets its handle.",
+                class_name="soft prose",
+            ),
+            rx.el.form(
+                forms.field(
+                    rx.Var.create("Type ") + OrganizationState.handle,
+                    "confirm",
+                    error=rx.cond(OrganizationState.fault_place == "delete", OrganizationState.fault, ""),
+                    auto_complete="off",
+                    required=True,
+                    max_length=100,
+                ),
+                rx.el.p(forms.button("Delete this organization", type="submit", tone="danger")),
+                on_submit=OrganizationState.delete,
+                class_name="stack",
+            ),
+            class_name="stack",
+        ),
+    )
+
+
+def deleted_page() -> rx.Component:
+    """Projects that can come back."""
+    rows = lists.rows(rx.foreach(DeletedState.rows, _deleted))
+    nothing = lists.empty(
+        "Nothing to bring back",
+        rx.el.p("A deleted project is kept here for 30 days; then it is erased for good."),
+    )
+    return layout.organization_page(
+        rx.el.h1("Deleted projects", class_name="title"),
+        rx.cond(DeletedState.rows.length() > 0, rows, nothing),
+        current="Settings",
+    )
+
+
+def _deleted(row: rx.Var[DeletedRow]) -> rx.Component:
+    return lists.row(
+        rx.el.b(row.name),
+        meta=(rx.el.span(row.handle), rx.el.span("deleted ", row.deleted), rx.el.span("erased ", row.until)),
+        side=(forms.button("Restore", small=True, on_click=DeletedState.restore(row.handle)),),
+    )
+
+
+def new_organization_page() -> rx.Component:
+    """One form."""
+    return layout.page(
+        rx.el.h1("New organization", class_name="title"),
+        rx.el.p(
+            "An organization owns projects together: its members see all of them.", class_name="soft prose"
+        ),
+        rx.el.form(
+            forms.field(
+                "Handle",
+                "handle",
+                hint="Its name in addresses: lower-case letters, digits, dashes. It stays.",
+                error=rx.cond(NewOrganizationState.fault_place == "new", NewOrganizationState.fault, ""),
+                auto_complete="off",
+                auto_capitalize="none",
+                auto_focus=True,
+                required=True,
+                max_length=39,
+            ),
+            forms.field("Name", "name", hint="As people read it; may be empty.", max_length=100),
+            forms.area("Description", "description", max_length=1000),
+            rx.el.p(forms.button("Create the organization", type="submit", tone="primary")),
+            on_submit=NewOrganizationState.create,
+            class_name="stack settings",
+        ),
+        crumbs=[("New organization", routes.NEW_ORGANIZATION)],
+    )
+
+
+def _fault(state: type[AppState], place: str) -> rx.Component:
+    told = rx.el.p(state.fault, class_name="error", role="alert")
+    return rx.cond(state.fault_place == place, told)
+
+
+def _shared(text: Text) -> rx.Var[str]:
+    return ORG + " · " + text + " · Micelio"
+
+
+@head(routes.MEMBERS)
+async def members_head(session: str | None, *, org: str) -> Head:
+    """For members; the missing page for everybody else."""
+    await ask(session, organizations.list_members, organization=org, limit=1)
+    return Head(title=f"Members of {org}", indexed=False)
+
+
+@head(routes.ORGANIZATION_SETTINGS)
+async def organization_settings_head(session: str | None, *, org: str) -> Head:
+    """For admins; the missing page for everybody else."""
+    found = await ask(session, organizations.get_organization, organization=org)
+    if found.personal or found.role not in ADMINS:
+        return MISSING
+    return Head(title=f"Settings of {org}", indexed=False)
+
+
+@head(routes.DELETED)
+async def deleted_head(session: str | None, *, org: str) -> Head:
+    """For owners; the missing page for everybody else."""
+    found = await ask(session, organizations.get_organization, organization=org)
+    return Head(title="Deleted projects", indexed=False) if found.role == "owner" else MISSING
+
+
+@head(routes.NEW_ORGANIZATION)
+async def new_organization_head(session: str | None) -> Head:
+    """Not for crawlers; a stranger is sent to sign in."""
+    actor = await viewer(session)
+    if not actor.signed_in:
+        sign_in = routes.sign_in(routes.NEW_ORGANIZATION)
+        return Head(title="New organization", status=303, location=sign_in, indexed=False)
+    return Head(title="New organization", indexed=False)
+
+
+for _route, _view, _title, _load in (
+    (routes.MEMBERS, members_page, "Members", MembersState.load),
+    (routes.ORGANIZATION_SETTINGS, organization_settings_page, "Settings", OrganizationState.load),
+    (routes.DELETED, deleted_page, "Deleted projects", DeletedState.load),
+):
+    layout.screen(_route, _view, title=_shared(_title), on_load=[OrganizationFrame.look, _load])
+layout.screen(routes.NEW_ORGANIZATION, new_organization_page, title="New organization · Micelio")
