@@ -67,9 +67,7 @@ class CollaboratorsState(AppState):
     @rx.event
     async def remove(self, handle: str):
         """End a collaboration, perhaps one's own."""
-        gone = await self.attempt(
-            "people", collaborators.remove_collaborator, **self._where(), handle=handle
-        )
+        gone = await self.attempt("people", collaborators.remove_collaborator, **self._where(), handle=handle)
         self.asked = ""
         if gone is not None and gone.handle == self.viewer_handle:
             return rx.redirect(routes.HOME)
@@ -100,9 +98,7 @@ class CollaboratorsState(AppState):
         self.waiting = [invitation_row(each) for each in found.items]
 
     async def _more(self) -> None:
-        page = await self.call(
-            collaborators.list_collaborators, **self._where(), cursor=self.further
-        )
+        page = await self.call(collaborators.list_collaborators, **self._where(), cursor=self.further)
         self.rows = [
             *self.rows,
             *(

@@ -28,7 +28,7 @@ from micelio_app.pages.people import (
 )
 from micelio_app.state import AppState, ask, viewer
 from micelio_app.ui import chips, forms, lists
-from micelio_app.ui.links import Text, link
+from micelio_app.ui.links import link
 
 ADMINS = ("admin", "owner")
 
@@ -412,8 +412,8 @@ def _fault(state: type[AppState], place: str) -> rx.Component:
     return rx.cond(state.fault_place == place, told)
 
 
-def _shared(text: Text) -> rx.Var[str]:
-    return ORG + " · " + text + " · Micelio"
+def _titled(text: str) -> rx.Var[str]:
+    return text + " · " + ORG + " · Micelio"
 
 
 @head(routes.MEMBERS)
@@ -454,5 +454,5 @@ for _route, _view, _title, _load in (
     (routes.ORGANIZATION_SETTINGS, organization_settings_page, "Settings", OrganizationState.load),
     (routes.DELETED, deleted_page, "Deleted projects", DeletedState.load),
 ):
-    layout.screen(_route, _view, title=_shared(_title), on_load=[OrganizationFrame.look, _load])
+    layout.screen(_route, _view, title=_titled(_title), on_load=[OrganizationFrame.look, _load])
 layout.screen(routes.NEW_ORGANIZATION, new_organization_page, title="New organization · Micelio")

@@ -13,11 +13,12 @@ from backend.projects import service as operations
 from backend.projects.schemas import ProjectSummary
 from micelio_app import frame, layout, routes
 from micelio_app.head import MISSING, Head, head
+from micelio_app.pages.collaborators import CollaboratorsState, collaborators_section
 from micelio_app.state import AppState, ask
 from micelio_app.ui import forms, lists
-from micelio_app.ui.links import Text
+from micelio_app.ui.links import Text, link
 
-VISIBILITIES = [("private", "Members only"), ("public", "Everybody")]
+VISIBILITIES = [("private", "Members and collaborators"), ("public", "Everybody")]
 PROPOSERS = [("anyone", "Everybody who is signed in"), ("members", "Members only")]
 READERS = [("members", "Members only, until they land"), ("anyone", "Everybody who sees the project")]
 
@@ -129,12 +130,23 @@ class ProjectSettingsState(AppState):
 def settings_page() -> rx.Component:
     """The sections, danger last."""
     sections = rx.el.div(
-        _about(), _access(), _handle(), _archive(), _danger(), class_name="stack loose settings"
+        _about(),
+        _access(),
+        collaborators_section(),
+        _handle(),
+        _archive(),
+        _danger(),
+        class_name="stack loose settings",
     )
     gone = lists.empty(
         "Deleted",
         rx.el.p("An owner can bring it back until ", ProjectSettingsState.gone, ":"),
         forms.copy_box(rx.Var.create("mic project restore ") + ProjectSettingsState.address),
+        rx.el.p(
+            "Or on the page of ",
+            link("deleted projects", to=rx.Var.create("/orgs/") + frame.ORG + "/deleted"),
+            ".",
+        ),
     )
     return layout.project_page(
         rx.el.h1("Settings", class_name="title"),
@@ -180,7 +192,7 @@ def _access() -> rx.Component:
                 "who_may_propose",
                 PROPOSERS,
                 chosen=ProjectSettingsState.proposers,
-                hint="In a private project only members do.",
+                hint="In a private project only members and collaborators do.",
             ),
             forms.choice(
                 "Reads transcripts of open sessions",
@@ -309,5 +321,5 @@ layout.project_screen(
     routes.SETTINGS,
     settings_page,
     title="Settings · " + frame.ADDRESS + " · Micelio",
-    on_load=[ProjectSettingsState.load],
+    on_load=[ProjectSettingsState.load, CollaboratorsState.load],
 )

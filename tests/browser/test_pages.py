@@ -53,6 +53,9 @@ STRANGERS = {
     "/acme/tools/landings/4": "Count in 4 parts · #4 · acme/tools · Micelio",
     "/acme/tools/sessions": "Sessions · acme/tools · Micelio",
     "/acme/empty/sessions": "Sessions · acme/empty · Micelio",
+    "/invite/01a00000-0000-7000-8000-000000000000": "Invitation · Micelio",
+    "/orgs/acme/members": "Nothing grows at this address · Micelio",
+    "/orgs/acme/settings": "Nothing grows at this address · Micelio",
     "/nobody/nothing": "Nothing grows at this address · Micelio",
 }
 OWN = {
@@ -61,6 +64,13 @@ OWN = {
     "/settings": "Settings · Micelio",
     "/settings/tokens": "Access tokens · Micelio",
     "/device": "Let a device in · Micelio",
+    "/acme": "Acme · Micelio",
+    "/orgs/new": "New organization · Micelio",
+    "/orgs/acme/members": "Members · acme · Micelio",
+    "/orgs/acme/settings": "Settings · acme · Micelio",
+    "/orgs/acme/deleted": "Deleted projects · acme · Micelio",
+    "/orgs/ada/deleted": "Deleted projects · ada · Micelio",
+    "/invite/01a00000-0000-7000-8000-000000000000": "Invitation · Micelio",
     "/acme/vault": "acme/vault · Micelio",
     "/acme/vault/settings": "Settings · acme/vault · Micelio",
     "/acme/tools/sessions/{running}": "Cut slow readers with a cursor they can resume · acme/tools · Micelio",
