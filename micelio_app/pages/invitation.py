@@ -14,7 +14,7 @@ from micelio_app.head import MISSING, Head, head
 from micelio_app.pages.people import MAY
 from micelio_app.state import AppState
 from micelio_app.ui import chips, forms, lists
-from micelio_app.ui.links import mark, outside, when
+from micelio_app.ui.links import mark, outside
 
 
 class InvitationState(AppState):
@@ -74,7 +74,7 @@ class InvitationState(AppState):
         self.named = (found.project_name if found.project else found.organization_name) or self.place
         self.description, self.role, self.yours = found.description, found.role, found.yours
         self.by, self.by_name = found.invited_by, found.invited_by_name
-        self.until = found.expires_at.isoformat()
+        self.until = f"{found.expires_at:%-d %B %Y}"
         here = routes.invitation(found.id)
         self.sign_in_url = routes.sign_in(here)
         self.sign_up_url = f"{routes.SIGN_UP}?token={token}&next={here}" if found.signup else ""
@@ -107,7 +107,7 @@ def _question() -> rx.Component:
             ("To", InvitationState.place),
             ("As", InvitationState.role),
             ("From", InvitationState.by),
-            ("Until", when(InvitationState.until)),
+            ("Until", InvitationState.until),
             down=True,
         ),
         rx.el.p(rx.match(InvitationState.role, *MAY.items(), ""), class_name="hint"),

@@ -60,14 +60,14 @@ class MembersState(AppState):
         given = {"invitee": form.get("invitee", ""), "role": form.get("role", "member")}
         made = await self.attempt("invite", inviting.invite_member, organization=self.org, **given)
         self.done = f"{made.invitee} has seven days to say yes." if made is not None else ""
-        await self._list(keep_fault=True)
+        await self._list()
 
     @rx.event
     async def set_role(self, handle: str, role: str):
         """Another role."""
         where = {"organization": self.org, "handle": handle}
         await self.attempt("members", organizations.update_member, **where, role=role)
-        await self._list(keep_fault=True)
+        await self._list()
 
     @rx.event
     async def ask_first(self, handle: str):
@@ -83,7 +83,7 @@ class MembersState(AppState):
         self.asked = ""
         if gone is not None and gone.handle == self.viewer_handle:
             return rx.redirect(routes.owner(gone.organization))
-        await self._list(keep_fault=True)
+        await self._list()
         return None
 
     @rx.event
@@ -92,17 +92,15 @@ class MembersState(AppState):
         sent = await self.attempt("waiting", inviting.resend_team_invitation, invitation_id=invitation)
         if sent is not None:
             self.say("Sent again.", f"{sent.invitee} has seven days from now.")
-        await self._list(keep_fault=True)
+        await self._list()
 
     @rx.event
     async def revoke(self, invitation: str):
         """Take it back."""
         await self.attempt("waiting", inviting.revoke_team_invitation, invitation_id=invitation)
-        await self._list(keep_fault=True)
+        await self._list()
 
-    async def _list(self, *, keep_fault: bool = False) -> None:
-        if not keep_fault:
-            self.fault = self.fault_place = ""
+    async def _list(self) -> None:
         owner = await self.call(organizations.get_organization, organization=self.org)
         self.manages = owner.role in ADMINS
         self.members, self.further = [], ""
@@ -248,9 +246,10 @@ def members_page() -> rx.Component:
         error=rx.cond(MembersState.fault_place == "invite", MembersState.fault, ""),
         done=MembersState.done,
         on_submit=MembersState.invite,
+        tone="primary",
     )
     return layout.organization_page(
-        rx.el.h1("Members", class_name="title"),
+        rx.el.h1("Members", class_name="hush"),
         rx.el.div(
             rx.el.div(
                 lists.section(
@@ -310,6 +309,7 @@ def organization_settings_page() -> rx.Component:
             ".",
             class_name="soft prose",
         ),
+        class_name="stack",
     )
     return layout.organization_page(
         rx.el.h1("Settings", class_name="title"),
@@ -330,6 +330,7 @@ def _danger() -> rx.Component:
                 ".",
                 class_name="soft prose",
             ),
+            class_name="stack",
         ),
         lists.section(
             "Delete",
@@ -373,7 +374,11 @@ def deleted_page() -> rx.Component:
 def _deleted(row: rx.Var[DeletedRow]) -> rx.Component:
     return lists.row(
         rx.el.b(row.name),
-        meta=(rx.el.span(row.handle), rx.el.span("deleted ", row.deleted), rx.el.span("erased ", row.until)),
+        meta=(
+            rx.el.span(row.handle),
+            rx.el.span("deleted ", row.deleted),
+            rx.el.span("erased for good ", row.until),
+        ),
         side=(forms.button("Restore", small=True, on_click=DeletedState.restore(row.handle)),),
     )
 

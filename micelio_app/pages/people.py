@@ -120,9 +120,9 @@ def people(
 
 
 def invite_form(
-    *, roles: Sequence[tuple[str, str]], error: Text, done: Text, on_submit: Handler
+    *, roles: Sequence[tuple[str, str]], error: Text, done: Text, on_submit: Handler, tone: str = ""
 ) -> rx.Component:
-    """Whom to ask, and as what."""
+    """Whom to ask, and as what; `tone` is that of its button."""
     hints = [rx.el.li(MAY[value]) for value, _ in roles if value in MAY]
     return rx.el.form(
         rx.el.div(
@@ -140,7 +140,7 @@ def invite_form(
             class_name="invite",
         ),
         rx.el.p(
-            forms.button("Invite", type="submit", tone="primary"),
+            forms.button("Invite", type="submit", tone=tone),
             rx.el.span(done, class_name="moss", role="status"),
             class_name="line",
         ),
