@@ -34,6 +34,7 @@ from reflex.plugins import Plugin
 
 from backend.core.errors import Unavailable
 from micelio_app import config
+from micelio_app.callers import caller
 from micelio_app.head import Head
 
 SAME_ORIGIN = "http://same-origin.invalid"
@@ -45,7 +46,7 @@ SUFFIXES = {".py", ".js", ".css", ".svg", ".ico", ".png", ".json", ".toml", ".lo
 
 Scope = Mapping[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-HeadFor = Callable[[str, str | None], Awaitable[Head]]
+HeadFor = Callable[[str, str | None, str], Awaitable[Head]]
 
 
 class FrontendBuildFailed(Unavailable):
@@ -203,7 +204,14 @@ class Document:
         top = self.before_title
         if signed_in:
             top = top.replace("<html", "<html data-signed-in", 1)
-        page = (top, head.tags(origin), "</head>", self.before_body, head.plain_body(), self.inside_body)
+        page = (
+            top,
+            head.tags(origin),
+            "</head>",
+            self.before_body,
+            head.plain_body(signed_in=signed_in),
+            self.inside_body,
+        )
         return "".join(page).encode()
 
 
@@ -252,7 +260,7 @@ class Frontend:
 
     Everything is read at start, so no path of a request ever reaches the file system. A page
     is its prerendered file or the empty shell; its status, title and readable body come from
-    `head_for(path, session)`.
+    `head_for(path, session, query)`.
     """
 
     def __init__(self, folder: Path, head_for: HeadFor) -> None:
@@ -300,7 +308,9 @@ class Frontend:
     async def _send_page(self, scope: Scope, send: Send, headers: Mapping[bytes, bytes]) -> None:
         session = scope.get("micelio.session")
         raw = scope.get("raw_path") or scope["path"].encode()
-        head = await self.head_for(raw.decode("latin-1").partition("?")[0], session)
+        query = scope.get("query_string", b"").decode("latin-1")
+        caller.set(scope.get("micelio.address", ""))
+        head = await self.head_for(raw.decode("latin-1").partition("?")[0], session, query)
         if head.location:
             moved = [(b"location", head.location.encode()), (b"cache-control", b"no-store")]
             return await _answer(scope, send, head.status, moved, b"")
@@ -312,9 +322,12 @@ class Frontend:
         answer = [
             (b"content-type", b"text/html; charset=utf-8"),
             (b"cache-control", b"private, no-cache"),
-            (b"vary", b"accept-encoding, cookie"),
+            # Where a page is wanted as text our own routes answer: see backend.embedding.
+            (b"vary", b"accept-encoding, cookie, accept, user-agent"),
             (b"content-security-policy", document.policy.encode()),
         ]
+        if head.retry_after:
+            answer.append((b"retry-after", str(head.retry_after).encode()))
         if _takes_gzip(headers):
             body = gzip.compress(body, 5, mtime=0)
             answer.append((b"content-encoding", b"gzip"))

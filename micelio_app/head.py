@@ -8,18 +8,22 @@ A page module registers one function per route:
         return Head(title=f"{org}/{project}", description=overview.description, body=...)
 
 A refusal inside it becomes the one 404 (private and missing are equal), so it needs no `try`.
-`body` is HTML that is shown only where scripts do not run: escape what people wrote.
+`body`, `crumbs` and `tabs` are HTML that is shown only where scripts do not run (`micelio_app.plain` has
+parts for them): escape what people wrote.
 """
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from html import escape
+from inspect import signature
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 from backend.core import moved
 from backend.core.errors import Kind, MicelioError
+from backend.core.plain_page import BRAND
 from micelio_app import routes
 
 SITE = "Micelio"
@@ -50,7 +54,10 @@ class Head:
     indexed: bool = True
     json_ld: Mapping[str, Any] = field(default_factory=dict)
     body: str = ""
+    crumbs: str = ""
+    tabs: str = ""
     location: str = ""
+    retry_after: int = 0
 
     @property
     def full_title(self) -> str:
@@ -103,15 +110,22 @@ class Head:
             tags.append(f'<script type="application/ld+json">{_inert(data)}</script>')
         return "".join(tags)
 
-    def plain_body(self) -> str:
+    def plain_body(self, *, signed_in: bool = False) -> str:
         """The page for readers without scripts, in place of everything else."""
         if not self.body:
             return ""
+        out = (
+            '<form method="post" action="/auth/sign-out">'
+            '<button class="btn quiet small">Sign out</button></form>'
+        )
+        you = out if signed_in else f'<a class="btn small" href="{routes.SIGN_IN}">Sign in</a>'
+        crumbs = f'<nav class="crumbs" aria-label="Breadcrumb">{self.crumbs}</nav>' if self.crumbs else ""
+        tabs = f'<nav class="tabs" aria-label="Project">{self.tabs}</nav>' if self.tabs else ""
         return (
             "<noscript><style>body>:not(noscript){display:none}</style>"
-            f'<header class="bar"><a class="brand" href="/">{SITE}</a>'
-            f'<nav class="you"><a href="{routes.SIGN_IN}">Sign in</a></nav></header>'
-            f'<main class="page stack">{self.body}</main></noscript>'
+            f'<header class="bar"><a class="brand" href="/">{BRAND}<span class="hush">{SITE}</span></a>'
+            f'{crumbs}<nav class="you" aria-label="You">{you}</nav></header>{tabs}'
+            f'<main class="page stack loose">{self.body}</main></noscript>'
         )
 
 
@@ -133,10 +147,11 @@ def head(route: str) -> Callable[[HeadMaker], HeadMaker]:
     return register
 
 
-async def head_for(path: str, session: str | None) -> Head:
+async def head_for(path: str, session: str | None, query: str = "") -> Head:
     """The head of a percent-encoded path for whoever this browser session is.
 
-    Unknown routes and everything the asker may not see give the same 404.
+    Unknown routes and everything the asker may not see give the same 404. A maker that takes `query`
+    gets the address's query, the last value of each name.
     """
     found = routes.match(path)
     if found is None:
@@ -145,15 +160,29 @@ async def head_for(path: str, session: str | None) -> Head:
     maker = _makers.get(route)
     if maker is None:
         return Head(title=SITE, path=path)
+    more = {"query": dict(parse_qsl(query, max_num_fields=50))} if _takes_query(maker) else {}
     try:
         with moved.listening() as heard:
-            made = await maker(session, **slugs)
+            made = await maker(session, **slugs, **more)
         elsewhere = moved.at_new_address(path, 1, heard)
         return made if elsewhere is None else Head(title=SITE, status=308, location=elsewhere)
     except MicelioError as refusal:
-        if refusal.kind in (Kind.UNAVAILABLE, Kind.CORRUPT, Kind.EXHAUSTED):
+        if refusal.kind is Kind.EXHAUSTED:
+            return _too_many(refusal)
+        if refusal.kind in (Kind.UNAVAILABLE, Kind.CORRUPT):
             raise
         return MISSING
+
+
+def _too_many(refusal: MicelioError) -> Head:
+    wait = refusal.details.get("retry_after", 60)
+    body = f'<h1 class="title">Too many at once</h1><p>{escape(refusal.sentence)}</p>'
+    return Head(title="Too many at once", status=429, body=body, retry_after=int(wait))
+
+
+@cache
+def _takes_query(maker: HeadMaker) -> bool:
+    return "query" in signature(maker).parameters
 
 
 def _short(text: str) -> str:

@@ -16,13 +16,16 @@ from pydantic import BaseModel
 from reflex.constants import RouteArgType
 from reflex.event import EventSpec
 
+from backend.accounts.form_tokens import form_token
 from backend.core.context import Actor, Forge
 from backend.core.errors import Kind, MicelioError, ValidationFailed
 from backend.core.operations import invoke
+from backend.projects.web import Prepare, html_of
 from micelio_app import routes
+from micelio_app.callers import ADDRESS_HEADER, caller
 
 Schema = TypeVar("Schema", bound=BaseModel)
-Identify = Callable[[Forge, str | None], Actor]
+Identify = Callable[[Forge, str | None, str], Actor]
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +54,24 @@ def _ask(browser: str | None, operation: Callable[..., Any], payload: dict[str, 
     forge, identify = _Instance.forge, _Instance.identify
     if forge is None or identify is None:
         raise RuntimeError("no forge is served: call state.serve_from first")
-    return invoke(forge, identify(forge, browser), operation, payload)
+    return invoke(forge, identify(forge, browser, caller.get()), operation, payload)
+
+
+async def drawn(browser: str | None, prepare: Prepare, at: dict[str, str], query: dict[str, str]) -> str:
+    """A fragment's HTML for readers without scripts, drawn as for a page. Raises what operations raise."""
+    return await asyncio.to_thread(_drawn, browser, prepare, at, query)
+
+
+def _drawn(browser: str | None, prepare: Prepare, at: dict[str, str], query: dict[str, str]) -> str:
+    forge, identify = _Instance.forge, _Instance.identify
+    if forge is None or identify is None:
+        raise RuntimeError("no forge is served: call state.serve_from first")
+    return html_of(forge, prepare(forge, identify(forge, browser, caller.get()), at, query))
+
+
+def token_for_forms(browser: str | None) -> str:
+    """What a form for this browser carries, so that no other page can post it."""
+    return form_token(_Instance.forge.settings, browser) if _Instance.forge else ""
 
 
 async def viewer(session: str | None) -> Actor:
@@ -59,7 +79,7 @@ async def viewer(session: str | None) -> Actor:
     forge, identify = _Instance.forge, _Instance.identify
     if forge is None or identify is None:
         return Actor()
-    return await asyncio.to_thread(identify, forge, session)
+    return await asyncio.to_thread(identify, forge, session, caller.get())
 
 
 # The slugs of every pattern in `routes`, known to views before any page is hung.
@@ -91,6 +111,7 @@ class AppState(rx.State):
         A refusal ends the handler: `refusal_of` turns it into a notice, the missing page, or
         sign-in. So handlers need no `try` and may trust what comes back.
         """
+        caller.set(self.router.headers.raw_headers.get(ADDRESS_HEADER, ""))
         return await ask(self._session, operation, **payload)
 
     async def attempt(self, place: str, operation: Callable[..., Schema], /, **payload: Any) -> Schema | None:

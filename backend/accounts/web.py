@@ -68,7 +68,7 @@ def routes(forge: Forge, refuse: Refuse) -> list[Route]:
             device = request.cookies.get(DEVICE_COOKIE, "")[:100] or new_secret()
             try:
                 _check_origin(forge, request)
-                fields = await _fields(request)
+                fields = await form_fields(request)
                 done = await run_in_threadpool(act, caller_of(forge, request), request, fields, device)
             except ForeignOrigin as error:
                 return refuse(request, error)
@@ -166,12 +166,13 @@ def _check_origin(forge: Forge, request: Request) -> None:
         raise ForeignOrigin
 
 
-async def _fields(request: Request) -> Fields:
+async def form_fields(request: Request, *, largest: int = LARGEST_FORM) -> Fields:
+    """The texts of a form or a JSON object by name; InvalidInput when it is neither, or larger."""
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > LARGEST_FORM:
-            raise InvalidInput(problem=f"The form is larger than {LARGEST_FORM} bytes.")
+        if len(body) > largest:
+            raise InvalidInput(problem=f"The form is larger than {largest} bytes.")
     try:
         text = body.decode("utf-8")
         if _content_type(request) == "application/json":

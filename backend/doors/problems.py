@@ -14,9 +14,9 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 from starlette.responses import Response
 
+from backend.core import plain_page
 from backend.core.config import Settings
 from backend.core.errors import FileTooLarge, InternalError, Kind, MicelioError, known
-from backend.doors import plain_page
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from markdown_it import MarkdownIt
 
+from backend.core import plain_page
 from backend.core.config import Settings
-from backend.doors import openapi, plain_page
+from backend.doors import openapi
 
 Json = Mapping[str, Any]
 

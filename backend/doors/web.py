@@ -7,7 +7,7 @@ session's public id in `x-micelio-session`. And every HTTP answer carries the se
 """
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Protocol
 
 from starlette.applications import Starlette
@@ -15,7 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.routing import Match
 
 from backend.core import timing
-from backend.core.callers import own_origin
+from backend.core.callers import caller_address, own_origin
 from vcs.objects import new_id
 
 Message = MutableMapping[str, Any]
@@ -26,6 +26,7 @@ Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 IdentifyCookie = Callable[[str | None], Awaitable[str | None]]
 
 SESSION_HEADER = b"x-micelio-session"
+ADDRESS_HEADER = b"x-micelio-address"
 OWN_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -35,8 +36,13 @@ OWN_POLICY = (
 log = logging.getLogger(__name__)
 
 
-class PublicAddress(Protocol):
+class DoorSettings(Protocol):
     """What the door reads of the settings."""
+
+    @property
+    def trusted_proxies(self) -> Sequence[str]:
+        """Networks whose word on the caller's address is believed."""
+        ...
 
     @property
     def url(self) -> str:
@@ -69,13 +75,14 @@ class FrontDoor:
         own: Starlette,
         frontend: Pages,
         identify_cookie: IdentifyCookie,
-        settings: PublicAddress,
+        settings: DoorSettings,
     ) -> None:
         self.reflex = reflex_asgi
         self.own = own
         self.frontend = frontend
         self.identify_cookie = identify_cookie
         self.url = settings.url
+        self.proxies = settings.trusted_proxies
         self.headers = [
             ("x-content-type-options", "nosniff"),
             ("x-frame-options", "DENY"),
@@ -103,6 +110,7 @@ class FrontDoor:
             return await send({"type": "websocket.close", "code": 4403})
         session = await self.identify_cookie(headers.get("cookie"))
         kept = [(k, v) for k, v in _without_forged_headers(scope)["headers"] if k != b"cookie"]
+        kept.append((ADDRESS_HEADER, self._address_of(scope).encode()))
         if session:
             kept.append((SESSION_HEADER, session.encode()))
         await self.reflex({**scope, "headers": kept}, receive, send)
@@ -124,12 +132,17 @@ class FrontDoor:
             headers = Headers(scope=scope)
             with timing.measured() as spent:
                 scope["micelio.session"] = await self.identify_cookie(headers.get("cookie"))
+                scope["micelio.address"] = self._address_of(scope)
                 scope["micelio.origin"] = self.url or f"{scope['scheme']}://{headers.get('host', '')}"
                 await self.frontend(scope, receive, watched)
         except Exception:
             if started:
                 raise
             await self._say_broken(send)
+
+    def _address_of(self, scope: Scope) -> str:
+        peer = (scope.get("client") or ("",))[0]
+        return caller_address(",".join(Headers(scope=scope).getlist("x-forwarded-for")), peer, self.proxies)
 
     async def _say_broken(self, send: Send) -> None:
         request_id = new_id()
@@ -157,5 +170,8 @@ class FrontDoor:
         return guarded
 
 
+_OURS = (SESSION_HEADER, ADDRESS_HEADER)
+
+
 def _without_forged_headers(scope: Scope) -> Scope:
-    return {**scope, "headers": [(k, v) for k, v in scope["headers"] if k.lower() != SESSION_HEADER]}
+    return {**scope, "headers": [(k, v) for k, v in scope["headers"] if k.lower() not in _OURS]}

@@ -69,10 +69,10 @@ def routes(forge: Forge) -> list["AddressRoute"]:
     place = "/_fragments/{organization}/{project}"
     return [
         AddressRoute("/{organization}/{project}/raw/{ref}/{path}", raw),
-        fragment(forge, f"{place}/code/{{ref}}/{{path}}", _code),
-        fragment(forge, f"{place}/readme/{{ref}}/{{path}}", _readme, optional_path=True),
-        fragment(forge, f"{place}/landings/{{position}}/diff", _landing),
-        fragment(forge, f"{place}/compare", _compare),
+        fragment(forge, f"{place}/code/{{ref}}/{{path}}", draw_file),
+        fragment(forge, f"{place}/readme/{{ref}}/{{path}}", draw_readme, optional_path=True),
+        fragment(forge, f"{place}/landings/{{position}}/diff", draw_landing),
+        fragment(forge, f"{place}/compare", draw_comparison),
     ]
 
 
@@ -176,6 +176,11 @@ def shows_whitespace(query: Query) -> bool:
     return asked == "show"
 
 
+def html_of(forge: Forge, drawing: Drawing) -> str:
+    """What a drawing looks like, drawn now if it is not remembered."""
+    return forge.part(_Drawings, _Drawings).drawn(drawing)
+
+
 class _Drawings:
     """What was drawn lately, by tag: a hundred watchers of one file cost one drawing."""
 
@@ -207,13 +212,14 @@ async def _refused(request: Request, error: MicelioError) -> Response:
     return HTMLResponse(markup.notice(error.sentence), refusal.status_code, headers)
 
 
-def _code(forge: Forge, actor: Actor, at: dict[str, str], query: Query) -> Drawing:
+def draw_file(forge: Forge, actor: Actor, at: dict[str, str], query: Query) -> Drawing:
+    """The text of a file, or what there is to say of it."""
     page = invoke(forge, actor, tree.get_file, at)
     assert isinstance(page, FilePage)
     return Drawing(("code", *at.values(), page.id, page.mode), lambda: files.file(page, _place(at)))
 
 
-def _readme(forge: Forge, actor: Actor, at: dict[str, str], query: Query) -> Drawing:
+def draw_readme(forge: Forge, actor: Actor, at: dict[str, str], query: Query) -> Drawing:
     """The README of a folder, or the text at this very path."""
     try:
         folder = invoke(forge, actor, tree.get_tree, at)
@@ -245,7 +251,8 @@ def _readme(forge: Forge, actor: Actor, at: dict[str, str], query: Query) -> Dra
     return Drawing(("prose", *at.values(), page.id, root_id), draw)
 
 
-def _landing(forge: Forge, actor: Actor, at: dict[str, str], query: Query) -> Drawing:
+def draw_landing(forge: Forge, actor: Actor, at: dict[str, str], query: Query) -> Drawing:
+    """What a landing changed."""
     view, whitespace = chosen_view(query), shows_whitespace(query)
     page = invoke(forge, actor, get_landing_diff, at)
     assert isinstance(page, DiffPage)
@@ -253,7 +260,8 @@ def _landing(forge: Forge, actor: Actor, at: dict[str, str], query: Query) -> Dr
     return difference(page, view, new, _reader(forge, actor, at), whitespace=whitespace)
 
 
-def _compare(forge: Forge, actor: Actor, at: dict[str, str], query: Query) -> Drawing:
+def draw_comparison(forge: Forge, actor: Actor, at: dict[str, str], query: Query) -> Drawing:
+    """What differs between two refs."""
     view, whitespace = chosen_view(query), shows_whitespace(query)
     given = {name: query[name] for name in ("old", "new", "path") if query.get(name)}
     page = invoke(forge, actor, compare_refs, {**at, **given})

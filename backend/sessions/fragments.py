@@ -22,12 +22,13 @@ def routes(forge: Forge) -> list[web.AddressRoute]:
     """The fragments of a session."""
     session = "/_fragments/sessions/{session}"
     return [
-        web.fragment(forge, f"{session}/changes", _changes),
+        web.fragment(forge, f"{session}/changes", draw_changes),
         web.fragment(forge, f"{session}/touched", _touched),
     ]
 
 
-def _changes(forge: Forge, actor: Actor, at: dict[str, str], query: Query) -> Drawing:
+def draw_changes(forge: Forge, actor: Actor, at: dict[str, str], query: Query) -> Drawing:
+    """What a session changes: all of it, or the one file that `path` in the query names."""
     view, whitespace = web.chosen_view(query), web.shows_whitespace(query)
     view = View.NARROW if view is View.UNIFIED else view
     path = query.get("path", "")

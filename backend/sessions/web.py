@@ -1,26 +1,29 @@
 """The routes of sessions that are no operations: server-sent events, contents of many files at once, and
 fragments for pages."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from anyio import to_thread
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
-from starlette.responses import JSONResponse, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from backend.accounts.form_tokens import check_form_token
+from backend.accounts.web import form_fields
 from backend.core import operations
 from backend.core.context import Actor, Context, Forge
-from backend.core.errors import FileTooLarge, Forbidden, InvalidInput
+from backend.core.errors import FileTooLarge, Forbidden, InvalidInput, MicelioError, NotFound
 from backend.projects import code
-from backend.sessions import access, content, editing, files, fragments, stream
+from backend.sessions import access, content, editing, files, fragments, plain_forms, stream
 from backend.sessions.access import Deed
 from backend.sessions.schemas import BlobList
 from vcs.objects import Kind, Object
 
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 AT_MOST = 50
+LARGEST_FORM = 512 * 1024
 MOST_BLOBS = 500
 LARGEST_BATCH = 32 << 20
 """As many files, and as many bytes, come in one request; longer ones are sent alone."""
@@ -34,7 +37,8 @@ class BatchTooLarge(FileTooLarge):
 
 def routes(forge: Forge) -> list[Route]:
     """`GET /api/v1/sessions/{session}/events/stream`, `GET /api/v1/events/stream?session=…`,
-    `POST /api/v1/sessions/{session}/blobs`, fragments.
+    `POST /api/v1/sessions/{session}/blobs`, fragments, and `POST /_forms/sessions/{session}/{deed}` for
+    browsers without scripts.
     """
 
     async def one(request: Request) -> StreamingResponse:
@@ -66,13 +70,39 @@ def routes(forge: Forge) -> list[Route]:
         await to_thread.run_sync(content.store_objects, forge, actor, session, found)
         return JSONResponse(BlobList(blobs=[blob.id for blob in found]).model_dump(), 201)
 
+    async def form(request: Request) -> Response:
+        fields = await form_fields(request, largest=LARGEST_FORM)
+        return await to_thread.run_sync(_posted, forge, request, fields)
+
     return [
+        Route("/_forms/sessions/{session}/{deed}", form, methods=["POST"]),
         Route("/api/v1/sessions/{session}/events/stream", one, methods=["GET"]),
         Route("/api/v1/sessions/{session}/blobs", blobs, methods=["POST"]),
         Route("/api/v1/events/stream", several, methods=["GET"]),
         *fragments.routes(forge),
         *editing.routes(forge),
     ]
+
+
+def _posted(forge: Forge, request: Request, fields: Mapping[str, str]) -> Response:
+    """A form of a session's page: on to the page when it is done, else the reason and the form again."""
+    actor: Actor = request.state.actor
+    session, deed = request.path_params["session"], request.path_params["deed"]
+    if not actor.signed_in:
+        return RedirectResponse("/signin", 303)
+    form = plain_forms.FORMS.get(deed)
+    if form is None:
+        raise NotFound(what="form")
+    check_form_token(forge.settings, actor, fields.get("form_token", ""))
+    try:
+        found = plain_forms.done(forge, actor, session, form, fields)
+    except MicelioError as error:
+        refusal: Response = request.app.exception_handlers[MicelioError](request, error)
+        kept = {k: v for k, v in refusal.headers.items() if not k.startswith("content-")}
+        body = plain_forms.again(session, form, fields, error.sentence)
+        return HTMLResponse(body, refusal.status_code, kept)
+    address = f"/{found.organization}/{found.project}/sessions/{found.id}?done={deed}"
+    return RedirectResponse(address, 303, {"Cache-Control": "no-store"})
 
 
 def _resolved(forge: Forge, actor: Actor, names: list[str]) -> list[str]:

@@ -1,16 +1,18 @@
 """One file at a ref: highlighted with line links, or what there is to say of what is no text."""
 
+from collections.abc import Mapping
 from html import escape
 
 import reflex as rx
 
 from backend.projects import tree as tree_operations
-from backend.projects.schemas import EntryType
-from micelio_app import frame, layout, routes
+from backend.projects.schemas import EntryType, FilePage
+from backend.projects.web import draw_file
+from micelio_app import frame, layout, plain, routes
 from micelio_app.frame import ProjectFrame
 from micelio_app.head import Head, head
-from micelio_app.pages.project import parents, path_title, ref_label
-from micelio_app.state import AppState, ask
+from micelio_app.pages.project import parents, path_title, plain_path, ref_label
+from micelio_app.state import AppState, ask, drawn
 from micelio_app.ui import forms
 from micelio_app.ui.fragment import fragment
 from micelio_app.ui.links import link, outside, when
@@ -143,23 +145,44 @@ def _facts() -> rx.Component:
 
 
 @head(routes.FILE)
-async def file_head(session: str | None, *, org: str, project: str, ref: str, splat: str) -> Head:
+async def file_head(
+    session: str | None, *, org: str, project: str, ref: str, splat: str, query: Mapping[str, str]
+) -> Head:
     """Title of a file, and its text for readers without scripts."""
     page = await ask(
         session, tree_operations.get_file, organization=org, project=project, ref=ref, path=splat
     )
     found = page.project
     address = f"{found.organization}/{found.handle}"
-    text = page.text or ""
-    cut = "<p>The rest is in the raw view.</p>" if len(text) > PLAIN_BODY else ""
-    raw = escape(routes.raw(found.organization, found.handle, ref, page.path))
     return Head(
         title=f"{page.path} · {address}",
         path=routes.file(found.organization, found.handle, ref, page.path),
         indexed=found.visibility.value == "public" and ref == "HEAD",
-        body=f'<h1>{escape(page.path)}</h1><p><a href="{raw}">Raw</a></p>'
-        f"<pre><code>{escape(text[:PLAIN_BODY])}</code></pre>{cut}",
+        body=plain_path(found, ref, page.path.rpartition("/")[0], page.path)
+        + await _readable(session, page, ref, query),
+        crumbs=plain.way(found.organization, found.handle),
+        tabs=plain.tabs(found.organization, found.handle, "Files"),
     )
+
+
+async def _readable(session: str | None, page: FilePage, ref: str, query: Mapping[str, str]) -> str:
+    found, text = page.project, page.text or ""
+    raw = plain.link("Raw", routes.raw(found.organization, found.handle, ref, page.path))
+    last = page.last
+    touched = (
+        plain.link(
+            f"#{last.position} {last.goal}", routes.landing(found.organization, found.handle, last.position)
+        )
+        if last
+        else ""
+    )
+    lines = f"{page.lines} lines" if page.text is not None else "binary, or too large to show"
+    facts = plain.meta(touched, lines, raw, plain.link("With line numbers", "?show=code"))
+    if query.get("show") == "code":
+        at = {"organization": found.organization, "project": found.handle, "ref": ref, "path": page.path}
+        return facts + f'<div class="source">{await drawn(session, draw_file, at, {})}</div>'
+    cut = "<p>The rest is in the raw view.</p>" if len(text) > PLAIN_BODY else ""
+    return f'{facts}<pre class="mono"><code>{escape(text[:PLAIN_BODY])}</code></pre>{cut}'
 
 
 layout.project_screen(

@@ -1,14 +1,17 @@
 """One commit of any branch: what it says, who made it, what it follows and what it changed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 
 import reflex as rx
 
 from backend.projects import refs as operations
-from micelio_app import frame, layout, routes
+from backend.projects.refs import CommitDetail
+from backend.projects.web import draw_comparison
+from micelio_app import frame, layout, plain, routes
 from micelio_app.head import Head, head
-from micelio_app.state import AppState, ask
+from micelio_app.state import AppState, ask, drawn
 from micelio_app.ui import chips, lists
 from micelio_app.ui.fragment import fragment
 from micelio_app.ui.links import link, slug, when
@@ -125,16 +128,33 @@ def _facts() -> rx.Component:
 
 
 @head(routes.COMMIT)
-async def commit_head(session: str | None, *, org: str, project: str, ref: str) -> Head:
+async def commit_head(
+    session: str | None, *, org: str, project: str, ref: str, query: Mapping[str, str]
+) -> Head:
     """Subject as title, the message for readers without scripts."""
     told = await ask(session, operations.get_commit, organization=org, project=project, ref=ref)
     found = told.project
+    changes = plain.SHOW_CHANGES
+    if query.get("show") == "changes":
+        at = {"organization": found.organization, "project": found.handle}
+        before = told.parents[0].id if told.parents else "@0"
+        changes = await drawn(session, draw_comparison, at, {"old": before, "new": told.id})
+    message = told.message.strip().partition("\n")[2].strip()
     return Head(
         title=f"{told.subject or told.sha1[:10]} · {found.organization}/{found.handle}",
         path=routes.commit(found.organization, found.handle, told.sha1),
         indexed=found.visibility.value == "public",
-        body=f"<p>{told.sha1}</p><h1>{escape(told.subject)}</h1><pre>{escape(told.message)}</pre>",
+        body=f'<header class="stack tight">{plain.meta(f"<code>{told.sha1[:10]}</code>", _made_by(told))}'
+        f'{plain.title(told.subject)}<pre class="said">{escape(message)}</pre></header>'
+        + plain.section("Changes", changes),
+        crumbs=plain.way(found.organization, found.handle),
+        tabs=plain.tabs(found.organization, found.handle, "Files"),
     )
+
+
+def _made_by(told: CommitDetail) -> str:
+    at = f" {told.author.at:%Y-%m-%d %H:%M}" if told.author.at else ""
+    return escape((told.author.name or "nobody") + at)
 
 
 layout.project_screen(

@@ -1,5 +1,6 @@
 """Landings: the trunk as a list, and one landing with why it came about and what it changed."""
 
+from collections.abc import Mapping
 from html import escape
 
 import reflex as rx
@@ -8,11 +9,12 @@ from backend.embedding import subjects
 from backend.projects import landings as operations
 from backend.projects.schemas import LandingDetail
 from backend.projects.service import get_project
-from micelio_app import frame, layout, routes
+from backend.projects.web import draw_landing
+from micelio_app import frame, layout, plain, routes
 from micelio_app.head import Head, head
 from micelio_app.pages.project import elsewhere
 from micelio_app.pages.rows import LandingRow, SaidRow, landing_line, landing_row, said_line, said_rows, since
-from micelio_app.state import AppState, ask
+from micelio_app.state import AppState, ask, drawn
 from micelio_app.ui import chips, forms, lists
 from micelio_app.ui.fragment import fragment, sections
 from micelio_app.ui.links import link, slug, when
@@ -291,43 +293,72 @@ def _changes() -> rx.Component:
 
 
 @head(routes.LANDINGS)
-async def landings_head(session: str | None, *, org: str, project: str) -> Head:
-    """Title, and the newest landings as a list."""
-    page = await ask(session, operations.list_landings, organization=org, project=project)
-    rows = "".join(
-        f'<li><a href="{escape(routes.landing(org, project, each.position))}">#{each.position}</a> '
-        f"{escape(each.goal)}</li>"
-        for each in page.items
+async def landings_head(session: str | None, *, org: str, project: str, query: Mapping[str, str]) -> Head:
+    """Title, and the landings as a list, page by page."""
+    page = await ask(
+        session,
+        operations.list_landings,
+        organization=org,
+        project=project,
+        cursor=query.get("below", ""),
     )
+    rows = plain.landed(page.items) if page.items else plain.nothing("Nothing landed yet")
+    earlier = f'<p class="more"><a class="btn" href="?below={page.next}">Earlier landings</a></p>'
     return Head(
         title=f"Landings · {org}/{project}",
         path=routes.landings(org, project),
-        body=f"<h1>Landings</h1><ul>{rows or '<li>Nothing landed yet</li>'}</ul>",
+        body=plain.section("Landed on main", rows, earlier if page.next else ""),
+        crumbs=plain.way(org, project, ("Landings", routes.landings(org, project))),
+        tabs=plain.tabs(org, project, "Landings"),
     )
 
 
 @head(routes.LANDING)
-async def landing_head(session: str | None, *, org: str, project: str, position: str) -> Head:
+async def landing_head(
+    session: str | None, *, org: str, project: str, position: str, query: Mapping[str, str]
+) -> Head:
     """Goal as title; goal, conversation and changed paths for readers without scripts."""
     number = int(position) if position.isdigit() and len(position) < 16 else 0
     landing = await ask(session, operations.get_landing, organization=org, project=project, position=number)
     found = await ask(session, get_project, organization=org, project=project)
-    said = "".join(
-        f"<li><b>{escape(note.author)}</b> {escape(note.text)}</li>"
-        for note in (*landing.conversation, *landing.decisions)
-    )
-    changed = "".join(
-        f"<li><code>{escape(change.path)}</code> +{change.additions} −{change.deletions}</li>"  # noqa: RUF001
-        for change in landing.changes[:500]
-    )
+    org, project = landing.organization, landing.project
+    changes = ""
+    if query.get("show") == "changes":
+        at = {"organization": org, "project": project, "position": str(number)}
+        changes = await drawn(session, draw_landing, at, {})
     return Head(
         title=f"{landing.goal} · #{number} · {org}/{project}",
         description=landing.summary or landing.goal,
         kind="article",
-        path=routes.landing(landing.organization, landing.project, number),
+        path=routes.landing(org, project, number),
         **elsewhere(subjects.of_landing(landing, found), found),
-        body=f"<p>Landed #{number}</p><h1>{escape(landing.goal)}</h1><p>{escape(landing.summary)}</p>"
-        f"<h2>How it came about</h2><ul>{said}</ul><h2>Changes</h2><ul>{changed}</ul>",
+        body=_readable(landing, changes),
+        crumbs=plain.way(
+            org,
+            project,
+            ("Landings", routes.landings(org, project)),
+            (f"#{number}", routes.landing(org, project, number)),
+        ),
+        tabs=plain.tabs(org, project, "Landings"),
+    )
+
+
+def _readable(landing: LandingDetail, changes: str) -> str:
+    org, name, number = landing.organization, landing.project, landing.position
+    who = f"{landing.agent} for {landing.author}" if landing.agent else landing.author
+    session = routes.session(org, name, landing.session[-8:]) if landing.session else ""
+    facts = plain.meta(
+        f"Landed #{number}",
+        escape(who),
+        f"{landing.landed_at:%Y-%m-%d %H:%M} UTC",
+        plain.link("Read the session", session) if session else "",
+        plain.link("Browse files", routes.tree(org, name, f"@{number}")),
+    )
+    return (
+        f'<header class="stack tight">{facts}{plain.title(landing.goal, asked=True)}'
+        f"{plain.paragraph(landing.summary)}</header>"
+        + plain.section("How it came about", plain.conversation(landing.conversation, landing.decisions))
+        + plain.section("Changes", changes or plain.changed_paths(landing.changes), count=landing.files)
     )
 
 

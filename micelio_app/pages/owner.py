@@ -1,12 +1,10 @@
 """A person's or an organization's page: the projects one may see."""
 
-from html import escape
-
 import reflex as rx
 
 from backend.organizations import service as organizations
 from backend.projects import service as projects
-from micelio_app import layout, routes
+from micelio_app import layout, plain, routes
 from micelio_app.frame import OrganizationFrame
 from micelio_app.head import Head, head
 from micelio_app.pages.rows import ProjectRow, project_line, project_row
@@ -90,11 +88,7 @@ async def owner_head(session: str | None, *, org: str) -> Head:
     """The name, and the projects as a list."""
     owner = await ask(session, organizations.get_organization, organization=org)
     page = await ask(session, projects.list_projects, organization=org)
-    rows = "".join(
-        f'<li><a href="{escape(routes.project(each.organization, each.handle))}">{escape(each.handle)}</a> '
-        f"{escape(each.description)}</li>"
-        for each in page.items
-    )
+    rows = plain.projects(page.items) if page.items else plain.nothing("No project here that you may see")
     return Head(
         title=owner.name or owner.handle,
         description=owner.description or f"{owner.handle} on Micelio",
@@ -102,8 +96,10 @@ async def owner_head(session: str | None, *, org: str) -> Head:
         path=routes.owner(owner.handle),
         indexed=bool(page.items),
         feed=f"{routes.owner(owner.handle)}.atom",
-        body=f"<h1>{escape(owner.name or owner.handle)}</h1><p>{escape(owner.description)}</p>"
-        f"<h2>Projects</h2><ul>{rows or '<li>No project here that you may see</li>'}</ul>",
+        body=plain.title(owner.name or owner.handle)
+        + plain.paragraph(owner.description)
+        + plain.section("Projects", rows),
+        crumbs=plain.crumbs((owner.handle, routes.owner(owner.handle))),
     )
 
 

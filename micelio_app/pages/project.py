@@ -1,5 +1,6 @@
 """A project: what grows now, its files with the landing that last touched each, how to get it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -13,12 +14,13 @@ from backend.projects import landings as landing_operations
 from backend.projects import refs as ref_operations
 from backend.projects import tree as tree_operations
 from backend.projects.schemas import EntryType, LandingSummary, ProjectSummary, TreeEntry, TreePage
+from backend.projects.web import draw_readme
 from backend.sessions import service as session_operations
 from backend.sessions.schemas import SessionSummary
-from micelio_app import frame, layout, routes
+from micelio_app import frame, layout, plain, routes
 from micelio_app.head import Head, head
 from micelio_app.pages.rows import SessionRow, session_line, session_row
-from micelio_app.state import AppState, ask
+from micelio_app.state import AppState, ask, drawn
 from micelio_app.ui import chips, forms, graph, lists
 from micelio_app.ui.fragment import fragment
 from micelio_app.ui.links import Text, link, outside, when
@@ -26,6 +28,9 @@ from micelio_app.ui.links import Text, link, outside, when
 ARCHIVES = ("tar.gz", "zip")
 MOST_REFS = 200
 """As many branches and tags are offered; others have addresses all the same."""
+
+LONGEST_README = 60_000
+"""Letters of a README's HTML that a page carries for readers without scripts."""
 
 FEWEST_DRAWN = 3
 """With fewer landings the map of the trunk shows nothing one could not count."""
@@ -387,29 +392,67 @@ def _about() -> rx.Component:
     )
 
 
-def readable(page: TreePage, landed: list[LandingSummary]) -> str:
-    """The page for readers without scripts: description, files, how to clone, newest landings."""
+def readable(page: TreePage, ref: str, readme: str) -> str:
+    """A folder for readers without scripts: its files, and its README, which is HTML already."""
+    rows = "".join(
+        f'<tr><td class="name mono">{_entry_name(row)}</td>'
+        f'<td class="soft">{plain.link(row.goal, row.landing_url) if row.goal else ""}</td></tr>'
+        for row in (entry_row(page.project, ref, entry) for entry in page.entries)
+    )
+    table = f'<table class="table files"><tbody>{rows}</tbody></table>'
+    files = table if rows else plain.nothing("No file yet", "Land files in a session, or push them.")
+    label = f'<b class="mono">{escape(ref_label(page.project, ref))}</b>'
+    history = plain.link("History", routes.landings(page.project.organization, page.project.handle))
+    shown = plain.section("Files", files, end=f"{label} {history}")
+    if page.readme:
+        name = page.readme.path.rpartition("/")[2]
+        more = f'<p class="above">{plain.link(f"Read {name}", "?show=readme")}</p>'
+        shown += plain.section(name, f'<div class="readme prose">{readme}</div>' if readme else more)
+    return shown
+
+
+def _entry_name(row: EntryRow) -> str:
+    named = plain.link(row.name, row.url)
+    return f"<b>{named}</b>" if row.folder else named
+
+
+def front(page: TreePage, landed: list[LandingSummary], readme: str) -> str:
+    """A project's first page for readers without scripts."""
     project = page.project
-    address = f"{project.organization}/{project.handle}"
-    files = "".join(
-        f'<li><a href="{escape(row.url)}">{escape(row.name)}</a> {escape(row.goal)}</li>'
-        for row in (entry_row(project, "HEAD", entry) for entry in page.entries)
-    )
-    recent = "".join(
-        f'<li><a href="{escape(routes.landing(project.organization, project.handle, each.position))}">'
-        f"#{each.position}</a> {escape(each.goal)}</li>"
-        for each in landed
-    )
+    tag = "Public" if project.visibility.value == "public" else "Private"
+    archived = plain.notice("Archived.", "Everything stays readable; nothing can be changed.", "ochre")
+    clone = f"mic clone {escape(project.url)}\ngit clone {escape(project.url)}"
+    landings = plain.landed(landed) if landed else plain.nothing("Nothing landed yet")
     return (
-        f"<h1>{escape(address)}</h1><p>{escape(project.description)}</p>"
-        f"<pre><code>mic clone {escape(project.url)}\ngit clone {escape(project.url)}</code></pre>"
-        f"<h2>Files</h2><ul>{files or '<li>No file yet</li>'}</ul>"
-        f"<h2>Landings</h2><ul>{recent or '<li>Nothing landed yet</li>'}</ul>"
+        (archived if project.archived else "")
+        + f'<div class="stack tight"><div class="line">{plain.title(project.name)}'
+        + f'<span class="tag">{tag}</span></div>{plain.paragraph(project.description)}</div>'
+        + plain.section("Clone", f'<pre class="mono above"><code>{clone}</code></pre>')
+        + readable(page, "HEAD", readme)
+        + plain.section("Newest landings", landings)
     )
+
+
+async def readme_for(session: str | None, page: TreePage, ref: str, query: Mapping[str, str]) -> str:
+    """The README as HTML where it is wanted: strangers get it at once, which is what crawlers read."""
+    if page.readme is None or (session and query.get("show") != "readme"):
+        return ""
+    at = {"organization": page.project.organization, "project": page.project.handle}
+    made = await drawn(session, draw_readme, {**at, "ref": ref, "path": page.path}, {})
+    return made if len(made) <= LONGEST_README or query.get("show") == "readme" else ""
+
+
+def plain_path(project: ProjectSummary, ref: str, folder: str, path: str) -> str:
+    """The way to a folder or file as the page's title."""
+    way = "".join(
+        f'<span class="soft">{plain.link(name, to)}<i>/</i></span>'
+        for name, to in parents(project, ref, folder)
+    )
+    return f'<h1 class="path-title">{way}<b>{escape(path.rpartition("/")[2])}</b></h1>'
 
 
 @head(routes.PROJECT)
-async def project_head(session: str | None, *, org: str, project: str) -> Head:
+async def project_head(session: str | None, *, org: str, project: str, query: Mapping[str, str]) -> Head:
     """Title, description, and the project as structured data."""
     page = await ask(session, tree_operations.get_tree, organization=org, project=project)
     landed = await ask(session, landing_operations.list_landings, organization=org, project=project, limit=10)
@@ -422,7 +465,9 @@ async def project_head(session: str | None, *, org: str, project: str) -> Head:
         indexed=found.visibility.value == "public",
         json_ld=source_code(page),
         **elsewhere(subjects.of_project(found), found),
-        body=readable(page, landed.items),
+        body=front(page, landed.items, await readme_for(session, page, "HEAD", query)),
+        crumbs=plain.way(found.organization, found.handle),
+        tabs=plain.tabs(found.organization, found.handle, "Files"),
     )
 
 
@@ -454,17 +499,22 @@ def elsewhere(subject: subjects.Subject, found: ProjectSummary, *, shown: bool =
 
 
 @head(routes.TREE)
-async def folder_head(session: str | None, *, org: str, project: str, ref: str, splat: str) -> Head:
+async def folder_head(
+    session: str | None, *, org: str, project: str, ref: str, splat: str, query: Mapping[str, str]
+) -> Head:
     """Title of a folder."""
     page = await ask(
         session, tree_operations.get_tree, organization=org, project=project, ref=ref, path=splat
     )
     address = f"{page.project.organization}/{page.project.handle}"
+    walked = plain_path(page.project, ref, page.path.rpartition("/")[0] if page.path else "", page.path)
     return Head(
         title=f"{page.path}/ · {address}" if page.path else address,
         path=routes.tree(page.project.organization, page.project.handle, ref, page.path),
         indexed=page.project.visibility.value == "public" and ref == "HEAD",
-        body=readable(page, []),
+        body=walked + readable(page, ref, await readme_for(session, page, ref, query)),
+        crumbs=plain.way(page.project.organization, page.project.handle),
+        tabs=plain.tabs(page.project.organization, page.project.handle, "Files"),
     )
 
 

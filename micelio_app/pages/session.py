@@ -4,7 +4,7 @@ Timeline, plan, changes and terminal follow one stream of events in the browser.
 only the head of the page; the timeline tells it of every event that moves what stands there.
 """
 
-from html import escape
+from collections.abc import Mapping
 
 import reflex as rx
 
@@ -13,11 +13,12 @@ from backend.projects.service import get_project
 from backend.sessions import landing as landing_operations
 from backend.sessions import live as live_operations
 from backend.sessions import service as operations
+from backend.sessions.fragments import draw_changes
 from backend.sessions.schemas import SessionDetail
-from micelio_app import frame, layout, routes
+from micelio_app import frame, layout, plain, plain_session, routes
 from micelio_app.head import Head, head
 from micelio_app.pages.project import elsewhere
-from micelio_app.state import AppState, ask
+from micelio_app.state import AppState, ask, drawn, token_for_forms
 from micelio_app.ui import chips, feed, forms
 from micelio_app.ui.links import link, slug, when
 
@@ -272,28 +273,38 @@ def _panes() -> rx.Component:
 
 
 @head(routes.SESSION)
-async def session_head(session: str | None, *, org: str, project: str, session_id: str) -> Head:
-    """Goal as title; goal, conversation and changed paths for readers without scripts."""
+async def session_head(
+    session: str | None, *, org: str, project: str, session_id: str, query: Mapping[str, str]
+) -> Head:
+    """Goal as title; all of it, and the forms, for readers without scripts."""
     found = await ask(session, operations.get_session, session=session_id)
-    project_found = await ask(session, get_project, organization=found.organization, project=found.project)
-    said = "".join(
-        f"<li><b>{escape(note.author)}</b> {escape(note.text)}</li>"
-        for note in (*found.conversation, *found.decisions)
-    )
-    changed = "".join(f"<li><code>{escape(change.path)}</code></li>" for change in found.changes[:500])
+    home = await ask(session, get_project, organization=found.organization, project=found.project)
+    org, project = found.organization, found.project
+    shown = {}
+    if query.get("show") == "changes":
+        shown["changes"] = await drawn(session, draw_changes, {"session": found.id}, {})
+    if query.get("show") == "events":
+        after = query.get("after", "")
+        given = {"after": int(after)} if after.isascii() and after.isdigit() and len(after) < 10 else {}
+        page = await ask(session, live_operations.list_session_events, session=found.id, limit=200, **given)
+        shown["events"] = plain_session.events(page)
     return Head(
-        title=f"{found.goal} · {found.organization}/{found.project}",
+        title=f"{found.goal} · {org}/{project}",
         description=found.summary or found.goal,
         kind="article",
-        path=routes.session(found.organization, found.project, found.id),
+        path=routes.session(org, project, found.id),
         indexed=found.status.value == "landed",
-        **elsewhere(
-            subjects.of_session(found, project_found),
-            project_found,
-            shown=subjects.is_shown(found, project_found),
+        **elsewhere(subjects.of_session(found, home), home, shown=subjects.is_shown(found, home)),
+        body=plain_session.readable(
+            found, token=token_for_forms(session), done=query.get(plain.DONE, ""), **shown
         ),
-        body=f"<p>{escape(found.status.value)}</p><h1>{escape(found.goal)}</h1>"
-        f"<h2>Conversation</h2><ul>{said}</ul><h2>Changes</h2><ul>{changed}</ul>",
+        crumbs=plain.way(
+            org,
+            project,
+            ("Sessions", routes.sessions(org, project)),
+            (found.short_id, routes.session(org, project, found.short_id)),
+        ),
+        tabs=plain.tabs(org, project, "Sessions"),
     )
 
 

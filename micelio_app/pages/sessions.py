@@ -1,11 +1,12 @@
 """Sessions of a project: what grows now, what waits, and what became of the others."""
 
-from html import escape
+from collections.abc import Mapping
+from urllib.parse import quote
 
 import reflex as rx
 
 from backend.sessions import service as operations
-from micelio_app import frame, layout, routes
+from micelio_app import frame, layout, plain, routes
 from micelio_app.head import Head, head
 from micelio_app.pages.rows import SessionRow, session_line, session_row
 from micelio_app.state import AppState, ask
@@ -72,18 +73,25 @@ def _list(title: str, rows: rx.Var[list[SessionRow]]) -> rx.Component:
 
 
 @head(routes.SESSIONS)
-async def sessions_head(session: str | None, *, org: str, project: str) -> Head:
-    """Title, and the sessions one may see as a list."""
-    page = await ask(session, operations.list_sessions, organization=org, project=project)
-    rows = "".join(
-        f'<li><a href="{escape(routes.session(org, project, each.short_id))}">{escape(each.goal)}</a> '
-        f"{escape(each.status.value)}</li>"
-        for each in page.items
+async def sessions_head(session: str | None, *, org: str, project: str, query: Mapping[str, str]) -> Head:
+    """Title, and the sessions one may see as a list, page by page."""
+    page = await ask(
+        session,
+        operations.list_sessions,
+        organization=org,
+        project=project,
+        cursor=query.get("below", ""),
+    )
+    rows = plain.sessions(page.items) if page.items else plain.nothing("No session yet")
+    earlier = (
+        f'<p class="more"><a class="btn" href="?below={quote(page.next or "")}">Earlier sessions</a></p>'
     )
     return Head(
         title=f"Sessions · {org}/{project}",
         path=routes.sessions(org, project),
-        body=f"<h1>Sessions</h1><ul>{rows or '<li>No session yet</li>'}</ul>",
+        body=plain.section("Sessions", rows, earlier if page.next else ""),
+        crumbs=plain.way(org, project, ("Sessions", routes.sessions(org, project))),
+        tabs=plain.tabs(org, project, "Sessions"),
     )
 
 

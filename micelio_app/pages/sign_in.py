@@ -5,11 +5,14 @@ All are real forms, because only a page load can carry a new HttpOnly cookie: se
 typed into it, but for passwords.
 """
 
+from collections.abc import Mapping
+from html import escape
 from typing import Any
 
 import reflex as rx
 
-from micelio_app import layout, routes
+from backend.accounts.web import local_path
+from micelio_app import layout, plain, routes
 from micelio_app.head import Head, head
 from micelio_app.state import AppState
 from micelio_app.ui import forms, lists
@@ -213,20 +216,30 @@ def hidden(name: str, value: Text) -> rx.Component:
     return rx.el.input(type="hidden", name=name, value=value, read_only=True)
 
 
-PLAIN_FORM = (
-    '<h1 class="title">Sign in</h1><form class="stack sign-in" method="post" action="/auth/sign-in">'
-    '<p class="field"><label for="plain-handle">Handle or e-mail</label>'
-    '<input class="input" id="plain-handle" name="handle" autocomplete="username" required></p>'
-    '<p class="field"><label for="plain-password">Password</label><input class="input" id="plain-password" '
-    'type="password" name="password" autocomplete="current-password" required></p>'
-    '<button class="btn primary block">Sign in</button></form>'
-)
+def plain_form(query: Mapping[str, str]) -> str:
+    """The form for browsers without scripts, with the last try's refusal."""
+    code, wanted = query.get("error", ""), query.get("next", "")
+    told = plain.notice("Not signed in.", REASONS.get(code, OTHERWISE), "rust") if code else ""
+    there = local_path(wanted)
+    onward = f'<p class="soft">to go on to <code>{escape(there)}</code></p>' if there != "/" else ""
+    return (
+        f'<div class="stack sign-in"><h1 class="title">Sign in</h1>{onward}{told}'
+        '<form class="stack fields" method="post" action="/auth/sign-in">'
+        f'<input type="hidden" name="next" value="{escape(there)}">'
+        '<p class="field"><label for="plain-handle">Handle or e-mail</label>'
+        '<input class="input" id="plain-handle" name="handle" autocomplete="username" required></p>'
+        '<p class="field"><label for="plain-password">Password</label><input class="input" '
+        'id="plain-password" type="password" name="password" autocomplete="current-password" required></p>'
+        '<button class="btn primary block">Sign in</button></form>'
+        f'<p class="soft small">New here? <a href="{routes.SIGN_UP}">Get an account</a>. '
+        f'<a href="{routes.FORGOT}">Forgot the password?</a></p></div>'
+    )
 
 
 @head(routes.SIGN_IN)
-async def sign_in_head(session: str | None) -> Head:
+async def sign_in_head(session: str | None, *, query: Mapping[str, str]) -> Head:
     """The form works without scripts too."""
-    return Head(title="Sign in", path=routes.SIGN_IN, indexed=False, body=PLAIN_FORM)
+    return Head(title="Sign in", path=routes.SIGN_IN, indexed=False, body=plain_form(query))
 
 
 @head(routes.WELCOME)

@@ -136,15 +136,18 @@ def chromium(welcomed) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def open_context(chromium, forge) -> Callable[..., BrowserContext]:
-    """A browser with its own cookies: `open_context(size=PHONE, state=ada)`; `still` moves nothing."""
+    """A browser with its own cookies: `open_context(size=PHONE, state=ada)`; `still` moves nothing, and
+    without `scripts` it runs none.
+    """
 
-    def open_context(*, size=DESK, still=False, state=None) -> BrowserContext:
+    def open_context(*, size=DESK, still=False, state=None, scripts=True) -> BrowserContext:
         context = chromium.new_context(
             base_url=forge.url,
             viewport={"width": size[0], "height": size[1]},
             color_scheme="light",
             reduced_motion="reduce" if still else "no-preference",
             storage_state=state,
+            java_script_enabled=scripts,
         )
         context.set_default_timeout(PATIENCE)
         return context

@@ -40,7 +40,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def browser(folder):
-    async def head_for(path, session):
+    async def head_for(path, session, query):
         if path == "/moved":
             return Head(title="Moved", status=301, location="/here")
         known = path in ("/", "/signin") or path.startswith("/ada")
@@ -132,7 +132,7 @@ def test_pages_are_only_read(browser):
 
 
 def test_the_broken_page_needs_no_script_and_names_the_request(folder):
-    async def head_for(path, session):
+    async def head_for(path, session, query):
         return Head(title="x")
 
     html = Frontend(folder, head_for).broken("req<1>").decode()

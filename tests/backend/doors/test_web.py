@@ -13,6 +13,8 @@ HOST = "http://testserver"
 
 
 class Settings:
+    trusted_proxies = ()
+
     def __init__(self, url=""):
         self.url = url
 

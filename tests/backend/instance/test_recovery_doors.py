@@ -82,7 +82,7 @@ class Face:
         return answer.status_code, answer.headers["content-type"], answer.headers.get("etag"), said
 
     def page(self, path):
-        state.serve_from(self.forge, lambda forge, session: self.actor)
+        state.serve_from(self.forge, lambda forge, session, address: self.actor)
         found = asyncio.run(head_for(path, None))
         return found.status, found.full_title, found.tags("http://forge.test"), found.body
 

@@ -48,7 +48,7 @@ def test_every_door_leads_to_where_a_project_is(own, git, monkeypatch):
 
     # Pages.
     monkeypatch.setattr(state._Instance, "forge", own.forge)
-    monkeypatch.setattr(state._Instance, "identify", lambda forge, session: Actor())
+    monkeypatch.setattr(state._Instance, "identify", lambda forge, session, address: Actor())
     page = asyncio.run(head.head_for("/acme/open/landings/1", None))
     assert (page.status, page.location) == (308, "/acme/moved/landings/1")
     assert asyncio.run(head.head_for("/acme/secret", None)).status == 404
