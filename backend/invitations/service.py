@@ -14,6 +14,7 @@ from backend.accounts.models import Account
 from backend.accounts.people import account_called, check_email, digest, new_secret
 from backend.core.context import Context
 from backend.core.errors import Conflict, Forbidden, Kind, MicelioError, NotFound
+from backend.core.jobs import every
 from backend.core.operations import operation
 from backend.invitations.models import TeamInvitation
 from backend.invitations.schemas import (
@@ -35,6 +36,8 @@ from vcs.objects import new_id
 LIFETIME = timedelta(days=7)
 AGAIN = timedelta(minutes=1)
 """How soon the same person may be mailed about the same thing again."""
+KEPT = timedelta(days=30)
+"""How long one that expired can still be sent again."""
 MOST_WAITING = 100
 PER_MINUTE = 30
 MAILS_PER_MINUTE = 5
@@ -178,6 +181,12 @@ def forget_invitations(ctx: Context, *, account: Account | None = None, target: 
     else:
         chosen = or_(col(TeamInvitation.organization_id) == target, col(TeamInvitation.project_id) == target)
     ctx.db.exec(delete(TeamInvitation).where(chosen))
+
+
+@every(seconds=3600)
+def forget_unanswered_invitations(ctx: Context) -> None:
+    """Delete invitations, and the addresses in them, that expired a month ago."""
+    ctx.db.exec(delete(TeamInvitation).where(col(TeamInvitation.expires_at) < ctx.now() - KEPT))
 
 
 def _invite(ctx: Context, target: Target, invitee: str, role: str) -> TeamInvitationSummary:

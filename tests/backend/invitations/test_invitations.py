@@ -10,6 +10,7 @@ from backend.accounts import addresses, deletion
 from backend.accounts.browsers import COOKIE
 from backend.accounts.identity import of_cookie
 from backend.accounts.people import BadEmail
+from backend.core import jobs
 from backend.core.config import Signup
 from backend.core.errors import Conflict, Forbidden, NotFound, RateLimited, Unauthenticated
 from backend.invitations import answering, service
@@ -335,6 +336,46 @@ def test_mail_is_not_a_weapon(invite, forge, monkeypatch, clock):
         for _ in range(service.MAILS_PER_MINUTE + 1):
             clock.advance(minutes=2)
             invite("eve0@example.org")
+
+
+def test_what_nobody_answered_is_forgotten_a_month_after_it_expired(invite, forge, clock):
+    invite("eve@example.org")
+    clock.advance(days=36)
+    jobs.run_timer(forge, jobs.timers()["invitations.service.forget_unanswered_invitations"])
+    assert len(rows(forge)) == 1
+    clock.advance(days=2)
+    jobs.run_timer(forge, jobs.timers()["invitations.service.forget_unanswered_invitations"])
+
+    assert rows(forge) == []
+
+
+def test_an_owner_is_left_whoever_goes_how(invoke, invite, accept, forge, ada, mallory):
+    accept(mallory, invite("mallory", role="owner"))
+    together, ended = Barrier(2), []
+
+    def go(deed) -> None:
+        together.wait()
+        try:
+            deed()
+            ended.append("gone")
+        except Conflict as refusal:
+            ended.append(refusal.code)
+
+    deeds = (
+        lambda: invoke(ada, remove_member, organization="acme", handle="ada"),
+        lambda: invoke(mallory, deletion.delete_current_user, handle="mallory", password=PASSWORD),
+    )
+    threads = [Thread(target=go, args=(deed,)) for deed in deeds]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert ended.count("gone") == 1 and set(ended) <= {
+        "gone",
+        "organization.last_owner",
+        "account.still_owns",
+    }
 
 
 def test_a_personal_organization_invites_nobody(invoke, ada, grace):
