@@ -80,6 +80,7 @@ OWN = {
     "/acme/tools/sessions/{abandoned}": "Rewrite everything in one evening · acme/tools · Micelio",
     "/acme/tools/sessions/{landed}": "Count in 4 parts · acme/tools · Micelio",
 }
+NOT_THERE = {(False, path) for path, title in STRANGERS.items() if title.startswith("Nothing grows")}
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
@@ -90,7 +91,7 @@ def test_every_page_is_sound(open_context, ada, world, signed_in, size):
     here = ""
 
     def hear(message):
-        missing = "404" in message.text and here.startswith("/nobody")
+        missing = "404" in message.text and (signed_in, here) in NOT_THERE
         if message.type == "error" and not missing:
             problems.append(f"{here}: console says {message.text}")
 
