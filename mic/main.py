@@ -22,6 +22,7 @@ COMMANDS = {
     "project": "create, list and show projects",
     "import": "import a git repository with its whole history",
     "export": "export a project as a git repository or bundle",
+    "mirror": "have a project follow a repository elsewhere, or the other way round",
     "remote": "list, add and change other places of the history",
     "fetch": "bring what remotes have",
     "push": "push the trunk to a remote",

@@ -41,6 +41,7 @@ class ProjectFrame(AppState):
     landings: int = 0
     open_sessions: int = 0
     archived: bool = False
+    mirrored: bool = False
     settings: bool = False
     lands: bool = False
     proposes: bool = False
@@ -50,5 +51,6 @@ class ProjectFrame(AppState):
         """Count again; every page of a project begins with it."""
         found = await self.call(operations.get_project, organization=self.org, project=self.project)
         self.landings, self.open_sessions = found.position, found.open_sessions
-        self.archived, self.settings = found.archived, "settings" in found.may
+        self.archived, self.mirrored = found.archived, found.mirrored
+        self.settings = "settings" in found.may
         self.lands, self.proposes = "land" in found.may, "propose" in found.may

@@ -93,7 +93,7 @@ def project_screen(
 
 
 def project_page(*content: Any, current: str, **options: Any) -> rx.Component:
-    """A project's page: crumbs, tabs, and a word when it is archived.
+    """A project's page: crumbs, tabs, and a word when it is archived or a mirror.
 
     `current` is Files, Landings, Sessions or, for admins, Settings; further crumbs come as `crumbs`.
     Panes have no tabs (`class_name="desk"`): their crumbs lead back.
@@ -112,7 +112,14 @@ def project_page(*content: Any, current: str, **options: Any) -> rx.Component:
     crumbs = [(ORG, OWNER), (PROJECT, BASE), *options.pop("crumbs", ())]
     if options.get("class_name") == "desk":
         tabs = None
-    return page(rx.cond(ProjectFrame.archived, _archived()), *content, crumbs=crumbs, tabs=tabs, **options)
+    return page(
+        rx.cond(ProjectFrame.archived, _archived()),
+        rx.cond(ProjectFrame.mirrored, _mirrored()),
+        *content,
+        crumbs=crumbs,
+        tabs=tabs,
+        **options,
+    )
 
 
 def organization_page(*content: Any, current: str, **options: Any) -> rx.Component:
@@ -190,6 +197,12 @@ def _tab(name: str, to: Any, current: bool, count: Any) -> rx.Component:
 
 def _archived() -> rx.Component:
     return lists.notice("Archived.", "Everything stays readable; nothing can be changed.", tone="ochre")
+
+
+def _mirrored() -> rx.Component:
+    return lists.notice(
+        "Mirror.", "It follows a repository elsewhere, and only that moves its default branch."
+    )
 
 
 def _signed_out() -> rx.Component:

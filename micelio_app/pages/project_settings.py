@@ -13,6 +13,7 @@ from backend.projects import service as operations
 from backend.projects.schemas import ProjectSummary
 from micelio_app import frame, layout, routes
 from micelio_app.head import MISSING, Head, head
+from micelio_app.pages import project_mirrors
 from micelio_app.pages.collaborators import CollaboratorsState, collaborators_section
 from micelio_app.state import AppState, ask
 from micelio_app.ui import forms, lists
@@ -133,6 +134,7 @@ def settings_page() -> rx.Component:
         _about(),
         _access(),
         collaborators_section(),
+        project_mirrors.section(),
         _handle(),
         _archive(),
         _danger(),
@@ -321,5 +323,5 @@ layout.project_screen(
     routes.SETTINGS,
     settings_page,
     title="Settings · " + frame.ADDRESS + " · Micelio",
-    on_load=[ProjectSettingsState.load, CollaboratorsState.load],
+    on_load=[ProjectSettingsState.load, CollaboratorsState.load, project_mirrors.MirrorsState.load],
 )
