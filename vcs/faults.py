@@ -48,6 +48,7 @@ POINTS = (
     "import.permitted",
     "import.landed",
     "import.finalization",
+    "rows.ahead",
     "mirror.begun",
     "mirror.pushing",
     "mirror.tried",

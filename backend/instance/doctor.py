@@ -17,7 +17,7 @@ from sqlmodel import SQLModel, col, select
 
 from backend.core.context import SYSTEM, Context, Forge
 from backend.organizations.models import Organization
-from backend.projects import code, git, projection
+from backend.projects import code, counting, git, projection
 from backend.projects.models import Cursor, Landing, PathLatest, Project, ProjectState, Ref
 from backend.search import index as search_index
 from backend.search.models import SearchEntry
@@ -59,10 +59,12 @@ def rebuild(forge: Forge) -> Iterator[Finding]:
         code.repository(forge, project.id, project.pool).rebuild_index()
         with forge.db.lock(f"landing:{project.id}"):
             projection.catch_up(forge, project.id)
+            counting.count_all(forge, project.id)
             before = _dump(forge, project.id)
             with Context(forge, SYSTEM).transaction() as tx:
                 projection.drop(tx, project.id)
             projection.catch_up(forge, project.id)
+            counting.count_all(forge, project.id)
             after = _dump(forge, project.id)
         for table, digest in before.items():
             if after[table] != digest:

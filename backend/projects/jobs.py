@@ -11,6 +11,7 @@ from backend.core.jobs import every, on
 from backend.core.operations import Mode
 from backend.projects import about, deleting, maintenance
 from backend.projects.about import ProjectChanged
+from backend.projects.counting import LinesUncounted, count_lines
 from backend.projects.creating import finish_creating
 from backend.projects.maintenance import CollectionDue, CompactionDue, GitUpkeepDue, IndexDue
 from backend.projects.models import Project, ProjectState
@@ -91,6 +92,12 @@ def fill_half_made_index(ctx: Context, fact: IndexDue) -> None:
 def keep_git_repository(ctx: Context, fact: GitUpkeepDue) -> None:
     """Repack a project's git repository."""
     maintenance.keep_git(ctx, fact.project)
+
+
+@on(LinesUncounted, queue="maintenance", attempts=3, mode=Mode.STEPS)
+def count_changed_lines(ctx: Context, fact: LinesUncounted) -> None:
+    """Count the lines that the landings of a long history changed."""
+    count_lines(ctx, fact.project)
 
 
 @on(ProjectChanged, queue="maintenance", attempts=8, mode=Mode.STEPS)

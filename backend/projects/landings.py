@@ -7,7 +7,7 @@ from backend.core.context import SYSTEM, Context
 from backend.core.errors import InvalidInput, NotFound
 from backend.core.operations import operation
 from backend.organizations.models import Organization
-from backend.projects import access, code, diffs, history
+from backend.projects import access, code, counting, diffs, history
 from backend.projects.access import Ability
 from backend.projects.models import Landing, Project
 from backend.projects.schemas import (
@@ -169,6 +169,7 @@ def _name_told(ctx: Context, project: Project, row: Landing) -> str:
 def _summary(
     ctx: Context, row: Landing, project: Project, owner: Organization, author_name: str
 ) -> LandingSummary:
+    added, removed = counting.lines(ctx, project, row)
     return LandingSummary(
         organization=owner.handle,
         project=project.handle,
@@ -184,8 +185,8 @@ def _summary(
         author_name=author_name or row.author,
         agent=row.agent,
         files=row.files,
-        additions=row.additions,
-        deletions=row.deletions,
+        additions=added,
+        deletions=removed,
         landed_at=row.at,
         written_by=row.written_by,
         written_at=row.written_at,

@@ -6,8 +6,8 @@ again gives the same bytes. Facts have a cursor of their own: a rebuild does not
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -22,18 +22,22 @@ from sqlmodel import col, delete, select
 from backend.core.context import SYSTEM, Context, Forge
 from backend.core.errors import MicelioError
 from backend.core.events import fact
-from backend.projects import code, diffs
+from backend.projects import code
+from backend.projects.counting import NOT_COUNTED, LinesUncounted, lines_of
 from backend.projects.models import Cursor, Landing, PathLatest, Project, Ref
 from backend.projects.signatures import signature_of
+from vcs import faults
 from vcs.diff import diff_trees
 from vcs.errors import Kind
 from vcs.lists import decode_changes_list, decode_moved_list
 from vcs.log import Record, RecordKind
-from vcs.objects import EMPTY_TREE
+from vcs.objects import EMPTY_TREE, Commit
 from vcs.objects import Kind as ObjectKind
 from vcs.repository import Change, Repository
 
 PER_TRANSACTION = 500
+MANY = 1_000
+"""Positions from which on a record's rows are written before its cursor moves, and counted later."""
 NAMES = ("refs", "landings", "paths")
 MADE_ELSEWHERE = (RecordKind.PUSH, RecordKind.IMPORT)
 
@@ -122,7 +126,10 @@ def _follow(ctx: Context, repository: Repository, known: int | None, last: int) 
         if after >= last:
             return after
         # Read and compared before the transaction, which holds up everybody else on SQLite.
-        batch = _read(repository, repository.project, after, last)
+        batch = _read(ctx, repository, repository.project, after, last)
+        if not batch:
+            after = None
+            continue
         with ctx.transaction() as tx:
             after = batch[-1].sequence if _apply(tx, repository.project, after, batch) else None
 
@@ -223,24 +230,66 @@ class _Step:
     refs: Sequence[tuple[str, str | None]]
     positions: Sequence[_Position]
     rewritten: _Rewritten | None
+    # Of a record of very many positions: paths of those whose rows are written already.
+    latest: Mapping[bytes, int] = field(default_factory=dict)
 
 
-def _read(repository: Repository, project: str, after: int, last: int) -> list[_Step]:
+def _read(ctx: Context, repository: Repository, project: str, after: int, last: int) -> list[_Step]:
     """The records after a sequence with what they say, up to `PER_TRANSACTION` positions of them."""
     steps: list[_Step] = []
     positions = 0
     for sequence, id, record in repository.records(after=after):
         told = code.told(repository, record)
         first, final = record.positions or (1, 0)
-        rows = [_position(repository, project, record, told, n) for n in range(first, final + 1)]
+        latest: dict[bytes, int] = {}
+        if final - first >= MANY:
+            if steps:
+                # By itself, once the cursor stands right before it.
+                break
+            begun = _write_ahead(ctx, repository, project, record, told, latest)
+            if begun is None:
+                break
+            first = begun
+        rows = list(_positions(repository, project, record, told, first, final))
         rewritten = _rewritten(repository, project, record) if record.kind is RecordKind.PURGE else None
-        steps.append(
-            _Step(sequence, id, record, told, _moved_refs(repository, sequence, record), rows, rewritten)
-        )
+        moved = _moved_refs(repository, sequence, record)
+        steps.append(_Step(sequence, id, record, told, moved, rows, rewritten, latest))
         positions += max(1, len(rows))
         if positions >= PER_TRANSACTION or sequence >= last:
             break
     return steps
+
+
+def _write_ahead(
+    ctx: Context,
+    repository: Repository,
+    project: str,
+    record: Record,
+    told: dict[str, Any],
+    latest: dict[bytes, int],
+) -> int | None:
+    """Write the rows of a record of very many positions but the last ones, in transactions of their own;
+    the first position that is left, None when somebody else was faster. What a crash leaves is written over.
+
+    Nobody holds the rows of a whole history in memory, nor everybody else up for as long as writing takes.
+    """
+    assert record.positions is not None
+    first, final = record.positions
+    while final - first >= PER_TRANSACTION:
+        some = list(_positions(repository, project, record, told, first, first + PER_TRANSACTION - 1))
+        with ctx.transaction() as tx:
+            row = tx.db.exec(_LOCKED, params={"project": project}).one_or_none()
+            found = tx.db.connection().execute(_CURSORS, {"project": project}).all()
+            stands = [sequence for name, sequence, _ in found if name == "landings"]
+            if row is None or (stands and stands[0] >= record.sequence):
+                return None
+            rows = [_columns(each.landing) for each in some]
+            _upsert(tx, Landing, ("project", "position"), rows)
+        for each in some:
+            latest.update(dict.fromkeys(_with_folders(each.paths), each.landing.position))
+        first += PER_TRANSACTION
+        faults.reach("rows.ahead")
+    return first
 
 
 def _apply(ctx: Context, project: str, after: int, steps: Sequence[_Step]) -> bool:
@@ -255,6 +304,10 @@ def _apply(ctx: Context, project: str, after: int, steps: Sequence[_Step]) -> bo
         raise LogDiverged(project=project, sequence=stands)
     told_until = reached.get("facts", (-1, None))[0]
     _write_rows(ctx, project, steps)
+    written = [each.landing for step in steps for each in step.positions]
+    rewritten = [row for step in steps if step.rewritten is not None for row in step.rewritten.landings]
+    if any(row.additions == NOT_COUNTED for row in [*written, *rewritten]):
+        ctx.emit(LinesUncounted(project))
     for step in steps:
         if step.record.project != project:
             # Inherited: what it meant for sessions it meant where it happened.
@@ -288,6 +341,7 @@ def _write_rows(ctx: Context, project: str, steps: Sequence[_Step]) -> None:
     landings: list[Landing] = []
     for step in steps:
         refs.update(step.refs)
+        latest.update(step.latest)
         for position in step.positions:
             landings.append(position.landing)
             latest.update(dict.fromkeys(_with_folders(position.paths), position.landing.position))
@@ -305,29 +359,46 @@ def _write_rows(ctx: Context, project: str, steps: Sequence[_Step]) -> None:
 
 def _write_landings(ctx: Context, landings: Sequence[Landing]) -> None:
     if landings:
-        rows = [{name: getattr(row, name) for name in _COLUMNS} for row in landings]
-        ctx.db.connection().execute(_INSERT, rows)
+        ctx.db.connection().execute(_INSERT, [_columns(row) for row in landings])
+
+
+def _columns(row: Landing) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in _COLUMNS}
 
 
 _COLUMNS = tuple(Landing.model_fields)
 _INSERT = sql_insert(Landing)
 
 
+def _positions(
+    repository: Repository, project: str, record: Record, told: dict[str, Any], first: int, final: int
+) -> Iterator[_Position]:
+    """What some positions of a record say, one after the other."""
+    before = repository.commit_at(first - 1)
+    old = repository.commit(before).tree if before else EMPTY_TREE
+    for position in range(first, final + 1):
+        made = _position(repository, project, record, told, position, old)
+        old = made.landing.tree
+        yield made
+
+
 def _position(
-    repository: Repository, project: str, record: Record, told: dict[str, Any], position: int
+    repository: Repository, project: str, record: Record, told: dict[str, Any], position: int, old: str
 ) -> _Position:
-    commit = repository.commit_at(position)
-    assert commit is not None
-    old, tree = _trees(repository, position)
-    changes = list(diff_trees(repository, old, tree))
-    counts = [diffs.counts_of(repository, change) for change in changes]
-    written_by, written_at = _written(repository, record, commit)
+    id = repository.commit_at(position)
+    assert id is not None
+    commit = repository.commit(id)
+    changes = list(diff_trees(repository, old, commit.tree))
+    first, final = record.positions or (1, 0)
+    later = final - first >= MANY
+    added, removed = (NOT_COUNTED, NOT_COUNTED) if later else lines_of(repository, changes)
+    written_by, written_at = _written(record, commit)
     landing = Landing(
         project=project,
         position=position,
-        commit=commit,
-        tree=tree,
-        sha1=repository.sha1_of(commit).hex(),
+        commit=id,
+        tree=commit.tree,
+        sha1=repository.sha1_of(id).hex(),
         landing=record.landing or "",
         sequence=record.sequence,
         at=record.at,
@@ -335,34 +406,33 @@ def _position(
         actor=record.actor,
         author=told.get("author", ""),
         agent=told.get("agent", ""),
-        goal=_goal(repository, record, told, position, commit),
+        goal=_goal(record, told, position, commit),
         summary=told.get("summary", ""),
         written_by=written_by,
         written_at=written_at,
         files=len(changes),
-        additions=sum(count.additions for count in counts),
-        deletions=sum(count.deletions for count in counts),
+        additions=added,
+        deletions=removed,
     )
     return _Position(landing, [change.path for change in changes])
 
 
-def _written(repository: Repository, record: Record, id: str) -> tuple[str, datetime | None]:
+def _written(record: Record, commit: Commit) -> tuple[str, datetime | None]:
     """Who made the commit of a position and when, if it was not the forge."""
     if record.kind not in MADE_ELSEWHERE:
         return "", None
-    commit = repository.commit(id)
     author = signature_of(commit, commit.author)
     # Texts of databases hold no NUL, columns of times no year before 1.
     return author.name.replace("\0", "")[:200], author.at.astimezone(UTC) if author.at else None
 
 
-def _goal(repository: Repository, record: Record, told: dict[str, Any], position: int, commit: str) -> str:
+def _goal(record: Record, told: dict[str, Any], position: int, commit: Commit) -> str:
     """What a position is for: the session's goal at the end of what it did, a commit's subject before."""
     goal: str = told.get("goal", "")
     ends = record.kind is RecordKind.PUSH and record.positions and record.positions[1] == position
     if ends or record.kind not in MADE_ELSEWHERE:
         return goal
-    subject = repository.commit(commit).message.strip().partition(b"\n")[0].decode("utf-8", "replace")
+    subject = commit.message.strip().partition(b"\n")[0].decode("utf-8", "replace")
     return subject.replace("\0", "").strip() or goal
 
 
@@ -384,7 +454,7 @@ def _rewritten(repository: Repository, project: str, purge: Record) -> _Rewritte
         told = code.told(repository, record) if first <= final else {}
         for number in range(first, final + 1):
             if silenced or number in moved:
-                position = _position(repository, project, record, told, number)
+                (position,) = _positions(repository, project, record, told, number, number)
                 landings.append(position.landing)
                 paths = position.paths
             elif moved:

@@ -1,0 +1,94 @@
+"""Counting: how many lines a landing added and removed, where its row does not say so yet.
+
+Comparing contents is most of the work of a row. A record of very many positions, which is an import or a
+long push, therefore leaves it for later: its rows hold `NOT_COUNTED`, a job counts them from the newest
+back, and whoever shows such a row before that counts for himself. The numbers follow from the log, so they
+are the same whoever counts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlmodel import col, select, update
+
+from backend.core.context import SYSTEM, Context, Forge
+from backend.core.events import fact
+from backend.projects import code, diffs
+from backend.projects.models import Landing, Project, ProjectState
+from vcs.diff import TreeChange, diff_trees
+from vcs.objects import EMPTY_TREE
+from vcs.repository import Repository
+
+NOT_COUNTED = -1
+AT_ONCE = 50
+A_JOB = 2_000
+"""Landings that one job counts, so that other work gets its turn."""
+
+
+@fact
+@dataclass(frozen=True)
+class LinesUncounted:
+    """Rows of a project's landings do not say how many lines changed."""
+
+    project: str
+
+
+def lines_of(reader: diffs.Contents, changes: Sequence[TreeChange]) -> tuple[int, int]:
+    """Lines added and removed by these changes together."""
+    counts = [diffs.counts_of(reader, change) for change in changes]
+    return sum(count.additions for count in counts), sum(count.deletions for count in counts)
+
+
+def lines(ctx: Context, project: Project, row: Landing) -> tuple[int, int]:
+    """Lines a landing added and removed, from its row or, while that does not say, from the contents."""
+    if row.additions != NOT_COUNTED:
+        return row.additions, row.deletions
+    before = ctx.db.get(Landing, (row.project, row.position - 1))
+    reader = code.reader(ctx, project)
+    return lines_of(reader, list(diff_trees(reader, before.tree if before else EMPTY_TREE, row.tree)))
+
+
+def count_lines(ctx: Context, project: str) -> None:
+    """Count for the rows that need it, the newest first; what is left is stated as a fact again."""
+    if count_some(ctx.forge, project, A_JOB) == A_JOB:
+        with ctx.transaction() as tx:
+            tx.emit(LinesUncounted(project))
+
+
+def count_all(forge: Forge, project: str) -> None:
+    """Count until every row of a project says how many lines changed."""
+    while count_some(forge, project, A_JOB):
+        pass
+
+
+def count_some(forge: Forge, project: str, most: int) -> int:
+    """Count for some rows, up to about `most`; how many they were."""
+    ctx = Context(forge, SYSTEM)
+    with ctx.transaction(write=False) as tx:
+        row = tx.db.get(Project, project)
+    if row is None or row.state is ProjectState.ERASED:
+        return 0
+    repository = code.repository(forge, project, row.pool)
+    done = 0
+    while done < most:
+        with ctx.transaction(write=False) as tx:
+            waiting = (Landing.project == project, Landing.additions == NOT_COUNTED)
+            query = select(Landing.position, Landing.commit).where(*waiting)
+            rows = tx.db.exec(query.order_by(col(Landing.position).desc()).limit(AT_ONCE)).all()
+        if not rows:
+            break
+        counted = [(position, commit, *_lines_at(repository, position)) for position, commit in rows]
+        with ctx.transaction() as tx:
+            for position, commit, added, removed in counted:
+                # A purge may have given the position another commit meanwhile, and another count.
+                same = (Landing.project == project, Landing.position == position, Landing.commit == commit)
+                numbers = {"additions": added, "deletions": removed}
+                tx.db.exec(update(Landing).where(*same).values(**numbers))
+        done += len(rows)
+    return done
+
+
+def _lines_at(repository: Repository, position: int) -> tuple[int, int]:
+    commits = repository.commit_at(position - 1), repository.commit_at(position)
+    before, after = (repository.commit(each).tree if each else EMPTY_TREE for each in commits)
+    return lines_of(repository, list(diff_trees(repository, before, after)))
