@@ -233,9 +233,11 @@ def _signed_in() -> rx.Component:
 def _foot() -> rx.Component:
     return rx.el.footer(
         rx.el.span(f"Micelio {_version()}"),
+        outside("Docs", href="/docs"),
         outside("API", href="/api/v1/docs"),
         outside("For agents", href="/skill.md"),
         rx.el.button("Keys ", key("?"), type="button", class_name="plain", custom_attrs={"data-keys": True}),
+        outside("Terms", href="/docs/legal"),
         rx.el.button("Theme", type="button", class_name="plain", on_click=rx.toggle_color_mode),
         class_name="foot",
     )

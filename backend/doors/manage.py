@@ -117,7 +117,6 @@ def _grpc(args: argparse.Namespace, settings: Settings, face: Face) -> int:
 
 
 def _worker(args: argparse.Namespace, settings: Settings, face: Face) -> int:
-    import backend.doors.catalogue  # noqa: F401  (registers every job)
     from backend.doors.worker import Worker
     from backend.projects.forgetting import Forgetter
 
@@ -200,7 +199,6 @@ def _purge_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _purge(args: argparse.Namespace, settings: Settings, face: Face) -> int:
-    import backend.doors.catalogue  # noqa: F401  (who follows the log)
     from backend.core.context import SYSTEM, Context
     from backend.projects.erasing import erase_from_project
 
@@ -419,6 +417,9 @@ def _forge(settings: Settings) -> "Forge":
     from backend.core.context import Forge
 
     observe.configure(settings)
+    # What follows the rows and the log of others does so from here on, whatever the command.
+    import backend.doors.catalogue  # noqa: F401
+
     return Forge.open(settings)
 
 

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from backend.accounts import web as accounts
@@ -18,6 +18,7 @@ from backend.core.context import Forge
 from backend.core.errors import MicelioError
 from backend.doors import (
     git_push,  # noqa: F401  one more service of the git door
+    handbook,
     oauth,
     openapi,
     problems,
@@ -90,6 +91,13 @@ def _about_the_api(forge: Forge) -> list[Route]:
         text = await _once(forge, skill.document)
         return PlainTextResponse(text, media_type="text/markdown", headers={"Cache-Control": "no-cache"})
 
+    async def guide(request: Request) -> Response:
+        name = request.path_params.get("name", "")
+        page = await to_thread.run_sync(handbook.document, forge.settings, name)
+        if page is None:
+            raise NoSuchAddress
+        return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
+
     async def explain(request: Request) -> Response:
         page = problems.page(request.path_params["code"])
         if page is None:
@@ -101,7 +109,17 @@ def _about_the_api(forge: Forge) -> list[Route]:
         Route("/api/v1/docs", refer),
         Route("/skill.md", teach),
         Route("/problems/{code}", explain),
+        Route("/docs", guide),
+        Route("/docs/{name:path}", guide),
+        *(Route(word, _moved_to(f"/docs/{handbook.LEGAL}")) for word in ("/terms", "/privacy")),
     ]
+
+
+def _moved_to(address: str) -> Any:
+    async def moved(request: Request) -> Response:
+        return RedirectResponse(address, 308)
+
+    return moved
 
 
 async def _once(forge: Forge, make: Any) -> Any:

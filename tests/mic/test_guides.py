@@ -1,5 +1,8 @@
 """The guide from GitHub is walked, word by word, with a server that stands in for GitHub."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +28,25 @@ def test_the_way_from_github_is_as_the_guide_says(forge, instance, as_ada, tmp_p
 
     seen = httpx.get(f"{instance}/api/v1/projects/acme/tool/landings/61").json()
     assert (seen["goal"], seen["position"]) == ("Say where the project lives now", 61)
+
+
+def test_hosting_is_as_the_guide_says(tmp_path):
+    """Its commands are run beside the interpreter that runs this test, over an empty folder."""
+    here = Path(sys.executable).parent
+    mine = {"MICELIO_DATA": str(tmp_path), "PATH": f"{here}:{os.environ['PATH']}", "MICELIO_URL": FORGE}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MICELIO")} | mine
+    subprocess.run([here / "micelio", "migrate"], env=environment, check=True, capture_output=True)
+    known: dict[str, str] = {}
+    ran = 0
+    for step in transcripts.steps((GUIDE.parent / "host-it.md").read_text()):
+        done = subprocess.run(
+            step.command.split(), env=environment, capture_output=True, text=True, check=False
+        )
+        wrong = transcripts.mismatch(step, done.stdout + done.stderr, known)
+        assert wrong is None, f"line {step.line}: $ {step.command}\n{wrong}"
+        assert done.returncode == step.code
+        ran += 1
+    assert ran == 3
 
 
 def walk(shell, forge: str, github: str) -> None:

@@ -19,9 +19,10 @@ from tests.mic.transcripts import FORGE
 CHECKOUT = Path(__file__).resolve().parents[2]
 DOCS = CHECKOUT / "docs/cli"
 PAGES = transcripts.pages(DOCS)
+GUIDES = [path for path in transcripts.pages(CHECKOUT / "docs/guides") if "<!-- begins" in path.read_text()]
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*PAGES, *GUIDES], ids=lambda path: path.stem)
 def test_a_page_shows_what_happens(path, request, forge, instance, answering, token_of, ada):
     # Links are made for the public address, which is not where this forge listens.
     forge.settings = replace(forge.settings, url=FORGE)
