@@ -6,9 +6,11 @@ come out of a transaction or a half-written file: whoever raises it has changed 
 """
 
 import errno
+import fcntl
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,6 +22,7 @@ __all__ = [
     "is_damaged",
     "is_full",
     "is_read_only",
+    "only_one",
     "open_database",
     "patiently",
     "read_at_rest",
@@ -93,6 +96,18 @@ def is_read_only(error: BaseException) -> bool:
     if isinstance(error, sqlite3.Error):
         return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
     return isinstance(error, OSError) and error.errno in _READ_ONLY
+
+
+@contextmanager
+def only_one(lock: Path) -> Iterator[bool]:
+    """Hold a file's lock, across every process of this machine; False when somebody else has it."""
+    with open(lock, "wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def refusal(error: sqlite3.Error | OSError, what: str) -> StoreFailed:

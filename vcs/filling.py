@@ -6,7 +6,6 @@ in one transaction. One process of a node fills at a time, by a lock on a file, 
 nobody holds is one that somebody has to finish (`unfinished`).
 """
 
-import fcntl
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -46,7 +45,7 @@ def unfinished(folder: Path) -> list[str]:
     """The names of indexes in this folder, without their suffix, that were begun and that nobody fills."""
     found = []
     for path in sorted((folder / _FOLDER).glob("*.db")):
-        with _locked(path) as mine:
+        with disk.only_one(path.with_suffix(".lock")) as mine:
             if mine and path.exists():
                 found.append(path.stem)
     return found
@@ -58,24 +57,13 @@ def alone(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     until = time.monotonic() + disk.PATIENCE
     while True:
-        with _locked(path) as mine:
+        with disk.only_one(path.with_suffix(".lock")) as mine:
             if mine:
                 yield
                 return
         if time.monotonic() > until:
             raise IndexFilling
         time.sleep(_BEAT)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[bool]:
-    with open(path.with_suffix(".lock"), "wb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
 
 
 def drop(path: Path) -> None:

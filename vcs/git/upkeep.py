@@ -8,15 +8,13 @@ time of the first upkeep that met them, whatever the age of their pack, and go w
 meets them a week later. A ref that comes to reach them while they go is looked at afterwards.
 """
 
-import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import time
 
-from vcs import faults
+from vcs import disk, faults
 from vcs.git.packs import PackFolder
 from vcs.git.process import run_git
 from vcs.git.projection import GitProjection
@@ -61,7 +59,8 @@ def maintain(shown: GitProjection, *, now: float | None = None) -> Kept | None:
     GitFailed when the repository went away meanwhile; it is made again when it is asked for.
     """
     now = now or time()
-    with _only_one(shown) as mine:
+    shown.folder.parent.mkdir(parents=True, exist_ok=True)
+    with disk.only_one(shown.folder.with_name(f"{shown.folder.name}.upkeep.lock")) as mine:
         if not mine or not is_due(shown, now):
             return None
         with shown.alone():
@@ -140,15 +139,3 @@ def _sweep(shown: GitProjection, now: float) -> bool:
 
 def _tips(path: Path) -> list[str]:
     return run_git(path, "for-each-ref", "--format=%(objectname)").stdout.decode().split()
-
-
-@contextmanager
-def _only_one(shown: GitProjection) -> Iterator[bool]:
-    shown.folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(shown.folder.with_name(f"{shown.folder.name}.upkeep.lock"), "wb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
