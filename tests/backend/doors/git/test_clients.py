@@ -1,4 +1,4 @@
-"""Other people's git: libgit2, dulwich and isomorphic-git clone what git clones."""
+"""Other people's git: libgit2, dulwich and isomorphic-git clone what git clones, and the last one pushes."""
 
 import shutil
 import subprocess
@@ -9,6 +9,8 @@ import pygit2
 import pytest
 from dulwich import porcelain
 from dulwich.client import HttpGitClient
+
+from tests.backend.doors.git.pushes import Desk
 
 CLIENTS = Path(__file__).parent / "clients"
 BUN = Path(sys.executable).parent / "bun"
@@ -65,3 +67,24 @@ def test_isomorphic_git_clones(place, isomorphic, tmp_path):
         assert done.returncode == 0, done.stderr
         assert done.stdout.split() == place.shas(project)[::-1]
         assert (tmp_path / project / "README.md").is_file()
+
+
+def test_isomorphic_git_pushes_a_landing_and_a_branch(desk: Desk, isomorphic, tmp_path):
+    token = desk.place.world.tokens["grace"]
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([BUN, *words], cwd=isomorphic, capture_output=True, text=True, check=False)
+
+    folder = str(tmp_path / "clone")
+    cloned = run("clone.mjs", desk.place.of(desk.project), folder)
+    assert cloned.returncode == 0, cloned.stderr
+    refused = run("push.mjs", folder, "refs/heads/main", "grace", "mic_wrong")
+    before = desk.refs()
+    landed = run("push.mjs", folder, "refs/heads/main", "grace", token)
+    beside = run("push.mjs", folder, "refs/heads/from-js", "grace", token)
+
+    assert refused.returncode != 0 and "HTTP Error: 401" in refused.stderr
+    assert before["refs/heads/main"] not in (landed.stdout.strip(), "")
+    assert landed.returncode == beside.returncode == 0, landed.stderr + beside.stderr
+    assert desk.place.shas(desk.project)[-1] == landed.stdout.strip()
+    assert desk.refs()["refs/heads/from-js"] == beside.stdout.strip()

@@ -52,6 +52,34 @@ def test_a_client_may_ask_first_whether_it_may(desk: Desk):
     assert refused.status_code == 401 and "www-authenticate" in refused.headers
 
 
+def test_a_client_that_waits_for_100_continue_is_told_to_go_on_or_refused_at_once(desk: Desk):
+    body, sha1 = whole(desk, b"refs/heads/expected")
+    where = urlsplit(address(desk))
+
+    def ask(authorization: bytes) -> socket.socket:
+        connection = socket.create_connection((where.hostname, where.port), timeout=30)
+        connection.sendall(
+            b"POST %s HTTP/1.1\r\nHost: %s\r\nExpect: 100-continue\r\n%s"
+            b"Content-Type: application/x-git-receive-pack-request\r\n"
+            b"Content-Length: %d\r\nConnection: close\r\n\r\n"
+            % (where.path.encode(), where.netloc.encode(), authorization, len(body))
+        )
+        return connection
+
+    with ask(b"") as stranger:
+        refused = stranger.recv(4096)
+    basic = b64encode(":".join(signed(desk)).encode())
+    with ask(b"Authorization: Basic %s\r\n" % basic) as connection:
+        first = connection.recv(4096)
+        connection.sendall(body)
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+
+    assert refused.startswith(b"HTTP/1.1 401 ")
+    assert first.startswith(b"HTTP/1.1 100 Continue\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 OK") and b"ok refs/heads/expected" in answer
+    assert desk.refs()["refs/heads/expected"] == sha1
+
+
 def test_bodies_may_be_zipped_and_come_in_pieces(desk: Desk):
     body, sha1 = whole(desk, b"refs/heads/zipped")
     zipped = httpx.post(
