@@ -13,7 +13,7 @@ from backend.projects import about, deleting, maintenance
 from backend.projects.about import ProjectChanged
 from backend.projects.counting import LinesUncounted, count_lines
 from backend.projects.creating import finish_creating
-from backend.projects.maintenance import CollectionDue, CompactionDue, GitUpkeepDue, IndexDue
+from backend.projects.maintenance import CollectionDue, CompactionDue, IndexDue
 from backend.projects.models import Project, ProjectState
 
 PATIENCE = timedelta(seconds=60)
@@ -70,10 +70,10 @@ def collect_unused_files(ctx: Context, fact: CollectionDue) -> None:
     maintenance.collect_project(ctx, fact.project)
 
 
-@every(seconds=60)
-def look_for_git_upkeep(ctx: Context) -> None:
-    """State which git repositories of this node are due for a repack."""
-    maintenance.state_what_git_is_due(ctx)
+@every(seconds=60, mode=Mode.STEPS)
+def keep_git_repositories(ctx: Context) -> None:
+    """Repack the git repositories of this node that are due."""
+    maintenance.keep_git_here(ctx)
 
 
 @every(seconds=10, mode=Mode.STEPS)
@@ -86,12 +86,6 @@ def look_for_half_made_indexes(ctx: Context) -> None:
 def fill_half_made_index(ctx: Context, fact: IndexDue) -> None:
     """Fill an index to the end."""
     maintenance.fill_index(ctx, fact.project)
-
-
-@on(GitUpkeepDue, queue="maintenance", attempts=3, mode=Mode.STEPS)
-def keep_git_repository(ctx: Context, fact: GitUpkeepDue) -> None:
-    """Repack a project's git repository."""
-    maintenance.keep_git(ctx, fact.project)
 
 
 @on(LinesUncounted, queue="maintenance", attempts=3, mode=Mode.STEPS)

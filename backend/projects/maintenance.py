@@ -25,7 +25,7 @@ from backend.projects.models import Cursor, Project, ProjectState, Upkeep
 from backend.sessions.models import StagedFile
 from vcs.collection import GRACE, YOUNG, Collected, collect
 from vcs.compaction import LEAST, Compacted, compact, settle
-from vcs.errors import CorruptObject
+from vcs.errors import CorruptObject, MicelioError
 from vcs.git.upkeep import Kept, maintain
 from vcs.repository import Repository
 
@@ -59,14 +59,6 @@ class CollectionDue:
 
 @fact
 @dataclass(frozen=True)
-class GitUpkeepDue:
-    """A project's git repository has many packs, or something in it that nothing reaches."""
-
-    project: str
-
-
-@fact
-@dataclass(frozen=True)
 class IndexDue:
     """The index of a project on this node was begun to be filled, and nobody is at it."""
 
@@ -94,10 +86,17 @@ def fill_index(ctx: Context, project: str) -> None:
         code.repository(ctx.forge, row.id, row.pool).rebuild_index()
 
 
-def state_what_git_is_due(ctx: Context) -> None:
-    """Emit a fact for each repository on this node that upkeep would improve."""
+def keep_git_here(ctx: Context) -> None:
+    """Repack each git repository of this node that upkeep would improve.
+
+    No fact is stated: any worker could take that, and it keeps the repositories of its own node only.
+    What a crash interrupts is due again.
+    """
     for project in git.due_for_upkeep(ctx.forge):
-        ctx.emit(GitUpkeepDue(project))
+        try:
+            keep_git(ctx, project)
+        except MicelioError:
+            log.exception("the git repository of project %s could not be repacked", project)
 
 
 def state_what_is_due(ctx: Context) -> None:

@@ -5,14 +5,16 @@ import shutil
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from backend.core.jobs import drain, run_timer, timers
+from backend.core.context import SYSTEM, Forge
+from backend.core.jobs import run_timer, timers
 from backend.projects import git as projects
 from tests.backend.doors.git.conftest import until
 
@@ -231,8 +233,7 @@ def test_what_a_session_has_not_landed_cannot_be_had_by_its_name(own, git):
 def test_the_worker_repacks_what_is_due_and_clones_stay_the_same(own, git, monkeypatch):
     monkeypatch.setattr("vcs.git.upkeep.PACKS", 5)
     git.ok("clone", "-q", own.of("open"), "a")
-    run_timer(own.forge, timers()["projects.jobs.look_for_git_upkeep"])
-    drain(own.forge)
+    run_timer(own.forge, timers()["projects.jobs.keep_git_repositories"])
     path = projects.git_path(own.forge, own.row("open").id) / "main.git/objects"
     assert list(path.glob("pack/*.bitmap"))
     for number in range(7):
@@ -240,8 +241,7 @@ def test_the_worker_repacks_what_is_due_and_clones_stay_the_same(own, git, monke
         git.ok("pull", "-q", at="a")
     assert len(list(path.glob("pack/*.pack"))) == 8
     own.forge.forget("git upkeep asked")
-    run_timer(own.forge, timers()["projects.jobs.look_for_git_upkeep"])
-    drain(own.forge)
+    run_timer(own.forge, timers()["projects.jobs.keep_git_repositories"])
 
     assert len(list(path.glob("pack/*.pack"))) <= 3
     git.ok("clone", "-q", own.of("open"), "b")
@@ -264,3 +264,14 @@ def test_a_client_that_does_not_read_holds_no_child(own):
         read = sum(map(len, iter(lambda: connection.recv(1 << 20), b"")))
 
     assert read > 24 << 20
+
+
+def test_each_worker_repacks_the_repositories_of_its_own_node(own, tmp_path):
+    timer = timers()["projects.jobs.keep_git_repositories"]
+    with closing(Forge.open(replace(own.forge.settings, data=tmp_path / "other"))) as other:
+        packs = projects.show(other, SYSTEM, own.row("open")).path / "objects/pack"
+
+        run_timer(own.forge, timer)
+        assert not list(packs.glob("*.bitmap"))
+        run_timer(other, timer)
+        assert list(packs.glob("*.bitmap"))
