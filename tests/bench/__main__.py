@@ -16,6 +16,7 @@ GROUPS = (
     "batches",
     "writers",
     "conflicts",
+    "search",
     "status",
     "transfer",
     "sizes",
