@@ -207,6 +207,7 @@ def _mirrored() -> rx.Component:
 
 def _signed_out() -> rx.Component:
     return rx.el.span(
+        link("Explore", to=routes.EXPLORE),
         outside("Sign in", href=routes.SIGN_IN, class_name="btn small"),
         class_name="signed-out",
     )

@@ -8,7 +8,7 @@ A path in the address of a page is its text (`vcs.paths.quote`) percent-encoded,
 router can read it; our own routes for bytes and fragments carry the path's own bytes.
 """
 
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 
 from backend.core.addresses import address_of
 
@@ -25,6 +25,8 @@ DEVICE = "/device"
 ACCOUNT = "/settings"
 ADMINISTRATION = "/admin"
 TOKENS = "/settings/tokens"
+SEARCH = "/search"
+EXPLORE = "/explore"
 NEW_IMPORT = "/import"
 IMPORT = "/imports/[import_id]"
 INVITATION = "/invite/[invitation_id]"
@@ -63,6 +65,17 @@ _RESERVED = (
 )
 RESERVED = frozenset(_RESERVED.split())
 """First segments that are never a handle."""
+
+
+def administration(section: str) -> str:
+    """A list that administrators look at: people, organizations, projects, jobs or audit."""
+    return f"{ADMINISTRATION}/{section}"
+
+
+def search(q: str = "", kind: str = "", cursor: str = "") -> str:
+    """What was found for some words; `kind` is project, session, person or organization."""
+    asked = {"q": q, "kind": kind, "cursor": cursor}
+    return SEARCH + "?" + urlencode({name: value for name, value in asked.items() if value or name == "q"})
 
 
 def owner(org: str) -> str:

@@ -9,7 +9,7 @@ from backend.accounts import service as accounts
 from backend.core import idempotency, mail
 from backend.core.operations import Operation, operations
 from backend.embedding import jobs as embedding_jobs
-from backend.instance import outbox
+from backend.instance import exploring, outbox, oversight
 from backend.instance import service as instance
 from backend.invitations import answering
 from backend.invitations import service as invitations
@@ -55,7 +55,9 @@ SERVICES = (
     search,
     mirrors,
     instance,
+    exploring,
     outbox,
+    oversight,
 )
 JOBS = (
     mail,

@@ -18,6 +18,7 @@ SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
 
 EXPENSIVE = (
     "/api/",
+    "/search",
     "/auth/",
     "/_fragments/",
     "/*/*/raw/",

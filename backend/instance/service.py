@@ -1,5 +1,7 @@
 """What happens on this instance now, as far as the asker may see it."""
 
+from datetime import datetime
+
 from pydantic import BaseModel
 from sqlmodel import col, or_, select
 
@@ -17,14 +19,27 @@ from backend.sessions.models import Status, WorkSession
 from backend.sessions.schemas import SessionSummary
 
 SHOWN = 8
+PULSES = 40
+
+
+class Pulse(BaseModel):
+    """One landing anywhere: when, whether an agent wrote it, and how many lines it changed."""
+
+    at: datetime
+    by_agent: bool
+    lines: int
 
 
 class Overview(BaseModel):
-    """The newest of everything: running sessions, landings, projects; at most eight each."""
+    """The newest of everything: running sessions, landings, projects; at most eight each.
+
+    `pulses` are the last forty landings, newest first.
+    """
 
     live: list[SessionSummary]
     landed: list[LandingSummary]
     projects: list[ProjectSummary]
+    pulses: list[Pulse]
 
 
 class InstanceSummary(BaseModel):
@@ -85,8 +100,18 @@ def get_overview(ctx: Context) -> Overview:
         .order_by(col(Project.updated_at).desc())
         .limit(SHOWN)
     ).all()
+    pulses = ctx.db.exec(
+        select(Landing.at, Landing.agent, Landing.additions, Landing.deletions)
+        .join(Project, col(Project.id) == col(Landing.project))
+        .where(seen)
+        .order_by(col(Landing.at).desc(), col(Landing.position).desc())
+        .limit(PULSES)
+    ).all()
     return Overview(
         live=[sessions.summary(ctx, *row) for row in live],
         landed=[landings.summary(ctx, *row) for row in landed],
-        projects=[projects.summary(ctx, *row) for row in newest],
+        projects=projects.summaries(ctx, newest),
+        pulses=[
+            Pulse(at=at, by_agent=bool(agent), lines=added + deleted) for at, agent, added, deleted in pulses
+        ],
     )

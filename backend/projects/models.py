@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from sqlalchemy import LargeBinary, UniqueConstraint
+from sqlalchemy import Index, LargeBinary, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from backend.core.db import UtcTime, word
@@ -138,7 +138,11 @@ class Landing(SQLModel, table=True):
     """
 
     __tablename__: ClassVar[str] = "landings"
-    __table_args__ = PROJECTION
+    __table_args__ = (
+        Index("landings_by_time", "at"),
+        Index("landings_of_author", "author", "at"),
+        PROJECTION,
+    )
 
     project: str = Field(primary_key=True)
     position: int = Field(primary_key=True)

@@ -209,6 +209,13 @@ def summary(ctx: Context, found: Project, owner: Organization) -> ProjectSummary
     return _summary(ctx, found, owner, code.last_landing(ctx, found.id), _around(ctx, [found]))
 
 
+def summaries(ctx: Context, rows: Sequence[tuple[Project, Organization]]) -> list[ProjectSummary]:
+    """The same for many, in their order, with as few questions as for one."""
+    shown = [project for project, _ in rows]
+    newest, around = _newest(ctx, [project.id for project in shown]), _around(ctx, shown)
+    return [_summary(ctx, project, owner, newest.get(project.id), around) for project, owner in rows]
+
+
 @dataclass(frozen=True)
 class _Around:
     """What is about projects and not in their rows, by their ids, as the asker may see it."""
@@ -315,12 +322,7 @@ def page(ctx: Context, cursor: str, limit: int, *which: ColumnElement[bool] | bo
     address = col(Organization.handle) + "/" + col(Project.handle)
     query = query.where(access.visible(ctx), address > cursor, *which)
     rows = ctx.db.exec(query.order_by(address).limit(limit + 1)).all()
-    shown = [project for project, _ in rows[:limit]]
-    newest, around = _newest(ctx, [project.id for project in shown]), _around(ctx, shown)
-    items = [
-        _summary(ctx, project, organization, newest.get(project.id), around)
-        for project, organization in rows[:limit]
-    ]
+    items = summaries(ctx, rows[:limit])
     last = items[-1] if len(rows) > limit else None
     return ProjectPage(items=items, next=f"{last.organization}/{last.handle}" if last else None)
 

@@ -30,7 +30,7 @@ class Deed(StrEnum):
     ABANDON = "abandon"
 
 
-_OPEN = (Status.ACTIVE, Status.PENDING_REVIEW)
+OPEN = (Status.ACTIVE, Status.PENDING_REVIEW)
 
 
 class SessionOver(Conflict):
@@ -63,7 +63,7 @@ def session(
         raise Conflict(problem=f"{owner.handle}/{project.handle} is archived and read-only.")
     if deed is Deed.LAND and project.mirrored:
         raise project_access.Mirrored(address=f"{owner.handle}/{project.handle}")
-    closed = found.status not in _OPEN or (deed is Deed.CHANGE and found.status is not Status.ACTIVE)
+    closed = found.status not in OPEN or (deed is Deed.CHANGE and found.status is not Status.ACTIVE)
     if closed and deed is not Deed.VIEW:
         raise SessionOver(short=short(found.id), status=found.status.value, deed=_DONE[deed])
     if deed is Deed.LAND and ctx.actor.via is Via.AGENT and found.status is Status.PENDING_REVIEW:
@@ -77,7 +77,7 @@ def may(ctx: Context, found: WorkSession, project: Project) -> list[Deed]:
     abilities = project_access.abilities(ctx, project)
     own = ctx.actor.signed_in and found.author_id == ctx.actor.id
     deeds = [Deed.VIEW]
-    if found.status not in _OPEN or project.archived or project_access.elsewhere(ctx, project):
+    if found.status not in OPEN or project.archived or project_access.elsewhere(ctx, project):
         return deeds
     trusted = own or standing >= Standing.ADMIN
     if own or standing >= Standing.MEMBER:

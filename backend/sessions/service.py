@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, and_, true
+from sqlalchemy import ColumnElement, and_, or_, true
 from sqlmodel import col, select
 
 from backend.accounts.models import Account
@@ -116,7 +116,7 @@ def list_sessions(
     """
     found, _ = project_access.project(ctx, organization, project)
     condition = and_(col(WorkSession.project_id) == found.id, _since(updated_since))
-    return _page(ctx, condition, status, cursor, limit)
+    return page(ctx, condition, status=status, cursor=cursor, limit=limit)
 
 
 @operation(
@@ -139,7 +139,31 @@ def list_my_sessions(
     if not ctx.actor.signed_in:
         raise Unauthenticated
     condition = and_(col(WorkSession.author_id) == ctx.actor.id, _since(updated_since))
-    return _page(ctx, condition, status, cursor, limit)
+    return page(ctx, condition, status=status, cursor=cursor, limit=limit)
+
+
+@operation(
+    scope="session:read",
+    http="GET /api/v1/user/sessions/waiting",
+    anonymous=False,
+    left_out={"rpc": "`mic` has no inbox; pages show what waits"},
+)
+def list_waiting_sessions(ctx: Context, *, cursor: Cursor = "", limit: Limit = 50) -> SessionPage:
+    """Sessions of others that wait for a review and that you may land, newest first. A page may be short,
+    and `next` still goes on.
+    """
+    if not ctx.actor.signed_in:
+        raise Unauthenticated
+    found = page(
+        ctx,
+        project_access.belongs(ctx),
+        col(Project.archived).is_(False),
+        or_(col(WorkSession.author_id) != ctx.actor.id, col(WorkSession.author_id).is_(None)),
+        status=Status.PENDING_REVIEW,
+        cursor=cursor,
+        limit=limit,
+    )
+    return SessionPage(items=[each for each in found.items if _may_land(ctx, each.id)], next=found.next)
 
 
 @operation(
@@ -219,6 +243,11 @@ def _summary(
     )
 
 
+def _may_land(ctx: Context, id: str) -> bool:
+    row, project, _ = access.session(ctx, id)
+    return Deed.LAND in access.may(ctx, row, project)
+
+
 def changes(ctx: Context, row: WorkSession) -> list[FileChange]:
     """The paths a session changes, in order, as counted when they were pushed."""
     query = select(SessionFile).where(SessionFile.session_id == row.id).order_by(col(SessionFile.path))
@@ -240,14 +269,15 @@ def _since(moment: datetime | None) -> ColumnElement[bool]:
     return true() if moment is None else col(WorkSession.updated_at) >= moment
 
 
-def _page(
-    ctx: Context, condition: ColumnElement[bool], status: Status | None, cursor: str, limit: int
+def page(
+    ctx: Context, *which: Any, status: Status | None = None, cursor: str = "", limit: int
 ) -> SessionPage:
+    """Sessions that the asker may see and for which all of `which` holds, newest first."""
     query = (
         select(WorkSession, Project, Organization)
         .join(Project, col(Project.id) == col(WorkSession.project_id))
         .join(Organization, col(Organization.id) == col(Project.organization_id))
-        .where(condition, access.visible(ctx))
+        .where(access.visible(ctx), *which)
     )
     if status is not None:
         query = query.where(WorkSession.status == status)

@@ -4,19 +4,25 @@ Only an administrator reaches it; for everybody else there is nothing at this ad
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import reflex as rx
 
 from backend.accounts import service as accounts
 from backend.accounts import signing_up
 from backend.accounts.schemas import InvitationSummary
-from backend.instance import outbox
+from backend.instance import outbox, oversight
 from backend.instance.outbox import MailState, MailSummary
+from backend.instance.oversight import InstanceHealth
 from micelio_app import layout, routes
 from micelio_app.head import MISSING, Head, head
+from micelio_app.pages.oversight import tabs
 from micelio_app.state import AppState, viewer
 from micelio_app.ui import chips, forms, lists
-from micelio_app.ui.links import when
+from micelio_app.ui.links import outside, when
+
+PATIENCE = timedelta(minutes=2)
+THIN = "\N{NARROW NO-BREAK SPACE}"
 
 STATES = {
     MailState.SENT: ("passed", "Sent"),
@@ -58,11 +64,15 @@ class AdministrationState(AppState):
     further: str = ""
     link: str = ""
     link_for: str = ""
+    wrong: rx.Field[list[tuple[str, str]]] = rx.field(default_factory=list)
+    facts: rx.Field[list[tuple[str, str]]] = rx.field(default_factory=list)
+    late: bool = False
 
     @rx.event
     async def load(self):
         """Everything; a link shown before is gone."""
         self.link = self.link_for = ""
+        self._tell(await self.call(oversight.get_instance_health))
         await self._list()
 
     @rx.event
@@ -91,6 +101,21 @@ class AdministrationState(AppState):
         """Older mail."""
         await self._more()
 
+    def _tell(self, health: InstanceHealth) -> None:
+        self.wrong = [(f"{each.name.capitalize()}.", each.problem) for each in health.checks if each.problem]
+        oldest = health.oldest_waiting
+        self.late = oldest is not None and datetime.now(UTC) - oldest > PATIENCE
+        counts = {
+            "People": health.accounts,
+            "Organizations": health.organizations,
+            "Projects": health.projects,
+            "Open sessions": health.open_sessions,
+            "Landings": health.landings,
+            "Jobs waiting": health.waiting_jobs,
+        }
+        told = {name: f"{count:,}".replace(",", THIN) for name, count in counts.items()}
+        self.facts = list((told | {"Version": health.version, "Schema": health.revision}).items())
+
     async def _list(self) -> None:
         found = await self.call(signing_up.list_invitations)
         self.invitations = [_invitation(each) for each in found.items]
@@ -114,15 +139,44 @@ def _mail(mail: MailSummary) -> MailRow:
 
 
 def administration_page() -> rx.Component:
-    """Who may come in, then the mail."""
+    """Whether all is well, who may come in, then the mail."""
     return layout.page(
-        rx.el.h1("Administration", class_name="title"),
+        rx.el.h1("Administration", class_name="hush"),
+        _health(),
         rx.cond(AdministrationState.link != "", _made()),
         _invitations(),
         _links(),
         _outbox(),
         class_name="page narrow stack loose",
         crumbs=[("Administration", routes.ADMINISTRATION)],
+        tabs=tabs(""),
+    )
+
+
+def _health() -> rx.Component:
+    wrong = rx.foreach(AdministrationState.wrong, lambda each: lists.notice(each[0], each[1], tone="rust"))
+    late = lists.notice(
+        "No worker took a job for minutes.",
+        "Start one: micelio worker. ",
+        outside("What waits", href=routes.administration("jobs") + "?waiting=true"),
+        tone="ochre",
+    )
+    troubled = AdministrationState.wrong.length() > 0
+    facts = rx.el.dl(
+        rx.foreach(AdministrationState.facts, lambda each: rx.el.div(rx.el.dt(each[0]), rx.el.dd(each[1]))),
+        class_name="facts",
+    )
+    well = rx.el.p(
+        chips.state("passed", "All well."),
+        rx.el.span("Database, store and bell answer and take what is written."),
+        class_name="line",
+    )
+    return lists.section(
+        "Health",
+        rx.cond(AdministrationState.facts.length() > 0, rx.cond(troubled, wrong, well)),
+        rx.cond(AdministrationState.late, late),
+        facts,
+        class_name="stack",
     )
 
 

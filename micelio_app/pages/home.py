@@ -5,63 +5,119 @@ Both are on the page; which of them shows is known to the server before any Stat
 
 import reflex as rx
 
+from backend.instance import exploring
 from backend.instance import service as instance
+from backend.instance.schemas import Desk
+from backend.instance.service import Overview
 from backend.invitations import answering
-from backend.sessions import service as sessions
 from micelio_app import layout, routes
 from micelio_app.head import SAYS, Head, head
+from micelio_app.pages.explore import ActiveRow, active_line, active_row
 from micelio_app.pages.people import AskedRow, asked_line, asked_row
 from micelio_app.pages.rows import (
     LandingRow,
-    ProjectRow,
     SessionRow,
     landing_line,
     landing_row,
-    project_line,
-    project_row,
     session_line,
     session_row,
 )
 from micelio_app.state import AppState
-from micelio_app.ui import forms, lists
+from micelio_app.ui import chips, days, forms, graph, lists
 from micelio_app.ui.links import Text, link, outside
 
 TITLE = "Watch agents write code, land only what you understand · Micelio"
 START = 'mic session start "what you want"'
+FEWEST_DRAWN = 3
+POPULAR = 6
 
 
 class HomeState(AppState):
-    """What the asker may see of this instance."""
+    """What strangers see of this instance."""
 
-    asked: rx.Field[list[AskedRow]] = rx.field(default_factory=list)
-    mine: rx.Field[list[SessionRow]] = rx.field(default_factory=list)
     live: rx.Field[list[SessionRow]] = rx.field(default_factory=list)
     landed: rx.Field[list[LandingRow]] = rx.field(default_factory=list)
-    projects: rx.Field[list[ProjectRow]] = rx.field(default_factory=list)
+    popular: rx.Field[list[ActiveRow]] = rx.field(default_factory=list)
+    map_svg: str = ""
     address: str = ""
     cloned: str = ""
+    first: str = ""
     loaded: bool = False
 
     @rx.event
     async def load(self):
-        """What grows and what landed; one's own sessions first."""
-        overview = await self.call(instance.get_overview)
-        mine, asked = [], []
+        """What grows, what landed and where most did; nothing for those who have a desk."""
+        self.loaded = True
         if self.viewer_handle:
-            asked = (await self.call(answering.list_my_invitations)).items
-            for status in ("pending_review", "active"):
-                mine += (await self.call(sessions.list_my_sessions, status=status, limit=20)).items
-        ours = {each.id for each in mine}
-        self.asked = [asked_row(each) for each in asked]
-        self.mine = [session_row(each) for each in mine]
-        self.live = [session_row(each) for each in overview.live if each.id not in ours]
+            return
+        overview = await self.call(instance.get_overview)
+        popular = (await self.call(exploring.explore_projects)).landed
+        self.live = [session_row(each) for each in overview.live]
         self.landed = [landing_row(each) for each in overview.landed]
-        self.projects = [project_row(each) for each in overview.projects]
+        self.popular = [active_row(each) for each in popular[:POPULAR]]
+        self.map_svg = pulse_map(overview)
         self.address = self.router.url.origin
         kept = [each for each in overview.projects if not each.archived]
         kept.sort(key=lambda each: each.organization != each.handle)
         self.cloned = kept[0].url if kept else ""
+        self.first = routes.project(kept[0].organization, kept[0].handle) if kept else ""
+
+
+class DeskState(AppState):
+    """What is the asker's."""
+
+    asked: rx.Field[list[AskedRow]] = rx.field(default_factory=list)
+    waiting: rx.Field[list[SessionRow]] = rx.field(default_factory=list)
+    running: rx.Field[list[SessionRow]] = rx.field(default_factory=list)
+    elsewhere: rx.Field[list[SessionRow]] = rx.field(default_factory=list)
+    landed: rx.Field[list[LandingRow]] = rx.field(default_factory=list)
+    projects: rx.Field[list[ActiveRow]] = rx.field(default_factory=list)
+    calendar: str = ""
+    week: str = ""
+    loaded: bool = False
+
+    @rx.event
+    async def load(self):
+        """All of a desk at once; nothing for strangers."""
         self.loaded = True
+        if not self.viewer_handle:
+            return
+        desk = await self.call(exploring.get_desk)
+        asked = await self.call(answering.list_my_invitations)
+        self.asked = [asked_row(each) for each in asked.items]
+        self.waiting = [session_row(each) for each in desk.waiting]
+        self.running = [session_row(each) for each in desk.running]
+        self.elsewhere = [session_row(each) for each in desk.elsewhere]
+        self.landed = [landing_row(each) for each in desk.landed]
+        self.projects = [active_row(each) for each in desk.projects]
+        self.calendar = days.calendar(desk.days.since, desk.days.counts)
+        self.week = week(desk)
+
+
+def week(desk: Desk) -> str:
+    """What landed on one's projects this week, in words; empty when nothing did."""
+    if not desk.week_landed:
+        return ""
+    by = f", of which {desk.week_by_agents} by agents" if desk.week_by_agents else ""
+    return f"{desk.week_landed}{by}"
+
+
+def pulse_map(overview: Overview) -> str:
+    """The last landings of all projects on one thread, and what grows from it; empty while there are few."""
+    pulses = list(reversed(overview.pulses))
+    if len(pulses) < FEWEST_DRAWN:
+        return ""
+    landed = [
+        graph.Landed(
+            position=n, base=n - 1, at=each.at, by="ai" if each.by_agent else "human", lines=each.lines
+        )
+        for n, each in enumerate(pulses, 1)
+    ]
+    growing = [
+        graph.Growing(base=sum(pulse.at <= each.started_at for pulse in pulses), name=each.goal)
+        for each in overview.live[:4]
+    ]
+    return graph.thread_map(landed, growing, numbered=False)
 
 
 def home_page() -> rx.Component:
@@ -69,8 +125,13 @@ def home_page() -> rx.Component:
     return layout.page(
         rx.el.div(
             _opening(),
-            rx.el.div(_live("Live now"), _landed(), class_name="pair wide"),
-            _projects(),
+            _map(),
+            rx.el.div(
+                _running("Live now", HomeState.live, HomeState.loaded, _nothing_live()),
+                _landed(HomeState.landed, HomeState.loaded),
+                class_name="pair wide",
+            ),
+            _popular(),
             class_name="stack loose signed-out",
         ),
         rx.el.div(_desk(), class_name="signed-in"),
@@ -82,8 +143,8 @@ def home_page() -> rx.Component:
 def _opening() -> rx.Component:
     sign_in = outside("Sign in", href=routes.SIGN_IN, class_name="btn primary")
     watch = forms.button_link("Watch one now", to=HomeState.live[0].url)
-    look = forms.button_link("Look around", to=HomeState.projects[0].url)
-    onward = rx.cond(HomeState.live.length() > 0, watch, rx.cond(HomeState.projects.length() > 0, look))
+    look = forms.button_link("Look around", to=HomeState.first)
+    onward = rx.cond(HomeState.live.length() > 0, watch, rx.cond(HomeState.first != "", look))
     asking = rx.el.h1(
         "Watch agents write code.", rx.el.br(), "Land only what you understand.", class_name="ask big"
     )
@@ -112,8 +173,27 @@ def _commands(told: Text) -> rx.Component:
     )
 
 
+def _map() -> rx.Component:
+    told = rx.el.figcaption(
+        chips.by("ai"),
+        chips.by("human"),
+        rx.el.span(
+            "Each circle landed. Each green thread is a session growing now.", class_name="end only-wide"
+        ),
+        class_name="meta line above",
+    )
+    drawn = rx.el.figure(rx.html(HomeState.map_svg, class_name="thread-box"), told)
+    return rx.cond(HomeState.map_svg != "", drawn)
+
+
+def _popular() -> rx.Component:
+    rows = rx.el.ul(rx.foreach(HomeState.popular, active_line), class_name="rows columns")
+    section = lists.section("Most landed in 30 days", rows, end=link("Explore", to=routes.EXPLORE))
+    return rx.cond(HomeState.popular.length() > 0, section)
+
+
 def _desk() -> rx.Component:
-    """One's own sessions, what else runs, what landed; the projects beside them."""
+    """What waits comes before what runs, and that before what landed; the projects beside them."""
     idle = lists.empty(
         "Nothing of yours is running",
         rx.el.p(
@@ -123,71 +203,89 @@ def _desk() -> rx.Component:
         ),
         forms.copy_box(START),
     )
-    mine = lists.rows(rx.foreach(HomeState.mine, lambda row: session_line(row, project=True)))
-    none = lists.empty(
-        "No project yet",
-        rx.el.p("In a folder with your files:"),
-        forms.copy_box(rx.Var.create("mic project create ") + HomeState.viewer_handle + "/notes --init"),
+    # Whoever has nothing to do need not be told so.
+    waiting = rx.cond(
+        DeskState.waiting.length() > 0,
+        _running("Your turn", DeskState.waiting, DeskState.loaded, rx.fragment()),
     )
-    projects = lists.rows(rx.foreach(HomeState.projects, project_line))
+    elsewhere = rx.cond(
+        DeskState.elsewhere.length() > 0,
+        _running("Live now", DeskState.elsewhere, DeskState.loaded, rx.fragment()),
+    )
     return rx.fragment(
         rx.el.h1("Home", class_name="hush"),
         rx.el.div(
             rx.el.div(
-                rx.cond(
-                    HomeState.asked.length() > 0,
-                    lists.section(
-                        "You are invited",
-                        lists.rows(rx.foreach(HomeState.asked, asked_line)),
-                        count=_some(HomeState.asked.length()),
-                    ),
-                ),
-                lists.section(
-                    "Running for you",
-                    _either(HomeState.mine.length(), mine, idle),
-                    count=_some(HomeState.mine.length()),
-                ),
-                rx.cond(HomeState.live.length() > 0, _live("Growing elsewhere")),
-                _landed(),
+                _asked(),
+                waiting,
+                _running("Running for you", DeskState.running, DeskState.loaded, idle),
+                elsewhere,
+                _landed(DeskState.landed, DeskState.loaded),
                 class_name="stack loose",
             ),
-            rx.el.aside(
-                lists.section("Projects", _either(HomeState.projects.length(), projects, none)),
-                class_name="stack loose",
-            ),
+            rx.el.aside(_projects(), _week(), _days(), class_name="stack loose"),
             class_name="pair",
         ),
     )
 
 
-def _live(title: str) -> rx.Component:
-    nothing = lists.empty(
+def _asked() -> rx.Component:
+    count = DeskState.asked.length()
+    rows = lists.rows(rx.foreach(DeskState.asked, asked_line))
+    return rx.cond(count > 0, lists.section("You are invited", rows, count=rx.fragment(count)))
+
+
+def _projects() -> rx.Component:
+    none = lists.empty(
+        "No project yet",
+        rx.el.p("In a folder with your files:"),
+        forms.copy_box(rx.Var.create("mic project create ") + HomeState.viewer_handle + "/notes --init"),
+    )
+    rows = lists.rows(rx.foreach(DeskState.projects, lambda row: active_line(row, narrow=True)))
+    return lists.section(
+        "Projects",
+        _either(DeskState.projects.length(), DeskState.loaded, rows, none),
+        end=link("Explore", to=routes.EXPLORE),
+    )
+
+
+def _week() -> rx.Component:
+    facts = lists.facts(("Landed", DeskState.week), down=True)
+    return rx.cond(DeskState.week != "", lists.section("This week", facts))
+
+
+def _days() -> rx.Component:
+    drawn = lists.section("Your landings", rx.html(DeskState.calendar, class_name="days"), end="16 weeks")
+    return rx.cond(DeskState.calendar != "", drawn)
+
+
+def _nothing_live() -> rx.Component:
+    return lists.empty(
         "Nothing is growing now",
         rx.el.p("Sessions appear here while people and agents work. Start one in a clone."),
         forms.copy_box(START),
     )
-    filled = lists.rows(rx.foreach(HomeState.live, lambda row: session_line(row, project=True)))
-    count = HomeState.live.length()
-    return lists.section(title, _either(count, filled, nothing), count=_some(count))
 
 
-def _landed() -> rx.Component:
+def _running(
+    title: str, rows: rx.Var[list[SessionRow]], loaded: rx.Var[bool], nothing: rx.Component
+) -> rx.Component:
+    filled = lists.rows(rx.foreach(rows, lambda row: session_line(row, project=True)))
+    count = rows.length()
+    shown = rx.cond(count > 0, rx.fragment(count))
+    return lists.section(title, _either(count, loaded, filled, nothing), count=shown)
+
+
+def _landed(rows: rx.Var[list[LandingRow]], loaded: rx.Var[bool]) -> rx.Component:
     nothing = lists.empty("Nothing landed yet", rx.el.p("What lands on a project you may see appears here."))
-    filled = lists.landed(rx.foreach(HomeState.landed, lambda row: landing_line(row, project=True)), few=True)
-    return lists.section("Landed", _either(HomeState.landed.length(), filled, nothing))
+    filled = lists.landed(rx.foreach(rows, lambda row: landing_line(row, project=True)), few=True)
+    return lists.section("Landed", _either(rows.length(), loaded, filled, nothing))
 
 
-def _projects() -> rx.Component:
-    rows = rx.el.ul(rx.foreach(HomeState.projects, project_line), class_name="rows columns")
-    return rx.cond(HomeState.projects.length() > 0, lists.section("Projects", rows))
-
-
-def _either(count: rx.Var[int], filled: rx.Component, nothing: rx.Component) -> rx.Component:
-    return rx.cond(count > 0, filled, rx.cond(HomeState.loaded, nothing, lists.waiting()))
-
-
-def _some(count: rx.Var[int]) -> rx.Component:
-    return rx.cond(count > 0, rx.fragment(count))
+def _either(
+    count: rx.Var[int], loaded: rx.Var[bool], filled: rx.Component, nothing: rx.Component
+) -> rx.Component:
+    return rx.cond(count > 0, filled, rx.cond(loaded, nothing, lists.waiting()))
 
 
 @head(routes.HOME)
@@ -210,5 +308,5 @@ layout.screen(
     routes.HOME,
     home_page,
     title=rx.cond(AppState.viewer_handle != "", "Home · Micelio", TITLE),
-    on_load=[HomeState.load],
+    on_load=[HomeState.load, DeskState.load],
 )

@@ -1,16 +1,29 @@
-"""A person's or an organization's page: the projects one may see."""
+"""A person's or an organization's page: who that is, the projects one may see, and what a person landed."""
+
+from html import escape
 
 import reflex as rx
 
+from backend.instance import exploring
+from backend.instance.schemas import Profile
 from backend.organizations import service as organizations
 from backend.projects import service as projects
 from micelio_app import layout, plain, routes
 from micelio_app.frame import OrganizationFrame
 from micelio_app.head import Head, head
-from micelio_app.pages.rows import ProjectRow, project_line, project_row
+from micelio_app.pages.rows import (
+    LandingRow,
+    ProjectRow,
+    landing_line,
+    landing_row,
+    project_line,
+    project_row,
+)
 from micelio_app.state import AppState, ask
-from micelio_app.ui import chips, forms, lists
-from micelio_app.ui.links import slug
+from micelio_app.ui import chips, days, forms, lists
+from micelio_app.ui.links import link, outside, slug, when
+
+LANDED = 15
 
 
 class OwnerState(AppState):
@@ -44,22 +57,86 @@ class OwnerState(AppState):
         self.further = page.next or ""
 
 
+class ProfileState(OwnerState):
+    """What only people have: links, organizations, and what they landed."""
+
+    links: rx.Field[list[str]] = rx.field(default_factory=list)
+    shared: rx.Field[list[tuple[str, str, str]]] = rx.field(default_factory=list)
+    since: str = ""
+    admin: bool = False
+    calendar: str = ""
+    landed: rx.Field[list[LandingRow]] = rx.field(default_factory=list)
+    older: str = ""
+
+    @rx.event
+    async def look(self):
+        """Who it is, if it is a person."""
+        self.links, self.shared, self.landed, self.older = [], [], [], ""
+        self.calendar, self.since = "", ""
+        if not self.personal or not self.handle:
+            return
+        profile = await self.call(exploring.get_profile, handle=self.handle)
+        await self._older()
+        self._show(profile)
+
+    @rx.event
+    async def more_landed(self):
+        """What was landed before."""
+        await self._older()
+
+    async def _older(self) -> None:
+        page = await self.call(
+            exploring.list_landings_of_account, handle=self.handle, cursor=self.older, limit=LANDED
+        )
+        self.landed = [*self.landed, *(landing_row(each) for each in page.items)]
+        self.older = page.next or ""
+
+    def _show(self, profile: Profile) -> None:
+        self.links, self.admin = profile.account.links, profile.account.admin
+        self.shared = [(each.handle, each.name, routes.owner(each.handle)) for each in profile.organizations]
+        self.since = profile.account.created_at.isoformat()
+        self.calendar = days.calendar(profile.days.since, profile.days.counts)
+
+
 def owner_page() -> rx.Component:
-    """The name, and the projects."""
-    kind = rx.cond(OwnerState.personal, "Person", "Organization")
-    title = rx.el.header(
-        rx.el.div(
-            chips.avatar(OwnerState.handle, size="large"),
-            rx.el.h1(rx.cond(OwnerState.name != "", OwnerState.name, OwnerState.handle), class_name="title"),
-            rx.el.span(kind, class_name="tag"),
-            class_name="line",
-        ),
-        rx.cond(OwnerState.description != "", rx.el.p(OwnerState.description, class_name="soft")),
-        class_name="stack tight",
+    """Who it is, the projects, and beside them what is known of a person."""
+    person = rx.el.div(
+        rx.el.div(_projects(), _landed(), class_name="stack loose"),
+        rx.el.aside(_days(), _about(), class_name="stack loose"),
+        class_name="pair",
     )
+    shown = rx.fragment(_title(), rx.cond(OwnerState.personal, person, _projects()))
     return layout.organization_page(
-        rx.cond(OwnerState.handle != "", rx.fragment(title, _projects()), lists.waiting()),
+        rx.cond(OwnerState.handle != "", shown, lists.waiting()),
         current="Projects",
+        class_name="page stack roomy",
+    )
+
+
+def _title() -> rx.Component:
+    kind = rx.cond(
+        OwnerState.personal,
+        rx.fragment(rx.cond(ProfileState.admin, chips.tag("Administrator"))),
+        chips.tag("Organization"),
+    )
+    named = OwnerState.name != ""
+    says = rx.el.p(OwnerState.description, class_name="soft", dir="auto")
+    mine = OwnerState.personal & (OwnerState.handle == AppState.viewer_handle)
+    edit = forms.button_link("Edit", to=routes.ACCOUNT, small=True)
+    return rx.el.header(
+        chips.avatar(OwnerState.handle, size="huge"),
+        rx.el.div(
+            rx.el.div(
+                rx.el.h1(rx.cond(named, OwnerState.name, OwnerState.handle), class_name="title", dir="auto"),
+                rx.cond(named, rx.el.span(OwnerState.handle, class_name="soft")),
+                kind,
+                rx.cond(mine, edit),
+                class_name="line",
+            ),
+            rx.cond(OwnerState.description != "", says),
+            class_name="stack tight",
+        ),
+        class_name="profile",
     )
 
 
@@ -83,12 +160,67 @@ def _projects() -> rx.Component:
     return lists.section("Projects", rx.cond(OwnerState.rows.length() > 0, filled, nothing))
 
 
+def _landed() -> rx.Component:
+    nothing = lists.empty(
+        "Nothing landed that you may see", rx.el.p("What lands on public projects stands here, newest first.")
+    )
+    filled = rx.fragment(
+        lists.landed(rx.foreach(ProfileState.landed, lambda row: landing_line(row, project=True)), few=True),
+        rx.cond(
+            ProfileState.older != "",
+            rx.el.p(forms.button("Older", on_click=ProfileState.more_landed), class_name="more"),
+        ),
+    )
+    return lists.section("Landed", rx.cond(ProfileState.landed.length() > 0, filled, nothing))
+
+
+def _days() -> rx.Component:
+    drawn = lists.section("Landings", rx.html(ProfileState.calendar, class_name="days"), end="16 weeks")
+    return rx.cond(ProfileState.calendar != "", drawn)
+
+
+def _about() -> rx.Component:
+    elsewhere = rx.el.ul(
+        rx.foreach(
+            ProfileState.links,
+            lambda each: rx.el.li(outside(_bare(each), href=each, rel="me nofollow noopener noreferrer")),
+        ),
+        class_name="links",
+    )
+    shared = rx.el.ul(
+        rx.foreach(
+            ProfileState.shared,
+            lambda each: rx.el.li(link(chips.avatar(each[0]), each[1], to=each[2], class_name="who")),
+        ),
+        class_name="links",
+    )
+    since = lists.facts(("Here since", when(ProfileState.since, ago=True)), down=True)
+    return rx.fragment(
+        rx.cond(
+            ProfileState.links.length() > 0,
+            lists.section("Elsewhere", rx.el.div(elsewhere, class_name="more")),
+        ),
+        rx.cond(
+            ProfileState.shared.length() > 0,
+            lists.section("Organizations", rx.el.div(shared, class_name="more"), end="that you share"),
+        ),
+        rx.cond(ProfileState.since != "", since),
+    )
+
+
+def _bare(address: rx.Var[str]) -> rx.Var[str]:
+    return address.replace("https://", "").replace("http://", "")
+
+
 @head(routes.OWNER)
 async def owner_head(session: str | None, *, org: str) -> Head:
-    """The name, and the projects as a list."""
+    """The name, what a person says of themselves, and the projects as a list."""
     owner = await ask(session, organizations.get_organization, organization=org)
     page = await ask(session, projects.list_projects, organization=org)
     rows = plain.projects(page.items) if page.items else plain.nothing("No project here that you may see")
+    profile = await ask(session, exploring.get_profile, handle=owner.handle) if owner.personal else None
+    address = '<li><a rel="me nofollow noopener noreferrer" href="{0}">{0}</a></li>'
+    links = "".join(address.format(escape(each)) for each in (profile.account.links if profile else ()))
     return Head(
         title=owner.name or owner.handle,
         description=owner.description or f"{owner.handle} on Micelio",
@@ -98,6 +230,7 @@ async def owner_head(session: str | None, *, org: str) -> Head:
         feed=f"{routes.owner(owner.handle)}.atom",
         body=plain.title(owner.name or owner.handle)
         + plain.paragraph(owner.description)
+        + (f"<ul>{links}</ul>" if links else "")
         + plain.section("Projects", rows),
         crumbs=plain.crumbs((owner.handle, routes.owner(owner.handle))),
     )
@@ -107,5 +240,5 @@ layout.screen(
     routes.OWNER,
     owner_page,
     title=rx.cond(OwnerState.name != "", OwnerState.name, slug("org")) + " · Micelio",
-    on_load=[OrganizationFrame.look, OwnerState.load],
+    on_load=[OrganizationFrame.look, OwnerState.load, ProfileState.look],
 )

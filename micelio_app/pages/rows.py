@@ -148,7 +148,7 @@ def session_line(row: rx.Var[SessionRow], *, project: bool = False) -> rx.Compon
     asked = rx.cond(row.asked_by != "", rx.el.span(row.who, " for ", row.asked_by), rx.el.span(row.who))
     where = rx.el.span(row.project) if project else rx.el.span(row.short_id, class_name="mono")
     return lists.row(
-        link(row.goal, to=row.url, class_name="ask"),
+        link(row.goal, to=row.url, class_name="ask", dir="auto"),
         dot=chips.status_dot(row.status),
         meta=(rx.el.span(chips.status_word(row.status), class_name="hush"), asked, where),
         side=(chips.stat(row.additions, row.deletions), when(row.started_at)),
@@ -159,7 +159,7 @@ def landing_line(row: rx.Var[LandingRow], *, project: bool = False) -> rx.Compon
     """One landing on its thread; with `project` also where it landed, and no count of lines."""
     number = rx.cond(project, row.project + " #", "#").to(str) + row.position.to_string()
     words = [
-        link(row.goal, to=row.url, class_name="cut"),
+        link(row.goal, to=row.url, class_name="cut", dir="auto"),
         rx.el.span(row.who, class_name="meta cut only-wide"),
         rx.el.span(link(number, to=row.url), class_name="meta num cut place"),
     ]
@@ -177,7 +177,7 @@ def project_line(row: rx.Var[ProjectRow]) -> rx.Component:
             rx.cond(row.public, rx.fragment(), rx.fragment(" ", chips.tag("Private", "ochre"))),
             rx.cond(row.archived, rx.fragment(" ", chips.tag("Archived"))),
         ),
-        meta=(rx.el.span(rx.cond(row.description != "", row.description, "No description")),),
+        meta=(rx.el.span(rx.el.bdi(rx.cond(row.description != "", row.description, "No description"))),),
         side=(rx.cond(row.live > 0, rx.el.span(row.live, " live", class_name="moss")), quiet),
     )
 

@@ -26,6 +26,11 @@ def post(*content: Any, action: Text, **properties: Any) -> rx.Component:
     return NativeForm.create(*content, action=action, method="post", **properties)
 
 
+def get(*content: Any, action: Text, **properties: Any) -> rx.Component:
+    """A form whose fields become the query of an address: it works without scripts, and can be sent on."""
+    return NativeForm.create(*content, action=action, method="get", class_name="line searching", **properties)
+
+
 def field(
     label: Text, name: str, *, hint: Text = "", error: Text = "", beside: Any = None, **properties: Any
 ) -> rx.Component:

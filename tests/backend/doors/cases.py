@@ -164,6 +164,12 @@ CASES: dict[str, Case] = {
     "create_sign_in_link": Case(NO_TOKEN, ok={"handle": "linus"}, missing={"handle": "nobody"}),
     "get_instance": Case(ANYONE),
     "list_mails": Case(NO_TOKEN, invalid={"limit": 101}),
+    "list_accounts": Case(NO_TOKEN, invalid={"limit": 101}),
+    "list_hosted_organizations": Case(NO_TOKEN, invalid={"limit": 101}),
+    "list_hosted_projects": Case(NO_TOKEN, invalid={"limit": 101}),
+    "list_jobs": Case(NO_TOKEN, invalid={"limit": 101}),
+    "list_audit": Case(NO_TOKEN, invalid={"limit": 101}),
+    "get_instance_health": Case(NO_TOKEN),
     # organizations
     "create_organization": about_me(ok={"handle": "guild"}, invalid={"handle": LONG}),
     "get_organization": about_organization(ANYONE, invalid={"organization": LONG}),
@@ -244,6 +250,14 @@ CASES: dict[str, Case] = {
     "list_imports": about_me(ok={"organization": "acme", "project": "open"}),
     "cancel_import": about_import(INSIDERS_WRITE),
     "rollback_import": about_import(INSIDERS_WRITE, ok={"import_id": "$open.imported"}),
+    # finding
+    "explore_projects": Case(ANYONE),
+    "get_desk": about_me(),
+    "get_profile": Case(ANYONE, ok={"handle": "hedy"}, missing={"handle": "nobody"}),
+    "list_landings_of_account": Case(
+        ANYONE, ok={"handle": "grace"}, invalid={"limit": 101}, missing={"handle": "nobody"}
+    ),
+    "list_waiting_sessions": about_me(invalid={"limit": 101}),
     # search
     "search_forge": Case(ANYONE, ok={"q": "open"}, invalid={"kind": "stone"}),
     "jump_to": Case(ANYONE, ok={"q": "op"}, invalid={"limit": 31}),

@@ -1,0 +1,37 @@
+"""People, explore and the administration, as readers without scripts and everybody outside get them."""
+
+import pytest
+
+from backend.accounts.service import update_current_user
+from micelio_app import pages
+from micelio_app.head import MISSING
+from micelio_app.pages.oversight import NAMES
+
+
+def test_a_person_is_shown_with_what_they_say_and_where_else_they_are(bench, ada, head_of):
+    bench.run(
+        ada, update_current_user, name="Ada", bio="Bees & <b>", links=["https://bees.example.org/a?b&c"]
+    )
+
+    found = head_of("/ada")
+
+    assert "Ada</h1>" in found.body
+    assert "Bees &amp; &lt;b&gt;" in found.body
+    address = "https://bees.example.org/a?b&amp;c"
+    assert f'<a rel="me nofollow noopener noreferrer" href="{address}">{address}</a>' in found.body
+
+
+def test_explore_without_scripts_lists_public_projects_only(bench, ada, grace, head_of):
+    bench.landed(ada, {"a": b"a\n"})
+
+    assert "1 landed in 30 days" in head_of("/explore").body
+    assert "plans" not in head_of("/explore").body
+    assert "plans" in head_of("/explore", grace).body
+
+
+@pytest.mark.parametrize("section", ["", *(f"/{name}" for name in NAMES)])
+def test_the_administration_is_there_for_administrators_only(bench, ada, margaret, head_of, section):
+    assert pages.ALL
+    assert head_of(f"/admin{section}") is MISSING
+    assert head_of(f"/admin{section}", ada) is MISSING
+    assert head_of(f"/admin{section}", margaret).status == 200
