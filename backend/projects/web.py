@@ -32,7 +32,7 @@ from backend.projects.landings import compare_refs, get_landing_diff
 from backend.projects.rendering import VERSION, changes, files, markup
 from backend.projects.rendering.changes import View
 from backend.projects.rendering.places import Place
-from backend.projects.rendering.prose import Source, prose
+from backend.projects.rendering.prose import Source
 from backend.projects.schemas import DiffPage, FilePage
 from backend.projects.service import resolve_ref
 from vcs.diff import is_binary
@@ -232,11 +232,8 @@ def draw_readme(forge: Forge, actor: Actor, at: dict[str, str], query: Query) ->
         path = readme.path
     page = invoke(forge, actor, tree.get_file, {**at, "path": path})
     assert isinstance(page, FilePage)
-    if page.text is None:
-        return Drawing(("file", *at.values(), page.id), lambda: files.file(page, _place(at)))
     root = invoke(forge, actor, resolve_ref, {k: v for k, v in at.items() if k != "path"})
     root_id: str = root.tree  # type: ignore[attr-defined]
-    text = page.text
 
     def draw() -> str:
         reader = _reader(forge, actor, at)
@@ -245,10 +242,10 @@ def draw_readme(forge: Forge, actor: Actor, at: dict[str, str], query: Query) ->
             entry = reader.entry(root_id, unquote(path))
             return entry is not None and entry.is_tree
 
-        return prose(text, Source(_place(at), path, is_folder))
+        return files.drawn(page, Source(_place(at), path, is_folder))
 
     # Which relative links are folders depends on the tree.
-    return Drawing(("prose", *at.values(), page.id, root_id), draw)
+    return Drawing(("prose", *at.values(), page.id, page.mode, root_id), draw)
 
 
 def draw_landing(forge: Forge, actor: Actor, at: dict[str, str], query: Query) -> Drawing:

@@ -6,6 +6,7 @@ from html import escape
 import reflex as rx
 
 from backend.projects import tree as tree_operations
+from backend.projects.rendering.files import is_drawn
 from backend.projects.schemas import EntryType, FilePage
 from backend.projects.web import draw_file
 from micelio_app import frame, layout, plain, routes
@@ -32,6 +33,9 @@ class FileState(AppState):
     size: str = ""
     lines: str = ""
     src: str = ""
+    here: str = ""
+    drawn: bool = False
+    plain: bool = True
     raw_url: str = ""
     change_urls: rx.Field[dict[str, str]] = rx.field(default_factory=dict)
     touched: int = 0
@@ -60,7 +64,11 @@ class FileState(AppState):
         told = page.text is not None and page.type is EntryType.FILE
         self.lines = f"{page.lines:,} line{'s' * (page.lines != 1)}" if told else ""
         self.raw_url = routes.raw(org, name, self.ref, page.path)
-        self.src = routes.fragment(org, name, "code", self.ref, page.path)
+        self.here = routes.file(org, name, self.ref, page.path)
+        self.drawn = told and is_drawn(page.path)
+        self.plain = not self.drawn or "plain" in self.router.url.query_parameters
+        # The fragment of a README draws any one file.
+        self.src = routes.fragment(org, name, "code" if self.plain else "readme", self.ref, page.path)
         on_trunk = self.ref in ("HEAD", project.default_branch)
         changes = ("edit", "rename", "delete") if told else ("rename", "delete")
         self.change_urls = (
@@ -97,6 +105,7 @@ def file_page() -> rx.Component:
             copy,
             rx.el.span(
                 ref,
+                rx.cond(FileState.drawn, _views()),
                 outside("Raw", href=FileState.raw_url, class_name="btn small"),
                 rx.cond(
                     ProjectFrame.archived | (FileState.change_urls.length() == 0), rx.fragment(), _changes()
@@ -109,6 +118,18 @@ def file_page() -> rx.Component:
             _facts(), fragment(FileState.src, label="File", class_name="source"), aria_label="File"
         ),
         current="Files",
+    )
+
+
+def _views() -> rx.Component:
+    """What a file means, or its lines."""
+    current = {"aria_current": rx.cond(FileState.plain, "false", "true")}
+    other = {"aria_current": rx.cond(FileState.plain, "true", "false")}
+    lines = {"data-lines": True}
+    return rx.el.span(
+        link("Preview", to=FileState.here, class_name="btn small", **current),
+        link("Code", to=FileState.here + "?plain=1", class_name="btn small", custom_attrs=lines, **other),
+        class_name="btns",
     )
 
 

@@ -28,6 +28,9 @@ export function HtmlFragment({ src, live, label, className }) {
         setPhase("shown");
         goToTarget(holder.current);
         leave.current();
+        // Lines of a file that is shown as what it means are in its other view.
+        const other = /^#L\d/.test(location.hash) && !holder.current.querySelector("table.code") && document.querySelector("a[data-lines]");
+        if (other) navigate(other.getAttribute("href") + location.hash, { replace: true });
         leave.current = followLines(holder.current);
       })
       .catch((problem) => {

@@ -97,6 +97,7 @@ def test_the_tab_key_indents_and_escape_lets_go(page, world):
 def test_lines_are_chosen_by_mouse_and_keys_and_named_in_the_address(strangers_page, world):
     strangers_page.goto("/acme/tools/blob/HEAD/src/large.py#L300-L303")
     picked = strangers_page.locator("tr.picked")
+    picked.first.wait_for()
     expect(picked).to_have_count(4)
     expect(strangers_page.locator("#L300")).to_be_in_viewport()
     strangers_page.locator("#L305 .ln a").click()
@@ -110,3 +111,15 @@ def test_lines_are_chosen_by_mouse_and_keys_and_named_in_the_address(strangers_p
     expect(strangers_page.get_by_role("status").filter(has_text="Lines 305\N{EN DASH}309")).to_be_visible()
     strangers_page.keyboard.press("Escape")
     expect(picked).to_have_count(0)
+
+
+def test_a_file_that_means_something_is_drawn_and_its_lines_are_one_click_away(strangers_page, world, rest):
+    session = rest.start("tools", "Keep some numbers")
+    rest.put(session, "data/numbers.csv", "name,count\nmoss,3\nfern,5\n")
+    rest.land(session)
+    strangers_page.goto("/acme/tools/blob/HEAD/data/numbers.csv")
+    expect(strangers_page.get_by_role("columnheader", name="count")).to_be_visible()
+    strangers_page.get_by_role("link", name="Code", exact=True).click()
+    expect(strangers_page.locator("#L3 .src")).to_have_text("fern,5")
+    strangers_page.goto("/acme/tools/blob/HEAD/data/numbers.csv#L2")
+    expect(strangers_page.locator("tr.picked .src")).to_have_text("moss,3")

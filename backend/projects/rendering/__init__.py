@@ -4,5 +4,5 @@ Everything in here is pure and trusts nothing it is given: a path, a line and a 
 written by strangers. Markup and class names are those of the look; colours are CSS's business.
 """
 
-VERSION = "1"
+VERSION = "2"
 """Changes whenever the same input is drawn differently, so that browsers ask again."""

@@ -10,12 +10,17 @@ from html import escape
 from backend.projects.rendering import markup
 from backend.projects.rendering.highlighting import Highlighter, lexer_of
 from backend.projects.rendering.markup import Piece
+from backend.projects.rendering.notebooks import is_notebook, notebook
 from backend.projects.rendering.places import Place
+from backend.projects.rendering.prose import MARKDOWN, Source, prose
+from backend.projects.rendering.tables import is_table, table
 from backend.projects.schemas import EntryType, FilePage
 
 MOST_LINES = 5_000
 MOST_CHARACTERS = 512 * 1024
 LONGEST_LINE = 10_000
+LARGEST_IMAGE = 10_000_000
+"""Bytes of the largest picture that is loaded with the page."""
 IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".ico", ".svg")
 
 
@@ -35,6 +40,30 @@ def file(page: FilePage, place: Place) -> str:
     if not text:
         return markup.notice("This file is empty.")
     return _text(page, place, text)
+
+
+def is_drawn(path: str) -> bool:
+    """Whether a file of this name is shown as something else than its lines."""
+    return path.lower().endswith(MARKDOWN) or is_table(path) or is_notebook(path)
+
+
+def drawn(page: FilePage, source: Source) -> str:
+    """A file as what it means: prose, a table, a notebook. Its lines, with the reason, where it is none."""
+    text = page.text
+    if text is None or page.type is not EntryType.FILE:
+        return file(page, source.place)
+    if not is_table(page.path) and not is_notebook(page.path):
+        return prose(text, source)
+    shown = None
+    if not page.cut and is_table(page.path):
+        shown = table(text, page.path)
+    elif not page.cut:
+        shown = notebook(text, lambda cell: prose(cell, source, markdown=True))
+    if shown is not None:
+        return shown
+    what = "a table" if is_table(page.path) else "a notebook"
+    told = markup.notice(f"Not shown as {what}.", "It is too large, empty, or not written as one.")
+    return told + file(page, source.place)
 
 
 def code(text: str, path: str, *, highlighter: Highlighter | None = None) -> str:
@@ -103,6 +132,8 @@ def _row(number: int, pieces: list[Piece]) -> str:
 
 def _image(page: FilePage, place: Place) -> str:
     name = markup.visible(page.path.rpartition("/")[2])
+    if page.size > LARGEST_IMAGE:
+        return markup.notice("Too large to be shown here.", f"{markup.size(page.size)}. {_raw(page, place)}")
     link = escape(place.image_link(page.path))
     alt = escape(page.path)
     return (

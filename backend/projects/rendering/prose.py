@@ -85,12 +85,17 @@ class Source:
     is_folder: Callable[[str], bool] = lambda path: False
 
 
-def prose(text: str, source: Source) -> str:
-    """A README or another text as HTML: Markdown drawn, everything else as it was typed."""
+def prose(text: str, source: Source, *, markdown: bool | None = None) -> str:
+    """A README or another text as HTML: Markdown drawn, everything else as it was typed.
+
+    The file's name says which it is, unless `markdown` does.
+    """
+    if markdown is None:
+        markdown = source.path.lower().endswith(MARKDOWN)
     link = f'<a href="{escape(source.place.file_link(source.path))}">Open the file</a>'
     if len(text) > LARGEST:
         return markup.notice("Too long to be drawn here.", link)
-    if not source.path.lower().endswith(MARKDOWN) or text.count("[") - text.count("]") > MOST_OPEN_BRACKETS:
+    if not markdown or text.count("[") - text.count("]") > MOST_OPEN_BRACKETS:
         return f'<div class="prose"><pre style="white-space:pre-wrap">{markup.visible(text)}</pre></div>'
     # Finding where an address ends takes the square of its length.
     reader = _reader(autolinks=_ENDLESS_WORD.search(text) is None)
