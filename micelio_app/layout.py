@@ -12,12 +12,13 @@ from typing import Any
 import reflex as rx
 from reflex_components_core.core.banner import has_connection_errors
 
-from micelio_app import routes
+from micelio_app import frame, routes
 from micelio_app.frame import BASE, ORG, OWNER, PROJECT, OrganizationFrame, ProjectFrame
+from micelio_app.keys import KEYS, Place, drives
 from micelio_app.state import AppState
 from micelio_app.ui import chips, lists
 from micelio_app.ui.forms import button, post
-from micelio_app.ui.links import key, link, mark, outside, pathname
+from micelio_app.ui.links import Go, key, link, mark, outside, pathname
 
 Crumb = tuple[Any, Any]
 
@@ -26,18 +27,7 @@ SIGN_OUT_ACTION = "/auth/sign-out"
 
 MISSING_TITLE = "Nothing grows at this address · Micelio"
 
-KEYS = {
-    "Anywhere": [
-        (("?",), "These keys"),
-        (("g", "h"), "Home"),
-        (("Esc",), "Close, or leave a field"),
-    ],
-    "Session": [
-        (("e", "E"), "Next, previous error"),
-        (("p", "P"), "Next, previous prompt"),
-        (("End",), "Follow"),
-    ],
-}
+EVERYWHERE = (Place.ANYWHERE, Place.PALETTE)
 
 
 def screen(
@@ -59,13 +49,16 @@ def page(
     foot: bool = True,
     home: bool = False,
     still: bool = False,
+    keys: Sequence[Place] = (),
+    actions: Sequence[Any] = (),
 ) -> rx.Component:
     """A page in its shell. When its state found nothing, the missing page stands in its place.
 
     `class_name` is that of `<main>`: `page stack`, `page narrow stack`, or `desk` for panes that
     fill the window (give `foot=False` then). `home` writes the name beside the mark. What a State
     still holds of another address is not shown, unless the page is `still`: then it is prerendered,
-    and needs no State to be right.
+    and needs no State to be right. `keys` are the places whose keys work here too, `actions` what the
+    palette offers beside what it offers everywhere.
     """
     inner = rx.fragment(*content)
     if not still:
@@ -81,7 +74,9 @@ def page(
             rx.el.main(*shown, id="main", class_name=class_name),
         ),
         _foot() if foot else rx.fragment(),
-        _keys(),
+        _keys([*EVERYWHERE, *keys]),
+        _actions(actions),
+        Go.create(),
     )
 
 
@@ -112,14 +107,23 @@ def project_page(*content: Any, current: str, **options: Any) -> rx.Component:
     crumbs = [(ORG, OWNER), (PROJECT, BASE), *options.pop("crumbs", ())]
     if options.get("class_name") == "desk":
         tabs = None
-    return page(
-        rx.cond(ProjectFrame.archived, _archived()),
-        rx.cond(ProjectFrame.mirrored, _mirrored()),
-        *content,
-        crumbs=crumbs,
-        tabs=tabs,
-        **options,
-    )
+    options["keys"] = [Place.PROJECT, *options.get("keys", ())]
+    # The palette's scripts read here whose files to look through.
+    place = rx.el.span(id="place", hidden=True, custom_attrs={"data-project": frame.ADDRESS})
+    notices = [rx.cond(ProjectFrame.archived, _archived()), rx.cond(ProjectFrame.mirrored, _mirrored())]
+    actions = [
+        *options.pop("actions", ()),
+        link("Files of this project", to=BASE, custom_attrs=drives("g", "f")),
+        link("Landings of this project", to=BASE + "/landings", custom_attrs=drives("g", "t")),
+        link("Sessions of this project", to=BASE + "/sessions", custom_attrs=drives("g", "s")),
+        link("Forks of this project", to=BASE + "/forks"),
+        rx.el.span(
+            link("Fork this project", to=rx.Var.create(routes.NEW_PROJECT + "?fork=") + frame.ADDRESS),
+            class_name="signed-in",
+        ),
+        rx.cond(ProjectFrame.settings, link("Settings of this project", to=BASE + "/settings")),
+    ]
+    return page(place, *notices, *content, crumbs=crumbs, tabs=tabs, actions=actions, **options)
 
 
 def organization_page(*content: Any, current: str, **options: Any) -> rx.Component:
@@ -175,8 +179,22 @@ def _bar(crumbs: Sequence[Crumb], *, home: bool) -> rx.Component:
     return rx.el.header(
         link(mark(), name, to=routes.HOME, class_name="brand"),
         _crumbs(crumbs) if crumbs else rx.fragment(),
+        _jump(),
         rx.el.nav(_signed_out(), _signed_in(), class_name="you", aria_label="You"),
         class_name="bar",
+    )
+
+
+def _jump() -> rx.Component:
+    """What opens the palette: it looks like the field it leads to, and is a word where there is no room."""
+    return rx.el.button(
+        rx.el.span("Search", rx.el.span(" or jump to…", class_name="only-wide")),
+        rx.el.kbd("/", aria_hidden="true", class_name="only-wide"),
+        type="button",
+        class_name="jump",
+        aria_haspopup="dialog",
+        aria_label="Search or jump",
+        custom_attrs={"data-palette": "", **drives("/")},
     )
 
 
@@ -219,6 +237,7 @@ def _signed_in() -> rx.Component:
         rx.el.summary(chips.avatar(AppState.viewer_handle), aria_label=named, role="button"),
         rx.el.div(
             link(rx.el.b(AppState.viewer_handle), to=rx.Var.create("/") + AppState.viewer_handle),
+            link("New project", to=routes.NEW_PROJECT),
             link("Settings", to=routes.ACCOUNT),
             link("Access tokens", to=routes.TOKENS),
             link("New organization", to=routes.NEW_ORGANIZATION),
@@ -244,11 +263,11 @@ def _foot() -> rx.Component:
     )
 
 
-def _keys() -> rx.Component:
+def _keys(places: Sequence[Place]) -> rx.Component:
     groups = []
-    for group, pairs in KEYS.items():
-        shown = [rx.el.div(rx.el.dt(*_spaced(names)), rx.el.dd(does)) for names, does in pairs]
-        groups += [rx.el.h3(group), rx.el.dl(*shown, class_name="keys")]
+    for place in places:
+        shown = [rx.el.div(rx.el.dt(*_spaced(one.names)), rx.el.dd(one.does)) for one in KEYS[place]]
+        groups += [rx.el.h3(place.value), rx.el.dl(*shown, class_name="keys")]
     close = rx.el.button(
         "Close", type="button", class_name="btn small end", custom_attrs={"data-close": True}
     )
@@ -258,6 +277,35 @@ def _keys() -> rx.Component:
         id="keys",
         class_name="sheet",
         aria_label="Keys",
+    )
+
+
+def _actions(more: Sequence[Any]) -> rx.Component:
+    """What the palette offers to do here: links and buttons that nobody sees, and it presses."""
+    words = {"data-words": "dark light colours mode night"}
+    signed_in = (
+        link("New project", to=routes.NEW_PROJECT),
+        link("New organization", to=routes.NEW_ORGANIZATION),
+        link("Import a repository", to=routes.NEW_IMPORT),
+        link("Settings", to=routes.ACCOUNT, custom_attrs={"data-words": "account profile password"}),
+        link("Access tokens", to=routes.TOKENS),
+        rx.cond(AppState.viewer_admin, link("Administration", to=routes.ADMINISTRATION)),
+        post(
+            rx.el.button("Sign out", type="submit", custom_attrs={"data-words": "leave log out"}),
+            action=SIGN_OUT_ACTION,
+        ),
+    )
+    return rx.el.div(
+        *more,
+        rx.el.span(*signed_in, class_name="signed-in"),
+        rx.el.span(outside("Sign in", href=routes.SIGN_IN), class_name="signed-out"),
+        link("Home", to=routes.HOME, custom_attrs=drives("g", "h")),
+        rx.el.button("Theme", type="button", on_click=rx.toggle_color_mode, custom_attrs=words),
+        rx.el.button("Keys", type="button", custom_attrs={"data-keys": True, "data-words": "help shortcuts"}),
+        outside("API", href="/api/v1/docs", custom_attrs={"data-words": "reference rest openapi"}),
+        outside("For agents", href="/skill.md"),
+        id="actions",
+        hidden=True,
     )
 
 

@@ -27,6 +27,7 @@ ADMINISTRATION = "/admin"
 TOKENS = "/settings/tokens"
 SEARCH = "/search"
 EXPLORE = "/explore"
+NEW_PROJECT = "/new"
 NEW_IMPORT = "/import"
 IMPORT = "/imports/[import_id]"
 INVITATION = "/invite/[invitation_id]"
@@ -49,6 +50,7 @@ LANDINGS = "/[org]/[project]/landings"
 LANDING = "/[org]/[project]/landings/[position]"
 SESSIONS = "/[org]/[project]/sessions"
 SESSION = "/[org]/[project]/sessions/[session_id]"
+FORKS = "/[org]/[project]/forks"
 SETTINGS = "/[org]/[project]/settings"
 
 PAGES: list[str] = []
@@ -193,6 +195,11 @@ def comparison(org: str, name: str, old: str, new: str) -> str:
 def landing_data(org: str, name: str, position: int) -> str:
     """A landing as the API tells it."""
     return f"/api/v1/projects/{_part(org)}/{_part(name)}/landings/{position}"
+
+
+def forks(org: str, name: str) -> str:
+    """A project's forks."""
+    return f"{project(org, name)}/forks"
 
 
 def settings(org: str, name: str) -> str:

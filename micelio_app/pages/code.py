@@ -12,7 +12,8 @@ from backend.projects.web import draw_file
 from micelio_app import frame, layout, plain, routes
 from micelio_app.frame import ProjectFrame
 from micelio_app.head import Head, head
-from micelio_app.pages.project import parents, path_title, plain_path, ref_label
+from micelio_app.keys import Place
+from micelio_app.pages.project import exact, parents, path_title, permalink, plain_path, ref_label
 from micelio_app.state import AppState, ask, drawn
 from micelio_app.ui import forms
 from micelio_app.ui.fragment import fragment
@@ -38,6 +39,8 @@ class FileState(AppState):
     plain: bool = True
     raw_url: str = ""
     change_urls: rx.Field[dict[str, str]] = rx.field(default_factory=dict)
+    text: bool = False
+    exact_url: str = ""
     touched: int = 0
     touched_goal: str = ""
     touched_url: str = ""
@@ -63,6 +66,8 @@ class FileState(AppState):
         self.size = "" if page.type is EntryType.MODULE else size_text(page.size)
         told = page.text is not None and page.type is EntryType.FILE
         self.lines = f"{page.lines:,} line{'s' * (page.lines != 1)}" if told else ""
+        self.text = page.text is not None
+        self.exact_url = routes.file(org, name, exact(page), page.path)
         self.raw_url = routes.raw(org, name, self.ref, page.path)
         self.here = routes.file(org, name, self.ref, page.path)
         self.drawn = told and is_drawn(page.path)
@@ -99,6 +104,9 @@ def file_page() -> rx.Component:
     copy = rx.el.button(
         "Copy path", type="button", class_name="btn quiet small", custom_attrs={"data-copy": FileState.path}
     )
+    copy_raw = rx.el.button(
+        "Copy", type="button", class_name="btn small", custom_attrs={"data-copy-from": FileState.raw_url}
+    )
     return layout.project_page(
         rx.el.div(
             path_title(FileState.parents, FileState.name),
@@ -106,6 +114,8 @@ def file_page() -> rx.Component:
             rx.el.span(
                 ref,
                 rx.cond(FileState.drawn, _views()),
+                permalink(FileState.exact_url),
+                rx.cond(FileState.text, copy_raw),
                 outside("Raw", href=FileState.raw_url, class_name="btn small"),
                 rx.cond(
                     ProjectFrame.archived | (FileState.change_urls.length() == 0), rx.fragment(), _changes()
@@ -118,6 +128,7 @@ def file_page() -> rx.Component:
             _facts(), fragment(FileState.src, label="File", class_name="source"), aria_label="File"
         ),
         current="Files",
+        keys=[Place.CODE],
     )
 
 

@@ -11,8 +11,10 @@ from backend.projects.refs import CommitDetail
 from backend.projects.web import draw_comparison
 from micelio_app import frame, layout, plain, routes
 from micelio_app.head import Head, head
+from micelio_app.keys import Place
+from micelio_app.pages.project import permalink
 from micelio_app.state import AppState, ask, drawn
-from micelio_app.ui import chips, lists
+from micelio_app.ui import chips, forms, lists
 from micelio_app.ui.fragment import fragment
 from micelio_app.ui.links import link, slug, when
 
@@ -40,6 +42,7 @@ class CommitState(AppState):
     number: int = 0
     landing_url: str = ""
     browse_url: str = ""
+    exact_url: str = ""
     parents: rx.Field[list[ParentRow]] = rx.field(default_factory=list)
     diff_src: str = ""
 
@@ -59,6 +62,7 @@ class CommitState(AppState):
         self.number = told.position or 0
         self.landing_url = routes.landing(org, name, told.position) if told.position else ""
         self.browse_url = routes.tree(org, name, told.id)
+        self.exact_url = routes.commit(org, name, told.sha1)
         self.parents = [ParentRow(each.sha1, routes.commit(org, name, each.sha1)) for each in told.parents]
         before = told.parents[0].id if told.parents else "@0"
         self.diff_src = routes.comparison(org, name, before, told.id)
@@ -75,6 +79,7 @@ def commit_page() -> rx.Component:
         rx.cond(CommitState.sha1 != "", content, lists.waiting()),
         current="Files",
         class_name="page stack roomy",
+        keys=[Place.CODE],
     )
 
 
@@ -92,7 +97,11 @@ def _opening() -> rx.Component:
             class_name="meta",
         ),
         rx.el.h1(CommitState.subject, class_name="title"),
-        rx.el.p(link("Browse files at this commit", to=CommitState.browse_url, class_name="btn small")),
+        rx.el.p(
+            link("Browse files at this commit", to=CommitState.browse_url, class_name="btn small"),
+            permalink(CommitState.exact_url),
+            class_name="line close",
+        ),
         class_name="stack tight",
     )
 
@@ -119,8 +128,8 @@ def _facts() -> rx.Component:
                 ("Author", CommitState.author),
                 ("Committer", committed),
                 ("Parents", rx.cond(CommitState.parents.length() > 0, parents, "none: it is a root")),
-                ("Git", rx.el.code(CommitState.sha1[:12], title=CommitState.sha1)),
-                ("Commit", rx.el.code(CommitState.commit[:12], title=CommitState.commit)),
+                ("Git", forms.copied_id(CommitState.sha1, "id of the commit in git")),
+                ("Commit", forms.copied_id(CommitState.commit, "id of the commit")),
                 down=True,
             ),
         )

@@ -238,7 +238,7 @@ def _asked() -> rx.Component:
 def _projects() -> rx.Component:
     none = lists.empty(
         "No project yet",
-        rx.el.p("In a folder with your files:"),
+        rx.el.p(link("Begin one", to=routes.NEW_PROJECT), ", or in a folder with your files:"),
         forms.copy_box(rx.Var.create("mic project create ") + HomeState.viewer_handle + "/notes --init"),
     )
     rows = lists.rows(rx.foreach(DeskState.projects, lambda row: active_line(row, narrow=True)))

@@ -256,9 +256,9 @@ def _provenance() -> rx.Component:
                 ("Asked by", person),
                 ("Made by", made),
                 ("Written", written),
-                ("Record", rx.el.code(LandingState.record[:12], title=LandingState.record)),
-                ("Commit", rx.el.code(LandingState.commit[:12], title=LandingState.commit)),
-                ("Git", rx.el.code(LandingState.sha1[:12], title=LandingState.sha1)),
+                ("Record", forms.copied_id(LandingState.record, "id of the record")),
+                ("Commit", forms.copied_id(LandingState.commit, "id of the commit")),
+                ("Git", forms.copied_id(LandingState.sha1, "id of the commit in git")),
                 down=True,
             ),
         )

@@ -146,7 +146,7 @@ def _projects() -> rx.Component:
     )
     ours = lists.empty(
         "No project yet",
-        rx.el.p("In a folder with your files:"),
+        rx.el.p(link("Begin one", to=routes.NEW_PROJECT), ", or in a folder with your files:"),
         forms.copy_box(rx.Var.create("mic project create ") + OwnerState.handle + "/name --init"),
     )
     filled = rx.fragment(

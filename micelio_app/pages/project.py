@@ -1,7 +1,9 @@
 """A project: what grows now, its files with the landing that last touched each, how to get it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from html import escape
 from typing import Any
 from urllib.parse import quote
@@ -13,17 +15,25 @@ from backend.embedding.licences import FILE
 from backend.projects import landings as landing_operations
 from backend.projects import refs as ref_operations
 from backend.projects import tree as tree_operations
-from backend.projects.schemas import EntryType, LandingSummary, ProjectSummary, TreeEntry, TreePage
+from backend.projects.schemas import (
+    EntryType,
+    FilePage,
+    LandingSummary,
+    ProjectSummary,
+    TreeEntry,
+    TreePage,
+)
 from backend.projects.web import draw_readme
 from backend.sessions import service as session_operations
 from backend.sessions.schemas import SessionSummary
 from micelio_app import frame, layout, plain, routes
 from micelio_app.head import Head, head
+from micelio_app.keys import Place, drives
 from micelio_app.pages.rows import SessionRow, session_line, session_row
 from micelio_app.state import AppState, ask, drawn
 from micelio_app.ui import chips, forms, graph, lists
 from micelio_app.ui.fragment import fragment
-from micelio_app.ui.links import Text, link, outside, when
+from micelio_app.ui.links import Text, fragment_of, key, link, outside, when
 
 ARCHIVES = ("tar.gz", "zip")
 MOST_REFS = 200
@@ -31,6 +41,24 @@ MOST_REFS = 200
 
 LONGEST_README = 60_000
 """Letters of a README's HTML that a page carries for readers without scripts."""
+MIC_LINES = (
+    "mic clone {url}",
+    "cd {project}",
+    "# put your files here",
+    'mic session start "Begin"',
+    "mic session land",
+)
+NEW_GIT_LINES = (
+    "git init -b {trunk} {project}",
+    "cd {project}",
+    "# put your files here",
+    "git add .",
+    'git commit -m "Begin"',
+    "git remote add origin {url}",
+    "git push -u origin {trunk}",
+)
+OLD_GIT_LINES = ("git remote add origin {url}", "git push -u origin --all", "git push origin --tags")
+"""What one types to land the first files of a project: tests/browser/test_new_project.py types it."""
 
 FEWEST_DRAWN = 3
 """With fewer landings the map of the trunk shows nothing one could not count."""
@@ -87,6 +115,10 @@ class ProjectState(AppState):
     ref_chosen: str = ""
     adds: rx.Field[list[str]] = rx.field(default_factory=list)
     archives: rx.Field[list[str]] = rx.field(default_factory=list)
+    exact_url: str = ""
+    handle: str = ""
+    trunk: str = ""
+    may_land: bool = False
     loaded: bool = False
 
     @rx.event
@@ -154,7 +186,14 @@ class ProjectState(AppState):
         )
         named = project.default_branch if ref == "HEAD" else ref
         self.archives = [routes.archive(org, name, named, each) for each in ARCHIVES] if page.commit else []
+        self.exact_url = routes.tree(org, name, exact(page), page.path)
+        self.handle, self.trunk, self.may_land = name, project.default_branch, "land" in project.may
         self.loaded = True
+
+
+def exact(page: TreePage | FilePage) -> str:
+    """The ref that means this very landing or commit for ever."""
+    return f"@{page.position or 0}" if page.position or not page.commit else page.commit
 
 
 def ref_label(project: ProjectSummary, ref: str) -> str:
@@ -221,15 +260,39 @@ def project_page() -> rx.Component:
             class_name="pair",
         ),
         current="Files",
+        keys=[Place.CODE],
     )
 
 
 def folder_page() -> rx.Component:
     """One folder."""
+    copy_path = rx.el.button(
+        "Copy path",
+        type="button",
+        class_name="btn quiet small",
+        custom_attrs={"data-copy": ProjectState.path},
+    )
     return layout.project_page(
-        rx.el.div(path_title(ProjectState.parents, ProjectState.folder + "/"), class_name="line"),
+        rx.el.div(
+            path_title(ProjectState.parents, ProjectState.folder + "/"),
+            rx.cond(ProjectState.path != "", copy_path),
+            class_name="line",
+        ),
         rx.el.div(_files(), _readme(), class_name="stack loose"),
         current="Files",
+        keys=[Place.CODE],
+    )
+
+
+def permalink(to: rx.Var[str]) -> rx.Component:
+    """A link to exactly what is shown, with the line that is chosen; `y` follows it."""
+    return link(
+        "Permalink ",
+        key("y"),
+        to=to + fragment_of(),
+        replace=True,
+        class_name="btn quiet small only-wide",
+        custom_attrs=drives("y"),
     )
 
 
@@ -250,10 +313,33 @@ def _title() -> rx.Component:
                 rx.cond(ProjectState.public, chips.tag("Public"), chips.tag("Private", "ochre")),
             ),
             rx.cond(frame.ProjectFrame.archived, chips.tag("Archived")),
+            rx.el.span(_fork(), class_name="end line close"),
             class_name="line",
+        ),
+        rx.cond(
+            ProjectState.forked_from != "",
+            rx.el.p(
+                "Forked from ",
+                link(ProjectState.forked_from, to=rx.Var.create("/") + ProjectState.forked_from),
+                class_name="meta",
+            ),
         ),
         rx.cond(ProjectState.description != "", rx.el.p(ProjectState.description, class_name="soft")),
         class_name="stack tight",
+    )
+
+
+def _fork() -> rx.Component:
+    """The way to a fork of one's own, and to those there are."""
+    there = link(
+        ProjectState.forks, " ", rx.cond(ProjectState.forks == 1, "fork", "forks"), to=frame.BASE + "/forks"
+    )
+    fork = forms.button_link(
+        "Fork", to=rx.Var.create(routes.NEW_PROJECT + "?fork=") + frame.ADDRESS, small=True
+    )
+    return rx.fragment(
+        rx.cond(ProjectState.forks > 0, rx.el.span(there, class_name="meta")),
+        rx.el.span(fork, class_name="signed-in"),
     )
 
 
@@ -269,6 +355,13 @@ def _growing() -> rx.Component:
 
 def _files() -> rx.Component:
     label = link("Landing #", ProjectState.shown_position, to=ProjectState.landing_url)
+    find = rx.el.button(
+        "Find a file ",
+        rx.el.span(key("t"), class_name="only-wide"),
+        type="button",
+        class_name="btn quiet small",
+        custom_attrs={"data-palette": "files"},
+    )
     header = rx.el.header(
         rx.el.h2("Files", class_name="hush"),
         _ref_picker(),
@@ -278,6 +371,7 @@ def _files() -> rx.Component:
             class_name="meta",
         ),
         rx.el.span(
+            rx.cond(ProjectState.entries.length() > 0, rx.fragment(find, permalink(ProjectState.exact_url))),
             link("History", to=frame.BASE + "/landings"),
             rx.cond(ProjectState.adds.length() > 0, _add_file()),
             rx.cond(ProjectState.archives.length() > 0, _code()),
@@ -291,17 +385,13 @@ def _files() -> rx.Component:
         rx.el.tbody(rx.foreach(ProjectState.entries, _entry)),
         class_name="table files",
     )
-    nothing = lists.empty(
-        "No file yet",
-        rx.el.p("Clone the project, put files into the folder, and land them in a session. Or begin here."),
-        forms.copy_box("mic clone ", ProjectState.clone_url),
-        rx.cond(
-            ProjectState.adds.length() > 0,
-            rx.el.p(
-                forms.button_link("Create a file", to=ProjectState.adds[0], small=True),
-                forms.button_link("Upload files", to=ProjectState.adds[1], small=True),
-                class_name="line close",
-            ),
+    nothing = rx.cond(
+        ProjectState.may_land & (ProjectState.newest == 0),
+        _setting_up(),
+        lists.empty(
+            "No file yet",
+            rx.el.p("What is here will be seen once somebody lands it."),
+            forms.copy_box("mic clone ", ProjectState.clone_url),
         ),
     )
     empty = rx.cond(ProjectState.loaded, nothing, lists.waiting())
@@ -336,6 +426,45 @@ def _ref_picker() -> rx.Component:
         class_name="small mono ref-picker",
     )
     return rx.cond(ProjectState.refs.length() > 1, select, rx.el.b(ProjectState.ref_label, class_name="mono"))
+
+
+def _setting_up() -> rx.Component:
+    """The first landing of an empty project, for whoever may make it."""
+    url, trunk = ProjectState.clone_url, ProjectState.trunk
+    ways = (("From a folder of files, with mic", MIC_LINES), ("A new git repository", NEW_GIT_LINES))
+    ways += (("A git repository that you have", OLD_GIT_LINES),)
+    told = {"{url}": url, "{project}": ProjectState.handle, "{trunk}": trunk}
+    return rx.el.div(
+        rx.el.b("Nothing has landed here yet"),
+        rx.cond(
+            ProjectState.adds.length() > 0,
+            rx.el.p(
+                forms.button_link("Create a file", to=ProjectState.adds[0], small=True),
+                forms.button_link("Upload files", to=ProjectState.adds[1], small=True),
+                class_name="line close",
+            ),
+        ),
+        *(
+            rx.fragment(rx.el.p(title), forms.copy_lines(*(_filled(line, told) for line in lines)))
+            for title, lines in ways
+        ),
+        rx.el.p(
+            "git asks for your handle and an ",
+            link("access token", to=routes.TOKENS),
+            "; after ",
+            rx.el.code("mic auth setup-git"),
+            " it does not.",
+            class_name="hint",
+        ),
+        class_name="empty setting-up",
+    )
+
+
+def _filled(line: str, told: dict[str, rx.Var[str]]) -> rx.Var[str]:
+    """A line with what differs from project to project put in."""
+    parts = re.split(r"(\{\w+\})", line)
+    values = [told[part] if part in told else rx.Var.create(part) for part in parts if part]
+    return reduce(lambda before, after: before + after, values)
 
 
 def _entry(row: rx.Var[EntryRow]) -> rx.Component:
@@ -379,13 +508,14 @@ def _about() -> rx.Component:
         rx.el.dt("Fork of"),
         rx.el.dd(link(ProjectState.forked_from, to=rx.Var.create("/") + ProjectState.forked_from)),
     )
+    counted = link(ProjectState.forks, to=frame.BASE + "/forks")
     return lists.section(
         "About",
         rx.el.dl(
             rx.el.div(rx.el.dt("Landings"), rx.el.dd(ProjectState.newest)),
             rx.el.div(rx.el.dt("Sessions"), rx.el.dd(running)),
             rx.cond(ProjectState.forked_from != "", origin),
-            rx.cond(ProjectState.forks > 0, rx.el.div(rx.el.dt("Forks"), rx.el.dd(ProjectState.forks))),
+            rx.cond(ProjectState.forks > 0, rx.el.div(rx.el.dt("Forks"), rx.el.dd(counted))),
             rx.cond(ProjectState.website != "", website),
             class_name="facts down",
         ),

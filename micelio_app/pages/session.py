@@ -17,6 +17,7 @@ from backend.sessions.fragments import draw_changes
 from backend.sessions.schemas import SessionDetail
 from micelio_app import frame, layout, plain, plain_session, routes
 from micelio_app.head import Head, head
+from micelio_app.keys import Place
 from micelio_app.pages.project import elsewhere
 from micelio_app.state import AppState, ask, drawn, token_for_forms
 from micelio_app.ui import chips, feed, forms
@@ -124,6 +125,7 @@ def session_page() -> rx.Component:
         current="Sessions",
         class_name="desk",
         foot=False,
+        keys=[Place.SESSION],
         crumbs=[("Sessions", base), (here, base + "/" + slug("session_id"))],
     )
 
@@ -140,6 +142,9 @@ def _head() -> rx.Component:
                 rx.el.span("started by ", SessionState.author, " ", when(SessionState.started_at, ago=True)),
                 rx.cond(SessionState.base_url != "", base),
                 rx.cond(SessionState.landing_url != "", landed),
+                rx.el.span(
+                    forms.copied_id(SessionState.id, "id of the session", shown=SessionState.short_id)
+                ),
                 class_name="meta",
             ),
             rx.el.h1(SessionState.goal, class_name=size, title=SessionState.goal),

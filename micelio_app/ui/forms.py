@@ -119,6 +119,30 @@ def copy_box(text: Text, address: rx.Var[str] | None = None) -> rx.Component:
     )
 
 
+def copy_lines(*lines: Text) -> rx.Component:
+    """Several commands and the button that copies them all."""
+    words = [part for line in lines for part in (line, "\n")][:-1]
+    return rx.el.div(
+        rx.el.code(*words, class_name="lines"),
+        rx.el.button("Copy", type="button", custom_attrs={"data-copy": True}),
+        class_name="copy",
+    )
+
+
+def copied_id(id: rx.Var[str], what: str, *, shown: Any = None) -> rx.Component:
+    """The beginning of an id, or what else is `shown` of it, and the button that copies the whole."""
+    return rx.fragment(
+        rx.el.code(id[:12] if shown is None else shown, title=id),
+        rx.el.button(
+            "Copy",
+            type="button",
+            class_name="plain copy-id",
+            aria_label=f"Copy the {what}",
+            custom_attrs={"data-copy": id},
+        ),
+    )
+
+
 def _button_class(tone: str, small: bool, block: bool) -> str:
     return " ".join(
         ["btn", *([tone] if tone else []), *(["small"] if small else []), *(["block"] if block else [])]

@@ -24,6 +24,7 @@ export function HtmlFragment({ src, live, label, className }) {
         if (!holder.current) return;
         holder.current.innerHTML = html;
         holder.current.dataset.src = src;
+        makeCopyable(holder.current);
         holder.current.hidden = false; // React shows it a moment later; what is hidden cannot be scrolled to
         setPhase("shown");
         goToTarget(holder.current);
@@ -90,6 +91,20 @@ async function load(src, signal) {
   const answer = await fetch(src, { signal, credentials: "same-origin", headers: { accept: "text/html" } });
   if (!answer.ok) throw Object.assign(new Error(`answered ${answer.status}`), { status: answer.status });
   return answer.text();
+}
+
+// Code that somebody wrote into prose is there to be used; `assets/shell.js` copies it.
+function makeCopyable(within) {
+  for (const code of within.querySelectorAll(".prose pre > code:only-child")) {
+    const box = document.createElement("div");
+    const button = document.createElement("button");
+    box.className = "fence";
+    Object.assign(button, { type: "button", className: "btn small", textContent: "Copy" });
+    button.setAttribute("aria-label", "Copy this code");
+    button.dataset.copy = "true";
+    code.parentElement.replaceWith(box);
+    box.append(code.parentElement, button);
+  }
 }
 
 function goToTarget(within) {

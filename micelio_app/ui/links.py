@@ -10,7 +10,15 @@ from reflex_components_core.react_router.dom import ReactRouterLink
 
 Text = str | rx.Var[str]
 
+_go = rx.asset("go.js", shared=True)
 _when = rx.asset("when.js", shared=True)
+
+
+class Go(rx.Component):
+    """Opens pages for scripts outside React, without loading; it shows nothing."""
+
+    library = str(_go.importable_path)
+    tag = "Go"
 
 
 class When(rx.Component):
@@ -55,6 +63,14 @@ def pathname() -> rx.Var[str]:
         imports={"react-router": [ImportVar(tag="useLocation")]}, hooks={"const place = useLocation()": None}
     )
     return rx.Var(_js_expr="place.pathname", _var_type=str, _var_data=asked).guess_type()
+
+
+def fragment_of() -> rx.Var[str]:
+    """The part of the page's own address from `#` on; empty when there is none."""
+    asked = VarData(
+        imports={"react-router": [ImportVar(tag="useLocation")]}, hooks={"const place = useLocation()": None}
+    )
+    return rx.Var(_js_expr="place.hash", _var_type=str, _var_data=asked).guess_type()
 
 
 def mark() -> rx.Component:

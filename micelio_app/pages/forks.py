@@ -1,0 +1,98 @@
+"""Forks of a project, as far as one may see them."""
+
+from html import escape
+
+import reflex as rx
+
+from backend.projects import forks as operations
+from backend.projects import service as projects
+from micelio_app import frame, layout, routes
+from micelio_app.head import Head, head
+from micelio_app.pages.rows import ProjectRow, project_line, project_row
+from micelio_app.state import AppState, ask
+from micelio_app.ui import forms, lists
+
+
+class ForksState(AppState):
+    """The forks of the project in the address."""
+
+    fork_rows: rx.Field[list[ProjectRow]] = rx.field(default_factory=list)
+    further: str = ""
+    loaded: bool = False
+
+    @rx.event
+    async def load(self):
+        """The first page of them."""
+        self.fork_rows, self.further = [], ""
+        await self._more()
+        self.loaded = True
+
+    @rx.event
+    async def more(self):
+        """The page below."""
+        await self._more()
+
+    async def _more(self) -> None:
+        page = await self.call(
+            operations.list_forks, organization=self.org, project=self.project, cursor=self.further
+        )
+        self.fork_rows = [*self.fork_rows, *(project_row(each) for each in page.items)]
+        self.further = page.next or ""
+
+
+def forks_page() -> rx.Component:
+    """A row for each, and how to make one."""
+    fork = forms.button_link("Fork it", to=fork_address(frame.ADDRESS), small=True)
+    nothing = lists.empty(
+        "No fork yet",
+        rx.el.p("A fork goes on from here with all history, in an organization of yours."),
+        forms.copy_box(rx.Var.create("mic project fork ") + frame.ADDRESS),
+    )
+    filled = rx.fragment(
+        lists.rows(rx.foreach(ForksState.fork_rows, project_line)),
+        rx.cond(
+            ForksState.further != "",
+            rx.el.p(forms.button("More forks", on_click=ForksState.more), class_name="more"),
+        ),
+    )
+    shown = rx.cond(
+        ForksState.fork_rows.length() > 0, filled, rx.cond(ForksState.loaded, nothing, lists.waiting())
+    )
+    return layout.project_page(
+        rx.el.h1("Forks", class_name="hush"),
+        lists.section("Forks", shown, end=rx.el.span(fork, class_name="signed-in")),
+        current="Files",
+        crumbs=[("Forks", frame.BASE + "/forks")],
+    )
+
+
+def fork_address(address: rx.Var[str]) -> rx.Var[str]:
+    """Where a project is forked."""
+    return rx.Var.create(routes.NEW_PROJECT + "?fork=") + address
+
+
+@head(routes.FORKS)
+async def forks_head(session: str | None, *, org: str, project: str) -> Head:
+    """The list, for readers without scripts."""
+    parent = await ask(session, projects.get_project, organization=org, project=project)
+    page = await ask(session, operations.list_forks, organization=org, project=project)
+    rows = "".join(
+        f'<li><a href="{escape(routes.project(each.organization, each.handle))}">'
+        f"{escape(each.organization)}/{escape(each.handle)}</a> {escape(each.description)}</li>"
+        for each in page.items
+    )
+    address = f"{parent.organization}/{parent.handle}"
+    return Head(
+        title=f"Forks · {address}",
+        path=routes.forks(parent.organization, parent.handle),
+        indexed=False,
+        body=f"<h1>Forks of {escape(address)}</h1><ul>{rows or '<li>No fork that you may see</li>'}</ul>",
+    )
+
+
+layout.project_screen(
+    routes.FORKS,
+    forks_page,
+    title="Forks · " + frame.ADDRESS + " · Micelio",
+    on_load=[ForksState.load],
+)
