@@ -218,10 +218,9 @@ def match(path: str) -> tuple[str, dict[str, str]] | None:
     A literal segment beats a slug. A reserved first segment is never a handle. An empty
     `splat` is the empty string.
     """
-    segments = [s for s in path.split("/") if s]
     best: tuple[list[int], str, dict[str, str]] | None = None
     for pattern in PAGES:
-        slugs = _fits(pattern, segments)
+        slugs = fits(pattern, path)
         if slugs is None:
             continue
         rank = [p.startswith("[") for p in _parts(pattern)]
@@ -230,9 +229,10 @@ def match(path: str) -> tuple[str, dict[str, str]] | None:
     return (best[1], best[2]) if best else None
 
 
-def _fits(pattern: str, segments: list[str]) -> dict[str, str] | None:
+def fits(pattern: str, path: str) -> dict[str, str] | None:
+    """The decoded slugs of a percent-encoded path of this pattern; None when it is of another."""
     slugs: dict[str, str] = {}
-    rest = list(segments)
+    rest = [s for s in path.split("/") if s]
     for index, part in enumerate(_parts(pattern)):
         if part == "[[...splat]]":
             slugs["splat"] = "/".join(unquote(s) for s in rest)

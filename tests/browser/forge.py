@@ -1,5 +1,7 @@
 """What browser tests are about: a served forge, its API, and a world with something of everything."""
 
+import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +73,9 @@ class Rest:
 
 @dataclass(frozen=True)
 class World:
-    """Sessions of acme/tools by their state. acme/attic is archived, acme/vault private, acme/empty empty."""
+    """Sessions of acme/tools by their state, and the import of acme/moss, which is private as acme/vault is.
+    acme/attic is archived, acme/empty is empty.
+    """
 
     running: str
     fresh: str
@@ -79,6 +83,7 @@ class World:
     waiting: str
     abandoned: str
     landed: str
+    imported: str
 
 
 def furnish(rest: Rest) -> World:
@@ -112,7 +117,21 @@ def furnish(rest: Rest) -> World:
         waiting=_waiting(rest),
         abandoned=_abandoned(rest),
         landed=landed,
+        imported=_imported(rest),
     )
+
+
+def _imported(rest: Rest) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        git = ["git", "-C", folder, "-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+        subprocess.run([*git, "init", "-q", "-b", "main"], check=True)
+        subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "Begin with nothing"], check=True)
+        asked = {"organization": "acme", "project": "moss", "source_url": folder}
+        id = rest("POST", "/projects/import", **asked)["id"]
+        # The stream ends with the import.
+        told = rest.client.get(f"/imports/{id}/events/stream").text
+    assert '"done"' in told, told
+    return id
 
 
 def _trunk(rest: Rest) -> str:

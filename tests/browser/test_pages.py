@@ -1,14 +1,18 @@
-"""Every page in both themes and widths: no console error, no sideways scroll, nothing for axe, a title.
+"""Every page, for strangers and members, in both themes and widths: no console error, no sideways scroll,
+nothing serious for axe, nothing that jumps, a title. A picture of each stays in `build/pages`.
 
-Also what readers without scripts get, and that nobody can tell a private project from none.
+Which pages there are is what `routes` says. Also what readers without scripts get, and that nobody
+can tell a private project from none.
 """
 
 import re
 from importlib.resources import files
+from pathlib import Path
 
 import httpx
 import pytest
 
+from micelio_app import routes
 from tests.browser.conftest import DESK, PHONE
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
@@ -18,9 +22,17 @@ FIND = """async (rules) => {
   return found.violations.filter((one) => ["serious", "critical"].includes(one.impact))
     .map((one) => `${one.id}: ${one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`);
 }"""
-# Rows of code are all alike, and thousands of them take axe a quarter of a minute.
+# Rows of code are all alike, and thousands of them take axe and a picture a quarter of a minute.
 THIN = """() => document.querySelectorAll("[data-src] .code tr:nth-child(n+40)")
   .forEach((row) => row.remove())"""
+PICTURES = Path(__file__).parents[2] / "build" / "pages"
+MOST_SHIFT = 0.1
+SHIFTS = """window.shifted = {by: 0, what: []}
+new PerformanceObserver((list) => list.getEntries().forEach((one) => {
+  if (one.hadRecentInput) return
+  window.shifted.by += one.value
+  window.shifted.what.push(...one.sources.map(({node}) => node && (node.outerHTML || node.data).slice(0, 60)))
+})).observe({type: "layout-shift", buffered: true})"""
 IS_DARK = "() => getComputedStyle(document.body).backgroundColor === 'rgb(20, 22, 18)'"
 WIDER = "document.documentElement.scrollWidth > innerWidth"
 SETTLED = """() => document.querySelector("main") && !document.querySelector(
@@ -58,6 +70,7 @@ STRANGERS = {
     "/acme/empty/landings": "Landings · acme/empty · Micelio",
     "/acme/tools/landings/1": "Start a README · #1 · acme/tools · Micelio",
     "/acme/tools/landings/4": "Count in 4 parts · #4 · acme/tools · Micelio",
+    "/acme/tools/commit/@4": "Count in 4 parts · acme/tools · Micelio",
     "/acme/tools/sessions": "Sessions · acme/tools · Micelio",
     "/acme/empty/sessions": "Sessions · acme/empty · Micelio",
     "/invite/01a00000-0000-7000-8000-000000000000": "Invitation · Micelio",
@@ -87,6 +100,8 @@ OWN = {
     "/orgs/acme/deleted": "Deleted projects · acme · Micelio",
     "/orgs/ada/deleted": "Deleted projects · ada · Micelio",
     "/invite/01a00000-0000-7000-8000-000000000000": "Invitation · Micelio",
+    "/import": "Import a repository · Micelio",
+    "/imports/{imported}": "Import into acme/moss · Micelio",
     "/acme/vault": "acme/vault · Micelio",
     "/acme/vault/settings": "Settings · acme/vault · Micelio",
     "/acme/tools/sessions/{running}": "Cut slow readers with a cursor they can resume · acme/tools · Micelio",
@@ -99,33 +114,74 @@ OWN = {
 NOT_THERE = {(False, path) for path, title in STRANGERS.items() if title.startswith("Nothing grows")}
 
 
+def visited(signed_in):
+    """Addresses with their titles. Of a route that is only listed for the others one address without: there a
+    stranger may be sent to sign in, or find nothing.
+    """
+    listed, others = (OWN, STRANGERS) if signed_in else (STRANGERS, OWN)
+    known = {pattern_of(address) for address in listed}
+    rest = {pattern_of(address): address for address in reversed(others)}
+    return {**listed, **{address: None for pattern, address in rest.items() if pattern not in known}}
+
+
+def pattern_of(address):
+    found = [
+        (pattern, slugs)
+        for name, pattern in vars(routes).items()
+        if name.isupper() and isinstance(pattern, str) and pattern.startswith("/")
+        if (slugs := routes.fits(pattern, address.partition("?")[0])) is not None
+    ]
+    return min(found, key=lambda each: len(each[1]))[0] if found else None
+
+
+def test_every_route_is_visited():
+    patterns = {
+        value for name, value in vars(routes).items() if name.isupper() and str(value).startswith("/")
+    }
+    missing = patterns - {pattern_of(address) for address in (*STRANGERS, *OWN)} - {routes.BROKEN}
+
+    assert missing == set(), "name an address of each in STRANGERS or OWN"
+
+
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 @pytest.mark.parametrize("signed_in", [False, True], ids=["stranger", "ada"])
 def test_every_page_is_sound(open_context, ada, world, signed_in, size):
     page = open_context(size=size, still=True, state=ada if signed_in else None).new_page()
+    page.add_init_script(SHIFTS)
     problems: list[str] = []
-    here = ""
+    here, title = "", None
 
     def hear(message):
-        missing = "404" in message.text and (signed_in, here) in NOT_THERE
+        missing = "404" in message.text and ((signed_in, here) in NOT_THERE or title is None)
         if message.type == "error" and not missing:
             problems.append(f"{here}: console says {message.text}")
 
+    def keep(theme):
+        name = re.sub(r"[^a-z0-9]+", "-", here.partition("?")[0].lower()).strip("-") or "home"
+        who = "member" if signed_in else "stranger"
+        page.screenshot(path=PICTURES / f"{name}.{who}.{size[0]}.{theme}.png", full_page=True)
+
     page.on("console", hear)
     page.on("pageerror", lambda error: problems.append(f"{here}: {error}"))
-    for address, title in (OWN if signed_in else STRANGERS).items():
+    for address, title in visited(signed_in).items():
         here = address.format(**vars(world))
         page.goto(here)
-        page.wait_for_function("title => document.title.startsWith(title)", arg=title)
+        page.wait_for_function(
+            "title => title ? document.title.startsWith(title) : document.title", arg=title
+        )
         page.wait_for_function(SETTLED)
         if page.evaluate(WIDER):
             problems.append(f"{here}: wider than the window")
+        if (shifted := page.evaluate("window.shifted"))["by"] >= MOST_SHIFT:
+            problems.append(f"{here}: jumps by {shifted['by']:.2f}, {shifted['what'][:5]}")
         page.evaluate(THIN)
+        keep("light")
         page.evaluate(AXE)
         problems += [f"{here}: {finding}" for finding in page.evaluate(FIND, None)]
         # In the other theme only colours differ.
         page.emulate_media(color_scheme="dark")
         page.wait_for_function(IS_DARK)
+        keep("dark")
         problems += [f"{here}, dark: {finding}" for finding in page.evaluate(FIND, ["color-contrast"])]
         page.emulate_media(color_scheme="light")
     page.context.close()
