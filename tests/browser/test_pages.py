@@ -149,7 +149,7 @@ def test_every_page_is_sound(open_context, ada, world, signed_in, size):
     page = open_context(size=size, still=True, state=ada if signed_in else None).new_page()
     page.add_init_script(SHIFTS)
     problems: list[str] = []
-    here, title = "", None
+    here, address, title = "", "", None
 
     def hear(message):
         missing = "404" in message.text and ((signed_in, here) in NOT_THERE or title is None)
@@ -157,7 +157,7 @@ def test_every_page_is_sound(open_context, ada, world, signed_in, size):
             problems.append(f"{here}: console says {message.text}")
 
     def keep(theme):
-        name = re.sub(r"[^a-z0-9]+", "-", here.partition("?")[0].lower()).strip("-") or "home"
+        name = re.sub(r"[^a-z0-9]+", "-", address.partition("?")[0].lower()).strip("-") or "home"
         who = "member" if signed_in else "stranger"
         page.screenshot(path=PICTURES / f"{name}.{who}.{size[0]}.{theme}.png", full_page=True)
 
