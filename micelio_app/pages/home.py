@@ -125,19 +125,27 @@ def home_page() -> rx.Component:
     return layout.page(
         rx.el.div(
             _opening(),
-            _map(),
-            rx.el.div(
-                _running("Live now", HomeState.live, HomeState.loaded, _nothing_live()),
-                _landed(HomeState.landed, HomeState.loaded),
-                class_name="pair wide",
+            _once(
+                HomeState.loaded,
+                _map(),
+                rx.el.div(
+                    _running("Live now", HomeState.live, _nothing_live()),
+                    _landed(HomeState.landed),
+                    class_name="pair wide",
+                ),
+                _popular(),
             ),
-            _popular(),
             class_name="stack loose signed-out",
         ),
-        rx.el.div(_desk(), class_name="signed-in"),
+        rx.el.div(_once(DeskState.loaded, _desk()), class_name="signed-in"),
         home=True,
         still=True,
     )
+
+
+def _once(loaded: rx.Var[bool], *parts: rx.Component) -> rx.Component:
+    """All of it at once, so that nothing that was there already is pushed down."""
+    return rx.cond(loaded, rx.fragment(*parts), lists.waiting())
 
 
 def _opening() -> rx.Component:
@@ -206,11 +214,11 @@ def _desk() -> rx.Component:
     # Whoever has nothing to do need not be told so.
     waiting = rx.cond(
         DeskState.waiting.length() > 0,
-        _running("Your turn", DeskState.waiting, DeskState.loaded, rx.fragment()),
+        _running("Your turn", DeskState.waiting, rx.fragment()),
     )
     elsewhere = rx.cond(
         DeskState.elsewhere.length() > 0,
-        _running("Live now", DeskState.elsewhere, DeskState.loaded, rx.fragment()),
+        _running("Live now", DeskState.elsewhere, rx.fragment()),
     )
     return rx.fragment(
         rx.el.h1("Home", class_name="hush"),
@@ -218,9 +226,9 @@ def _desk() -> rx.Component:
             rx.el.div(
                 _asked(),
                 waiting,
-                _running("Running for you", DeskState.running, DeskState.loaded, idle),
+                _running("Running for you", DeskState.running, idle),
                 elsewhere,
-                _landed(DeskState.landed, DeskState.loaded),
+                _landed(DeskState.landed),
                 class_name="stack loose",
             ),
             rx.el.aside(_projects(), _week(), _days(), class_name="stack loose"),
@@ -244,7 +252,7 @@ def _projects() -> rx.Component:
     rows = lists.rows(rx.foreach(DeskState.projects, lambda row: active_line(row, narrow=True)))
     return lists.section(
         "Projects",
-        _either(DeskState.projects.length(), DeskState.loaded, rows, none),
+        rx.cond(DeskState.projects.length() > 0, rows, none),
         end=link("Explore", to=routes.EXPLORE),
     )
 
@@ -267,25 +275,17 @@ def _nothing_live() -> rx.Component:
     )
 
 
-def _running(
-    title: str, rows: rx.Var[list[SessionRow]], loaded: rx.Var[bool], nothing: rx.Component
-) -> rx.Component:
+def _running(title: str, rows: rx.Var[list[SessionRow]], nothing: rx.Component) -> rx.Component:
     filled = lists.rows(rx.foreach(rows, lambda row: session_line(row, project=True)))
     count = rows.length()
     shown = rx.cond(count > 0, rx.fragment(count))
-    return lists.section(title, _either(count, loaded, filled, nothing), count=shown)
+    return lists.section(title, rx.cond(count > 0, filled, nothing), count=shown)
 
 
-def _landed(rows: rx.Var[list[LandingRow]], loaded: rx.Var[bool]) -> rx.Component:
+def _landed(rows: rx.Var[list[LandingRow]]) -> rx.Component:
     nothing = lists.empty("Nothing landed yet", rx.el.p("What lands on a project you may see appears here."))
     filled = lists.landed(rx.foreach(rows, lambda row: landing_line(row, project=True)), few=True)
-    return lists.section("Landed", _either(rows.length(), loaded, filled, nothing))
-
-
-def _either(
-    count: rx.Var[int], loaded: rx.Var[bool], filled: rx.Component, nothing: rx.Component
-) -> rx.Component:
-    return rx.cond(count > 0, filled, rx.cond(loaded, nothing, lists.waiting()))
+    return lists.section("Landed", rx.cond(rows.length() > 0, filled, nothing))
 
 
 @head(routes.HOME)
