@@ -68,7 +68,7 @@ class SearchState(AppState):
 
     q: str = ""
     kind: str = ""
-    tabs: rx.Field[list[Tab]] = rx.field(default_factory=list)
+    tabs: rx.Field[list[Tab]] = rx.field(default_factory=lambda: uncounted())
     rows: rx.Field[list[HitRow]] = rx.field(default_factory=list)
     found: int = 0
     further: str = ""
@@ -87,7 +87,7 @@ class SearchState(AppState):
             self.found = sum(page.counts.model_dump().values())
             self._add(page)
         else:
-            self.tabs, self.found, self.kind = [], 0, ""
+            self.tabs, self.found, self.kind = uncounted(), 0, ""
         self.answered = q
 
     @rx.event
@@ -120,6 +120,11 @@ def tabs(page: SearchPage, q: str) -> list[Tab]:
         Tab(name, routes.search(q, kind), counted(page.counts, kind), kind == page.kind.value)
         for kind, name in TABS
     ]
+
+
+def uncounted() -> list[Tab]:
+    """The tabs before anything was looked for, so that the page does not make room for them later."""
+    return [Tab(name, routes.SEARCH, "", False) for _, name in TABS]
 
 
 def counted(counts: SearchCounts, kind: str) -> str:
@@ -176,7 +181,7 @@ def search_page() -> rx.Component:
             rx.cond(SearchState.found > 0, _found(), rx.cond(SearchState.answered != "", _nothing())),
         ),
         crumbs=[("Search", routes.SEARCH)],
-        tabs=rx.cond(SearchState.found > 0, shown),
+        tabs=shown,
     )
 
 
