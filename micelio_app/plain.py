@@ -28,6 +28,11 @@ def title(text: str, *, asked: bool = False) -> str:
     return f'<h1 class="{"ask goal" if asked else "title"}">{escape(text)}</h1>'
 
 
+def unseen(text: str) -> str:
+    """The heading of a page that shows what it is about by its tabs."""
+    return f'<h1 class="hush">{escape(text)}</h1>'
+
+
 def meta(*parts: str) -> str:
     """The third voice: parts that are HTML already, empty ones left out."""
     return f'<p class="meta">{"".join(f"<span>{part}</span>" for part in parts if part)}</p>'

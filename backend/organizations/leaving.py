@@ -8,27 +8,30 @@ from backend.projects.models import Project
 
 
 def owned_alone(ctx: Context, account_id: str) -> list[str]:
-    """Handles of the shared organizations that nobody else owns."""
-    owners = (
-        select(Membership.organization_id)
-        .where(Membership.role == Role.OWNER)
-        .group_by(col(Membership.organization_id))
-        .having(func.count() == 1)
-    )
-    alone = (
-        select(Organization.handle)
+    """Handles of the shared organizations that nobody else owns, in order.
+
+    Everything this account owns is locked until the transaction ends: owners are changed under that lock,
+    so none of the others leaves meanwhile. Counted is afterwards, by a statement that sees who left before.
+    """
+    owned = (
+        select(Organization)
         .join(Membership, col(Membership.organization_id) == col(Organization.id))
         .where(
             Membership.account_id == account_id,
             Membership.role == Role.OWNER,
             col(Organization.personal).is_(False),
-            col(Organization.id).in_(owners),
         )
-        .order_by(col(Organization.handle))
-        # Owners are changed under this lock, so none of the others leaves meanwhile.
+        .order_by(col(Organization.id))
         .with_for_update(of=Organization)
     )
-    return list(ctx.db.exec(alone).all())
+    handles = {row.id: row.handle for row in ctx.db.exec(owned).all()}
+    alone = (
+        select(Membership.organization_id)
+        .where(Membership.role == Role.OWNER, col(Membership.organization_id).in_(list(handles)))
+        .group_by(col(Membership.organization_id))
+        .having(func.count() == 1)
+    )
+    return sorted(handles[id] for id in ctx.db.exec(alone).all())
 
 
 def leave_everything(ctx: Context, account_id: str, handle: str) -> None:

@@ -307,7 +307,7 @@ async def landings_head(session: str | None, *, org: str, project: str, query: M
     return Head(
         title=f"Landings · {org}/{project}",
         path=routes.landings(org, project),
-        body=plain.section("Landed on main", rows, earlier if page.next else ""),
+        body=plain.unseen("Landings") + plain.section("Landed on main", rows, earlier if page.next else ""),
         crumbs=plain.way(org, project, ("Landings", routes.landings(org, project))),
         tabs=plain.tabs(org, project, "Landings"),
     )

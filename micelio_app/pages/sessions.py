@@ -89,7 +89,7 @@ async def sessions_head(session: str | None, *, org: str, project: str, query: M
     return Head(
         title=f"Sessions · {org}/{project}",
         path=routes.sessions(org, project),
-        body=plain.section("Sessions", rows, earlier if page.next else ""),
+        body=plain.unseen("Sessions") + plain.section("Sessions", rows, earlier if page.next else ""),
         crumbs=plain.way(org, project, ("Sessions", routes.sessions(org, project))),
         tabs=plain.tabs(org, project, "Sessions"),
     )

@@ -115,6 +115,8 @@ def test_t_finds_a_file_of_the_ref_that_is_shown(tools):
 def test_y_makes_the_address_exact_and_keeps_the_line(tools):
     tools.goto("/acme/tools/blob/HEAD/src/count.py#L5")
     tools.locator("#L5").first.wait_for()
+    # A key presses what carries it, so that has to be there.
+    tools.locator("[data-key='y']").first.wait_for()
     tools.keyboard.press("y")
     tools.wait_for_url("**/acme/tools/blob/@4/src/count.py#L5")
     expect(tools.locator(".code")).to_contain_text("def part_1")

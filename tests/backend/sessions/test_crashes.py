@@ -31,6 +31,8 @@ PATIENCE = 30
 POINTS = [point for point in faults.POINTS if point.startswith(("store.", "landing."))]
 ELSEWHERE = (
     "mirror.",
+    "index.",
+    "rows.",
     "compaction.",
     "collection.",
     "fork.",
