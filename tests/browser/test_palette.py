@@ -1,5 +1,7 @@
 """The palette, the finder and the keys that act on what a page shows."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -118,7 +120,8 @@ def test_y_makes_the_address_exact_and_keeps_the_line(tools):
     # A key presses what carries it, so that has to be there.
     tools.locator("[data-key='y']").first.wait_for()
     tools.keyboard.press("y")
-    tools.wait_for_url("**/acme/tools/blob/@4/src/count.py#L5")
+    # Which landing that is depends on what other tests landed before.
+    tools.wait_for_url(re.compile(r"/acme/tools/blob/@\d+/src/count\.py#L5$"))
     expect(tools.locator(".code")).to_contain_text("def part_1")
     tools.go_back()
     tools.wait_for_url("**/acme/tools")

@@ -31,7 +31,7 @@ def test_a_fork_says_where_it_comes_from_and_its_origin_counts_it(open_context, 
 
     page.goto("/ada/fork")
     page.locator("dl.facts").get_by_role("link", name="acme/tools").click()
-    page.get_by_role("heading", name="Tools").wait_for()
+    page.locator("h1.title", has_text="Tools").wait_for()
     page.locator("dl.facts").get_by_text("Forks").wait_for()
     gone = page.request.delete("/api/v1/projects/ada/fork", headers=origin)
     page.context.close()
