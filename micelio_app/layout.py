@@ -18,7 +18,7 @@ from micelio_app.keys import KEYS, Place, drives
 from micelio_app.state import AppState
 from micelio_app.ui import chips, lists
 from micelio_app.ui.forms import button, post
-from micelio_app.ui.links import Go, key, link, mark, outside, pathname
+from micelio_app.ui.links import Go, key, link, mark, outside, pathname, query_of
 
 Crumb = tuple[Any, Any]
 
@@ -49,6 +49,7 @@ def page(
     foot: bool = True,
     home: bool = False,
     still: bool = False,
+    exact: bool = False,
     keys: Sequence[Place] = (),
     actions: Sequence[Any] = (),
 ) -> rx.Component:
@@ -56,13 +57,16 @@ def page(
 
     `class_name` is that of `<main>`: `page stack`, `page narrow stack`, or `desk` for panes that
     fill the window (give `foot=False` then). `home` writes the name beside the mark. What a State
-    still holds of another address is not shown, unless the page is `still`: then it is prerendered,
-    and needs no State to be right. `keys` are the places whose keys work here too, `actions` what the
-    palette offers beside what it offers everywhere.
+    still holds of another path is not shown, unless the page is `still`: then it is prerendered, and
+    needs no State to be right; nor, where the page is `exact`, what it holds of another query, because
+    somebody might fill a form that is about to change. `keys` are the places whose keys work here too,
+    `actions` what the palette offers beside what it offers everywhere.
     """
     inner = rx.fragment(*content)
     if not still:
-        inner = rx.cond(AppState.loaded_path == pathname(), inner, lists.waiting())
+        here = AppState.loaded_path == pathname()
+        here = here & (AppState.loaded_query == query_of()) if exact else here
+        inner = rx.cond(here, inner, lists.waiting())
     shown = [_lost_connection(), _notice(), inner]
     return rx.fragment(
         outside("Skip to content", class_name="skip", href="#main"),

@@ -99,6 +99,7 @@ class AppState(rx.State):
     viewer_admin: bool = False
     missing: bool = False
     loaded_path: str = ""
+    loaded_query: str = ""
     notice_title: str = ""
     notice_text: str = ""
     notice_tone: str = ""
@@ -146,6 +147,7 @@ class AppState(rx.State):
     async def arrive(self):
         """End a page's loading: from here on its State speaks of this address and no other."""
         self.loaded_path = self.router.url.path
+        self.loaded_query = f"?{self.router.url.query}" if self.router.url.query else ""
 
     @rx.event
     async def dismiss(self):

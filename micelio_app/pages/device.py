@@ -80,6 +80,7 @@ def device_page() -> rx.Component:
             class_name="stack sign-in",
         ),
         class_name="page centred",
+        exact=True,
         home=True,
     )
 

@@ -154,6 +154,7 @@ def editing_page() -> rx.Component:
         ),
         rx.cond(EditingState.allowed, rx.cond(EditingState.problem != "", refused, form), _not_allowed()),
         current="Files",
+        exact=True,
     )
 
 

@@ -195,6 +195,7 @@ def new_project_page() -> rx.Component:
         form,
         class_name="page narrow stack loose",
         crumbs=[("New project", routes.NEW_PROJECT)],
+        exact=True,
     )
 
 

@@ -57,20 +57,26 @@ def slug(name: str) -> rx.Var[str]:
     return rx.Var(_js_expr=f'(slugs.{name} ?? "")', _var_type=str, _var_data=asked).guess_type()
 
 
-def pathname() -> rx.Var[str]:
-    """The path of the page's own address, known before any State is."""
+def _place(part: str) -> rx.Var[str]:
     asked = VarData(
         imports={"react-router": [ImportVar(tag="useLocation")]}, hooks={"const place = useLocation()": None}
     )
-    return rx.Var(_js_expr="place.pathname", _var_type=str, _var_data=asked).guess_type()
+    return rx.Var(_js_expr=f"place.{part}", _var_type=str, _var_data=asked).guess_type()
+
+
+def pathname() -> rx.Var[str]:
+    """The path of the page's own address, known before any State is."""
+    return _place("pathname")
+
+
+def query_of() -> rx.Var[str]:
+    """The part of the page's own address from `?` to `#`; empty when there is none."""
+    return _place("search")
 
 
 def fragment_of() -> rx.Var[str]:
     """The part of the page's own address from `#` on; empty when there is none."""
-    asked = VarData(
-        imports={"react-router": [ImportVar(tag="useLocation")]}, hooks={"const place = useLocation()": None}
-    )
-    return rx.Var(_js_expr="place.hash", _var_type=str, _var_data=asked).guess_type()
+    return _place("hash")
 
 
 def mark() -> rx.Component:

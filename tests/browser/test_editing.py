@@ -32,6 +32,17 @@ def test_a_file_is_edited_previewed_saved_to_a_session_and_landed(page, world, r
     assert landed["text"].endswith("- [All of them](src)\nDone.\n")
 
 
+def test_a_form_is_not_shown_before_it_is_about_this_address(page, world, rest):
+    page.goto("/acme/tools/edit/src/count.py")
+    chosen = page.get_by_role("radio", name="A new session")
+    expect(chosen).to_be_checked()
+    session = rest.start("tools", "Count anew")
+    page.goto(f"/acme/tools/edit/src/count.py?session={session}")
+    page.get_by_role("textbox", name="Text").wait_for()
+
+    assert not chosen.is_checked(), "the form of the address before stood there for a moment"
+
+
 def test_what_was_changed_meanwhile_is_told_and_the_text_stays(page, world, rest):
     session = rest.start("tools", "Two write the same")
     page.goto(f"/acme/tools/edit/docs/a folder/with spaces.md?session={session}")

@@ -1,10 +1,12 @@
 """Two nodes on one bucket with disks of their own: what one erases, the other's disk does not keep."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -62,7 +64,8 @@ def node(bench, folder):
 def copies(bench):
     """The pool's files of which this node's disk has blocks."""
     folder = bench.forge.settings.data / "cache" / "files"
-    return {str(path.relative_to(folder)).partition("@")[0] for path in folder.rglob("*@*")}
+    files = (Path(here, name) for here, _, names in os.walk(folder) for name in names if "@" in name)
+    return {str(path.relative_to(folder)).partition("@")[0] for path in files}
 
 
 def row_of(bench, ada):

@@ -275,7 +275,7 @@ def test_sixteen_who_push_at_once_lose_nothing(desk: Desk):
     def push(number: int) -> None:
         mine, name = f"refs/mine/{number}", f"f{number}.txt"
         for _ in range(60):
-            desk.ok("fetch", "-q", "origin", f"+main:{mine}")
+            desk.ok("fetch", "-q", "--refmap=", "origin", f"+main:{mine}")
             listed = desk.ok("ls-tree", mine) + f"100644 blob {blob}\t{name}\n"
             tree = desk.git.ok("mktree", at="work", input=listed).strip()
             made = desk.ok("commit-tree", "-m", f"Write {name}", "-p", mine, tree).strip()
