@@ -51,11 +51,13 @@ def _front_door(reflex_asgi: Asgi) -> Asgi:
     from backend.doors import identify
     from backend.doors.routes import own_app
     from backend.projects.forgetting import Forgetter
+    from backend.projects.keeping import Keeper
 
     settings = Settings.from_environ()
     observe.configure(settings)
     forge = Forge.open(settings)
     Forgetter(forge)
+    Keeper(forge)
     state.serve_from(forge, identify.from_browser_id)
 
     async def session_of(cookies: str | None) -> str | None:

@@ -3,10 +3,11 @@
 Comparing contents is most of the work of a row. A record of very many positions, which is an import or a
 long push, therefore leaves it for later: its rows hold `NOT_COUNTED`, a job counts them from the newest
 back, and whoever shows such a row before that counts for himself. The numbers follow from the log, so they
-are the same whoever counts.
+are the same whoever counts. A fork that was made meanwhile has a job of its own, and takes what its
+parent's has counted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlmodel import col, select, update
@@ -77,7 +78,11 @@ def count_some(forge: Forge, project: str, most: int) -> int:
             rows = tx.db.exec(query.order_by(col(Landing.position).desc()).limit(AT_ONCE)).all()
         if not rows:
             break
-        counted = [(position, commit, *_lines_at(repository, position)) for position, commit in rows]
+        known = _known(ctx, row.forked_from, dict(rows).keys()) if row.forked_from else {}
+        counted = [
+            (position, commit, *(known.get((position, commit)) or _lines_at(repository, position)))
+            for position, commit in rows
+        ]
         with ctx.transaction() as tx:
             for position, commit, added, removed in counted:
                 # A purge may have given the position another commit meanwhile, and another count.
@@ -86,6 +91,15 @@ def count_some(forge: Forge, project: str, most: int) -> int:
                 tx.db.exec(update(Landing).where(*same).values(**numbers))
         done += len(rows)
     return done
+
+
+def _known(ctx: Context, parent: str, positions: Iterable[int]) -> dict[tuple[int, str], tuple[int, int]]:
+    """What the project that a fork was made of has counted already, by position and commit."""
+    with ctx.transaction(write=False) as tx:
+        query = select(Landing.position, Landing.commit, Landing.additions, Landing.deletions)
+        there = (Landing.project == parent, col(Landing.position).in_(list(positions)))
+        found = tx.db.exec(query.where(*there, Landing.additions != NOT_COUNTED)).all()
+    return {(position, commit): (added, removed) for position, commit, added, removed in found}
 
 
 def _lines_at(repository: Repository, position: int) -> tuple[int, int]:

@@ -4,6 +4,7 @@ Each is a projection of the log in a folder under the data folder. It follows th
 index follows the SQL cursor: what one door has announced, git shows.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from vcs.git.serve import GitServer, Stamp
 from vcs.git.upkeep import is_due
 
 ASK_AGAIN = timedelta(minutes=10)
+UNCHANGED = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,17 @@ class Shown:
 
     path: Path
     stamp: Stamp
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """When a repository was last written as upkeep looked at it, and when that looks again: `soon` when it
+    was written since, else `again`.
+    """
+
+    written: int
+    soon: datetime
+    again: datetime
 
 
 def projection(forge: Forge, project: Project) -> GitProjection:
@@ -67,18 +80,25 @@ def show(forge: Forge, actor: Actor, project: Project) -> Shown:
 
 
 def due_for_upkeep(forge: Forge) -> list[str]:
-    """Projects whose repository on this node upkeep would improve, each named once in ten minutes."""
-    asked = forge.part("git upkeep asked", dict[str, datetime])
+    """Projects whose repository on this node upkeep would improve, each named once in ten minutes. One that
+    has not changed since it was looked at is opened again after an hour only.
+    """
+    looked = forge.part("git upkeep looked", dict[str, _Looked])
     due = []
     for path in sorted((forge.settings.data / "git").glob("*/sequence")):
         project = path.parent.name
-        if project in asked and forge.clock() < asked[project]:
-            continue
-        with Context(forge, SYSTEM).transaction(write=False) as tx:
-            row = tx.db.get(Project, project)
-        if row is not None and is_due(projection(forge, row)):
-            asked[project] = forge.clock() + ASK_AGAIN
-            due.append(project)
+        with suppress(FileNotFoundError):
+            written = path.stat().st_mtime_ns
+            last = looked.get(project)
+            if last is not None and forge.clock() < (last.again if last.written == written else last.soon):
+                continue
+            with Context(forge, SYSTEM).transaction(write=False) as tx:
+                row = tx.db.get(Project, project)
+            wanted = row is not None and is_due(projection(forge, row))
+            soon = forge.clock() + (ASK_AGAIN if wanted else timedelta())
+            looked[project] = _Looked(written, soon, forge.clock() + (ASK_AGAIN if wanted else UNCHANGED))
+            if wanted:
+                due.append(project)
     return due
 
 

@@ -23,6 +23,7 @@ from backend.portability.models import ImportFile
 from backend.projects import code, git
 from backend.projects.models import Cursor, Project, ProjectState, Upkeep
 from backend.sessions.models import StagedFile
+from vcs import disk
 from vcs.collection import GRACE, YOUNG, Collected, collect
 from vcs.compaction import LEAST, Compacted, compact, settle
 from vcs.errors import CorruptObject, MicelioError
@@ -89,14 +90,17 @@ def fill_index(ctx: Context, project: str) -> None:
 def keep_git_here(ctx: Context) -> None:
     """Repack each git repository of this node that upkeep would improve.
 
-    No fact is stated: any worker could take that, and it keeps the repositories of its own node only.
-    What a crash interrupts is due again.
+    No fact is stated: any worker could take that, and a node keeps its own repositories only. One process
+    of a node is at it at a time. What a crash interrupts is due again.
     """
-    for project in git.due_for_upkeep(ctx.forge):
-        try:
-            keep_git(ctx, project)
-        except MicelioError:
-            log.exception("the git repository of project %s could not be repacked", project)
+    folder = ctx.forge.settings.data / "git"
+    folder.mkdir(parents=True, exist_ok=True)
+    with disk.only_one(folder / "keeping.lock") as mine:
+        for project in git.due_for_upkeep(ctx.forge) if mine else ():
+            try:
+                keep_git(ctx, project)
+            except MicelioError:
+                log.exception("the git repository of project %s could not be repacked", project)
 
 
 def state_what_is_due(ctx: Context) -> None:

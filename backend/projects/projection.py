@@ -176,6 +176,10 @@ def inherit(forge: Forge, parent: str, child: str) -> bool:
             return False
         for model in (Landing, PathLatest, Ref):
             _copy(tx, model, parent, child)
+        uncounted = select(Landing.position).where(Landing.project == child, Landing.additions == NOT_COUNTED)
+        if tx.db.exec(uncounted.limit(1)).first() is not None:
+            # The parent's job counts the parent's rows.
+            tx.emit(LinesUncounted(child))
         cursors = [
             {"project": child, "name": name, "sequence": stands.sequence, "record": stands.record}
             for name in (*NAMES, "facts")

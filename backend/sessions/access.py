@@ -107,6 +107,12 @@ def visible(ctx: Context):  # type: ignore[no-untyped-def]
     return shown & (open_to_all | own | project_access.belongs(ctx))
 
 
+def sees_all(ctx: Context, project: Project) -> bool:
+    """Whether the asker may see every session of a project that they may read, as `visible` says it."""
+    everybody = project.session_visibility is Proposers.ANYONE
+    return everybody or project_access.standing_of(ctx, project) >= Standing.MEMBER
+
+
 def at_rest(found: WorkSession) -> None:
     """Raise SessionLanding while a landing of this session is under way."""
     if found.landing:

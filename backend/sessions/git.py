@@ -1,6 +1,7 @@
-"""Open sessions for git clients: `refs/sessions/<id>`, for who may see every one of a project.
+"""Open sessions for git clients: `refs/sessions/<id>`, of those that the pages show to the same reader.
 
-Whoever may see only their own gets none: their repository would have to be one of their own.
+Who sees every open session of a project shares one repository with everybody else who does; who sees
+only some, as the author of a proposal, has a repository of their own.
 """
 
 import hashlib
@@ -9,10 +10,9 @@ from sqlmodel import col, select
 
 from backend.accounts.models import Account
 from backend.core.context import SYSTEM, Actor, Context, Forge
-from backend.projects import access, git
-from backend.projects.access import Standing
-from backend.projects.models import Project, Proposers
-from backend.sessions import content, files
+from backend.projects import git
+from backend.projects.models import Project
+from backend.sessions import access, content, files
 from backend.sessions.models import SessionCommit, Status, WorkSession
 from vcs.git.sessions import OpenWork, SessionsView
 
@@ -22,22 +22,25 @@ def show(forge: Forge, actor: Actor, project: Project) -> git.Shown:
     shown = git.show(forge, actor, project)
     with Context(forge, actor).transaction(write=False) as tx:
         versions = _open(tx, project)
+        reader = "" if access.sees_all(tx, project) else actor.id or ""
     if not versions:
         return shown
-    view = SessionsView(git.projection(forge, project))
+    view = SessionsView(git.projection(forge, project), reader)
     stamp = view.show(versions, lambda id: _load(forge, id))
     return git.Shown(view.path, stamp)
 
 
 def _open(ctx: Context, project: Project) -> dict[str, str]:
-    """What each open session with files stands at, by id; none for who may not see them all."""
-    everybody = project.session_visibility is Proposers.ANYONE
-    if not (everybody or access.standing_of(ctx, project) >= Standing.MEMBER):
-        return {}
-    query = select(WorkSession).where(
-        WorkSession.project_id == project.id,
-        col(WorkSession.status).in_([Status.ACTIVE, Status.PENDING_REVIEW]),
-        col(WorkSession.files) > 0,
+    """What each open session with files stands at that the reader may see, by id."""
+    query = (
+        select(WorkSession)
+        .join(Project, col(Project.id) == col(WorkSession.project_id))
+        .where(
+            WorkSession.project_id == project.id,
+            col(WorkSession.status).in_([Status.ACTIVE, Status.PENDING_REVIEW]),
+            col(WorkSession.files) > 0,
+            access.visible(ctx),
+        )
     )
     return {found.id: _version(found) for found in ctx.db.exec(query)}
 

@@ -1,7 +1,7 @@
 """`mic mirror`: repositories elsewhere that a project follows, or that follow it."""
 
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from typing import Any
 
 from mic import address, parsing, render
@@ -13,7 +13,7 @@ from vcs.wire import mirrors_pb2 as m
 
 EXAMPLE = (
     "examples:\n  mic mirror add push https://github.com/org/project acme/project --token-stdin"
-    "\n  mic mirror list acme/project"
+    "\n  mic mirror list acme/project\n  mic mirror set 1f2e3d4c acme/project --minutes 60 --no-prune"
 )
 
 
@@ -36,6 +36,19 @@ def add_arguments(parser: ArgumentParser) -> None:
     add.add_argument("--trunk-only", action="store_true", help="push the default branch and nothing else")
     add.add_argument("--prune", action="store_true", help="delete what is deleted on the other side")
     add.add_argument("--overwrite", action="store_true", help="move refs that were changed on both sides")
+    change = parsing.verb(verbs, "set", run_set, "mic mirror set 1f2e3d4c acme/notes --minutes 60 --prune")
+    change.add_argument("mirror", metavar="MIRROR", help="its id, as the list shows it")
+    _project(change)
+    change.add_argument("--minutes", type=int, metavar="N", help="between two attempts")
+    for flag, what in (
+        ("--prune", "delete what is deleted on the other side"),
+        ("--overwrite", "move refs that were changed on both sides"),
+    ):
+        change.add_argument(flag, action=BooleanOptionalAction, default=None, help=what)
+    change.add_argument("--username", default="", help="goes with the token")
+    kept = change.add_mutually_exclusive_group()
+    kept.add_argument("--token-stdin", action="store_true", help="read another token from standard input")
+    kept.add_argument("--no-token", action="store_true", help="forget the credentials")
     for name, run, example in (
         ("sync", run_sync, "mic mirror sync 1f2e3d4c acme/notes"),
         ("pause", run_pause, "mic mirror pause 1f2e3d4c acme/notes"),
@@ -89,6 +102,23 @@ def run_add(here: Here, args: Namespace) -> None:
     render.line(f"Added {_short(made)}: {_way(made)}. See how it goes: mic mirror list {_of(made)}")
 
 
+def run_set(here: Here, args: Namespace) -> None:
+    """Change how often, what it deletes and overwrites, or its credentials; what is not named stays"""
+    if args.username and not args.token_stdin:
+        raise Usage(problem="A user needs a token: add --token-stdin.")
+    changes = {"interval_minutes": args.minutes, "prune": args.prune, "overwrite": args.overwrite}
+    if args.token_stdin:
+        token = sys.stdin.readline().strip()
+        if not token:
+            raise Usage(problem="Standard input holds no token. To forget the credentials: --no-token.")
+        changes |= {"username": args.username, "token": token}
+    if args.no_token:
+        changes["token"] = ""
+    if all(value is None for value in changes.values()):
+        raise Usage(problem="Name what is to change: --minutes, --prune, --overwrite or --token-stdin.")
+    _told(here, _updated(here, args, **changes), "Changed")
+
+
 def run_sync(here: Here, args: Namespace) -> None:
     """Mirror now"""
     client, named = _asked(here, args)
@@ -120,9 +150,9 @@ def _asked(here: Here, args: Namespace) -> tuple[Client, dict[str, Any]]:
     return client, {"organization_handle": where.organization, "project_handle": where.project}
 
 
-def _updated(here: Here, args: Namespace, *, paused: bool) -> m.MirrorResponse:
+def _updated(here: Here, args: Namespace, **changes: Any) -> m.MirrorResponse:
     client, named = _asked(here, args)
-    request = m.UpdateMirrorRequest(mirror_id=args.mirror, paused=paused, **named)
+    request = m.UpdateMirrorRequest(mirror_id=args.mirror, **changes, **named)
     changed: m.MirrorResponse = client.mirrors.UpdateMirror(request)
     return changed
 

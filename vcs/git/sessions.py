@@ -1,8 +1,9 @@
-"""Open sessions as git shows them: a second repository, over `main.git`, for who may read them all.
+"""Open sessions as git shows them: other repositories, over `main.git`, each for who sees the same ones.
 
 Protocol 2 gives out any object by its name, so hiding a ref hides nothing. What has not landed is
-therefore never written into `main.git`. A session's commit follows from what the session is: its
-base, its files, its goal and when it began; so it has one name on every node.
+therefore never written into `main.git`, and what one reader sees never into another's repository. A
+session's commit follows from what the session is: its base, its files, its goal and when it began; so it
+has one name on every node.
 """
 
 import json
@@ -29,6 +30,8 @@ from vcs.store import Missing
 __all__ = ["OpenWork", "SessionsView"]
 
 _PACKS = 50
+_READERS = 64
+"""So many repositories of single readers a project keeps on a node; others are made again when asked for."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +52,18 @@ class OpenWork:
 
 
 class SessionsView:
-    """`sessions.git` beside a projection's `main.git`; dropped with it, and as harmless to delete."""
+    """`sessions.git` beside a projection's `main.git`, or `sessions-<reader>.git` for one who sees only some;
+    dropped with it, and as harmless to delete.
+    """
 
-    def __init__(self, shown: GitProjection) -> None:
+    def __init__(self, shown: GitProjection, reader: str = "") -> None:
         self.shown = shown
+        self.name = f"sessions-{reader}" if reader else "sessions"
 
     @property
     def path(self) -> Path:
-        """The repository that git serves to who may see open sessions."""
-        return self.shown.folder / "sessions.git"
+        """The repository that git serves to who may see these sessions."""
+        return self.shown.folder / f"{self.name}.git"
 
     def show(self, versions: Mapping[str, str], load: Callable[[str], OpenWork]) -> Stamp:
         """Bring the repository to these open sessions, each known by what its version says; `load` gives
@@ -70,7 +76,7 @@ class SessionsView:
             if known.get("place") != place or known.get("versions") != dict(versions):
                 self._write(known, place, versions, load)
         digest = canonical_json(dict(versions)).decode()
-        return replace(stamp, variant="sessions", also=digest)
+        return replace(stamp, variant=self.name, also=digest)
 
     def _write(
         self,
@@ -82,11 +88,10 @@ class SessionsView:
         before: dict[str, list[str]] = known.get("tips", {})  # type: ignore[assignment]
         folder = self.path / "objects/pack"
         if len(PackFolder(folder).names()) > _PACKS:
-            gone = self.shown.folder / f"sessions-gone-{new_id()}"
-            os.replace(self.path, gone)
-            shutil.rmtree(gone, ignore_errors=True)
+            _remove(self.path)
         if not (self.path / "HEAD").is_file():
             shutil.rmtree(self.path, ignore_errors=True)
+            self._make_room()
             lay_out(self.path, self._trunk())
             (self.path / "objects/info/alternates").write_text("../../main.git/objects\n")
             before = {}
@@ -110,7 +115,7 @@ class SessionsView:
         refs |= {f"refs/sessions/{id}": bytes.fromhex(tip[1]) for id, tip in tips.items()}
         write_packed(self.path, refs)
         told = {"place": place, "versions": dict(versions), "tips": tips}
-        draft = self._state.with_name(f"sessions-{new_id()}")
+        draft = self._state.with_name(f"draft-{new_id()}")
         draft.write_text(json.dumps(told))
         os.replace(draft, self._state)
 
@@ -148,7 +153,14 @@ class SessionsView:
 
     @property
     def _state(self) -> Path:
-        return self.shown.folder / "sessions"
+        return self.shown.folder / self.name
+
+    def _make_room(self) -> None:
+        """Remove the repositories of single readers that were brought up longest ago."""
+        old = sorted(self.shown.folder.glob("sessions-*.git"), key=lambda path: path.stat().st_mtime)
+        for path in old[: max(0, len(old) + 1 - _READERS)]:
+            path.with_suffix("").unlink(missing_ok=True)
+            _remove(path)
 
     def _known(self) -> dict[str, object]:
         try:
@@ -156,6 +168,13 @@ class SessionsView:
         except (FileNotFoundError, ValueError):
             return {}
         return said if (self.path / "HEAD").is_file() else {}
+
+
+def _remove(repository: Path) -> None:
+    """Away at once for new readers, then from the disk."""
+    gone = repository.with_name(f"gone-{new_id()}")
+    os.replace(repository, gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def _add_blob(reader: Reader, id: str, pack: PackWriter) -> None:

@@ -7,12 +7,14 @@ from backend.core import jobs
 from backend.core.errors import Conflict, NotFound
 from backend.core.events import FactRow
 from backend.instance import doctor
-from backend.projects import projection
+from backend.organizations.models import Organization
+from backend.projects import counting, projection
+from backend.projects.counting import NOT_COUNTED
 from backend.projects.creating import ProjectTaken
 from backend.projects.forks import fork_project, list_forks
 from backend.projects.jobs import PATIENCE, finish_projects_left_creating
 from backend.projects.landings import get_landing, list_landings
-from backend.projects.models import Project, ProjectState, Visibility
+from backend.projects.models import Landing, Project, ProjectState, Visibility
 from backend.projects.service import get_project, update_project
 from backend.sessions import content, files
 from backend.sessions.landing import SessionLanded
@@ -46,12 +48,35 @@ def rows(bench, project):
     return doctor._dump(bench.forge, project)
 
 
+def counts(bench, organization):
+    """Lines added and removed by each landing, as the rows have them."""
+    with bench.forge.db.transaction(write=False) as db:
+        of = select(Organization.id).where(Organization.handle == organization)
+        query = select(Landing.additions, Landing.deletions).join(Project, Project.id == Landing.project)
+        return db.exec(query.where(Project.organization_id.in_(of)).order_by(Landing.position)).all()
+
+
 def found(forge):
     return [f"{finding.project}: {finding.sentence}" for finding in doctor.examine(forge) if finding.fault]
 
 
 def differing(forge):
     return [finding.sentence for finding in doctor.rebuild(forge) if finding.fault]
+
+
+@pytest.mark.parametrize("parent_counts_first", [False, True])
+def test_a_fork_made_before_lines_are_counted_is_counted_too(notes, mallory, parent_counts_first):
+    expected = counts(notes, "acme")
+    with notes.forge.db.transaction(write=True) as db:
+        for row in db.exec(select(Landing)).all():
+            row.additions = row.deletions = NOT_COUNTED
+
+    fork(notes, mallory)
+    if parent_counts_first:
+        counting.count_all(notes.forge, notes.run(mallory, get_project, **notes.where).id)
+    jobs.drain(notes.forge)
+
+    assert counts(notes, "mallory") == expected and (2, 1) in expected
 
 
 def test_whoever_reads_a_project_forks_it_into_their_own_organization(notes, mallory):

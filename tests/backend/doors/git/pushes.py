@@ -5,6 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlmodel import select
 
+from backend.accounts.people import account_called
+from backend.core.context import SYSTEM, Context
+from backend.projects import access
+from backend.projects.collaborators import join_project
+from backend.projects.models import CollaboratorRole
 from backend.sessions.models import Permit, WorkSession
 
 if TYPE_CHECKING:
@@ -91,6 +96,13 @@ def clone(place: "Place", project: str, git: "Client", at: str, person: str = "g
     git.ok("config", "user.email", "grace@example.org", at=at)
     git.ok("checkout", "-q", "-B", "main", at=at)
     return Desk(place, project, git, at, person)
+
+
+def admit(place: "Place", handle: str, role: CollaboratorRole) -> None:
+    """Make somebody a collaborator of acme/secret."""
+    with Context(place.world.forge, SYSTEM).transaction() as ctx:
+        found, _ = access.project(ctx, "acme", "secret")
+        join_project(ctx, found, account_called(ctx, handle), role)
 
 
 def state(place: "Place", project: str) -> dict[str, Any]:

@@ -13,10 +13,13 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from backend.core.context import SYSTEM, Forge
+from backend.core.context import SYSTEM, Context, Forge
 from backend.core.jobs import run_timer, timers
 from backend.projects import git as projects
+from backend.projects import maintenance
+from backend.projects.keeping import Keeper
 from tests.backend.doors.git.conftest import until
+from vcs import disk
 
 REQUEST = {"Content-Type": "application/x-git-upload-pack-request", "Git-Protocol": "version=2"}
 
@@ -240,7 +243,7 @@ def test_the_worker_repacks_what_is_due_and_clones_stay_the_same(own, git, monke
         own.land("open", {f"n{number}": b"x"})
         git.ok("pull", "-q", at="a")
     assert len(list(path.glob("pack/*.pack"))) == 8
-    own.forge.forget("git upkeep asked")
+    own.forge.forget("git upkeep looked")
     run_timer(own.forge, timers()["projects.jobs.keep_git_repositories"])
 
     assert len(list(path.glob("pack/*.pack"))) <= 3
@@ -275,3 +278,20 @@ def test_each_worker_repacks_the_repositories_of_its_own_node(own, tmp_path):
         assert not list(packs.glob("*.bitmap"))
         run_timer(other, timer)
         assert list(packs.glob("*.bitmap"))
+
+
+def test_a_node_without_a_worker_repacks_its_own_repositories(own, tmp_path):
+    with closing(Forge.open(replace(own.forge.settings, data=tmp_path / "other"))) as other:
+        packs = projects.show(other, SYSTEM, own.row("open")).path / "objects/pack"
+        with closing(Keeper(other, seconds=0.01)):
+            until(lambda: list(packs.glob("*.bitmap")))
+
+
+def test_two_processes_of_a_node_do_not_repack_at_the_same_time(own):
+    packs = projects.show(own.forge, SYSTEM, own.row("open")).path / "objects/pack"
+    context = Context(own.forge, SYSTEM)
+    with disk.only_one(own.forge.settings.data / "git/keeping.lock"):
+        maintenance.keep_git_here(context)
+        assert not list(packs.glob("*.bitmap"))
+    maintenance.keep_git_here(context)
+    assert list(packs.glob("*.bitmap"))

@@ -1,11 +1,7 @@
 """Collaborators clone and push with git as far as their role goes."""
 
-from backend.accounts.people import account_called
-from backend.core.context import SYSTEM, Context
-from backend.projects import access
-from backend.projects.collaborators import join_project
 from backend.projects.models import CollaboratorRole
-from tests.backend.doors.git.pushes import clone
+from tests.backend.doors.git.pushes import admit, clone
 
 
 def test_a_private_project_is_cloned_by_a_reader_and_pushed_to_by_a_writer(own, git):
@@ -22,10 +18,3 @@ def test_a_private_project_is_cloned_by_a_reader_and_pushed_to_by_a_writer(own, 
 
     admit(own, "linus", CollaboratorRole.WRITE)
     assert "Landed on main as #3." in desk.push("origin", "HEAD:main")
-
-
-def admit(place, handle: str, role: CollaboratorRole) -> None:
-    with Context(place.world.forge, SYSTEM).transaction() as ctx:
-        found, _ = access.project(ctx, "acme", "secret")
-        account = account_called(ctx, handle)
-        join_project(ctx, found, account, role)

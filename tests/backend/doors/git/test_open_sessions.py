@@ -1,8 +1,10 @@
-"""Open sessions as git shows them: to members all of them, to others not one object."""
+"""Open sessions as git shows them: to members all of them, to authors their own, to others not one object."""
 
 import base64
 
 from backend.projects import git as projects
+from backend.projects.models import CollaboratorRole
+from tests.backend.doors.git.pushes import admit
 
 
 def proactive(place, person):
@@ -68,6 +70,45 @@ def test_others_get_neither_the_refs_nor_any_object(own, git):
     # Once more by somebody else, now that the answer to who may is kept.
     git.ok("init", "-q", "b")
     assert git("fetch", "-q", own.of("open"), sha, at="b").code != 0
+
+
+def test_an_author_without_a_role_fetches_their_own_sessions_and_no_other(own, git):
+    theirs = own.start("open", {"draft.txt": b"between us\n"})
+    mine = own.start("open", {"idea.txt": b"mine\n"}, "mallory")
+    told, place = proactive(own, "mallory"), own.of("open")
+
+    listed = git.ok(*told, "ls-remote", place)
+    assert f"refs/sessions/{mine}" in listed and theirs not in listed and "refs/heads/main" in listed
+    git.ok("init", "-q", "a")
+    git.ok(*told, "fetch", "-q", place, f"refs/sessions/{mine}", at="a")
+    assert git.ok("show", "FETCH_HEAD:idea.txt", at="a") == "mine\n"
+    sha = git.ok("rev-parse", "FETCH_HEAD", at="a").strip()
+    hidden = git.ok(*proactive(own, "grace"), "ls-remote", place, f"refs/sessions/{theirs}").split()[0]
+    assert git(*told, "fetch", "-q", place, hidden, at="a").code != 0
+    git.ok("init", "-q", "b")
+    assert git("fetch", "-q", place, sha, at="b").code != 0
+    git.ok(*proactive(own, "grace"), "fetch", "-q", place, sha, at="b")
+
+    own.run("abandon_session", "mallory", session=mine)
+    assert "refs/sessions" not in git.ok(*told, "ls-remote", place)
+
+
+def test_a_reader_of_a_private_project_fetches_what_they_proposed(own, git):
+    admit(own, "mallory", CollaboratorRole.READ)
+    theirs = own.start("secret", {"draft.txt": b"between us\n"})
+    mine = own.start("secret", {"idea.txt": b"mine\n"}, "mallory")
+
+    listed = git.ok("ls-remote", own.of("secret", "mallory"), "refs/sessions/*")
+    assert mine in listed and theirs not in listed
+
+
+def test_few_readers_repositories_are_kept(own, git, monkeypatch):
+    monkeypatch.setattr("vcs.git.sessions._READERS", 1)
+    folder = projects.git_path(own.forge, own.row("open").id)
+    for person in ("mallory", "linus", "mallory"):
+        own.start("open", {f"{person}.txt": b"mine\n"}, person)
+        assert "refs/sessions/" in git.ok(*proactive(own, person), "ls-remote", own.of("open"))
+        assert len(list(folder.glob("sessions-*.git"))) == 1
 
 
 def test_a_project_that_shows_its_sessions_shows_them_to_git_too(own, git):
