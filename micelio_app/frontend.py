@@ -36,6 +36,7 @@ from backend.core.errors import Unavailable
 from micelio_app import config
 from micelio_app.callers import caller
 from micelio_app.head import Head
+from micelio_app.ui.scripts import link_scripts
 
 SAME_ORIGIN = "http://same-origin.invalid"
 """What is baked into the bundle instead of an address, and rewritten by `SameOriginPlugin`."""
@@ -118,6 +119,7 @@ def _build(checkout: Path) -> None:
     stamp = _stamp(checkout)
     packages = checkout / "reflex.lock" / "package.json"
     locked = packages.read_bytes() if packages.is_file() else b"null"
+    link_scripts(checkout / "assets")
     done = subprocess.run(
         [sys.executable, "-m", "reflex", "export", "--frontend-only", "--no-zip"],
         cwd=checkout,

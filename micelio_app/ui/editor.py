@@ -4,7 +4,7 @@ from typing import Any
 
 import reflex as rx
 
-_editor = rx.asset("editor.js", shared=True)
+from micelio_app.ui.scripts import script
 
 
 class Editor(rx.Component):
@@ -14,7 +14,7 @@ class Editor(rx.Component):
     `session` the chosen one. A new one stands on `position`. `lands` says whether it may land at once.
     """
 
-    library = str(_editor.importable_path)
+    library = script("editor.js")
     tag = "Editor"
     how: rx.Var[str]
     organization: rx.Var[str]

@@ -10,17 +10,13 @@ import reflex as rx
 
 from micelio_app.ui.chips import Number
 from micelio_app.ui.links import Text
-
-_live = rx.asset("live.js", shared=True)
-_panes = rx.asset("panes.js", shared=True)
-_feed = rx.asset("feed.js", shared=True)
-_changes = rx.asset("changes.js", shared=True)
+from micelio_app.ui.scripts import script
 
 
 class EventFeed(rx.Component):
     """The timeline."""
 
-    library = str(_feed.importable_path)
+    library = script("feed.js")
     tag = "EventFeed"
     session: rx.Var[str]
     started: rx.Var[str]
@@ -32,7 +28,7 @@ class EventFeed(rx.Component):
 class _Pane(rx.Component):
     """A part that reads the events of one session."""
 
-    library = str(_panes.importable_path)
+    library = script("panes.js")
     session: rx.Var[str]
     after: rx.Var[int]
 
@@ -46,7 +42,7 @@ class PlanPane(_Pane):
 class ChangesPane(_Pane):
     """The files changed so far and the lines of one of them."""
 
-    library = str(_changes.importable_path)
+    library = script("changes.js")
     tag = "ChangesPane"
 
 

@@ -7,18 +7,13 @@ shown stays until the new one is there.
 import reflex as rx
 
 from micelio_app.ui.links import Text
-
-_fragment = rx.asset("fragment.js", shared=True)
-_lines = rx.asset("lines.js", shared=True)
-_live = rx.asset("live.js", shared=True)
-_panes = rx.asset("panes.js", shared=True)
-_sections = rx.asset("sections.js", shared=True)
+from micelio_app.ui.scripts import script
 
 
 class HtmlFragment(rx.Component):
     """An element whose content is fetched from one of our own routes."""
 
-    library = str(_fragment.importable_path)
+    library = script("fragment.js")
     tag = "HtmlFragment"
     src: rx.Var[str]
     live: rx.Var[str]
@@ -36,7 +31,7 @@ def fragment(src: Text, *, label: Text = "", live: str = "", class_name: Text = 
 class FileSections(rx.Component):
     """Changed files whose lines are fetched when the reader comes near."""
 
-    library = str(_sections.importable_path)
+    library = script("sections.js")
     tag = "FileSections"
     list: rx.Var[str]
     lines: rx.Var[str]

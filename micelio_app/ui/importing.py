@@ -5,14 +5,13 @@ from typing import Any
 import reflex as rx
 
 from micelio_app.ui.links import Text
-
-_importing = rx.asset("importing.js", shared=True)
+from micelio_app.ui.scripts import script
 
 
 class ImportStages(rx.Component):
     """Five stages on a thread; `on_end` comes once, when the import is over."""
 
-    library = str(_importing.importable_path)
+    library = script("importing.js")
     tag = "ImportStages"
     import_id: rx.Var[str]
     on_end: rx.EventHandler[rx.event.passthrough_event_spec(str)]

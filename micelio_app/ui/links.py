@@ -8,23 +8,22 @@ from reflex_base.vars import VarData
 from reflex_components_core.el.elements.base import BaseHTML
 from reflex_components_core.react_router.dom import ReactRouterLink
 
-Text = str | rx.Var[str]
+from micelio_app.ui.scripts import script
 
-_go = rx.asset("go.js", shared=True)
-_when = rx.asset("when.js", shared=True)
+Text = str | rx.Var[str]
 
 
 class Go(rx.Component):
     """Opens pages for scripts outside React, without loading; it shows nothing."""
 
-    library = str(_go.importable_path)
+    library = script("go.js")
     tag = "Go"
 
 
 class When(rx.Component):
     """A moment: relative up to a month, then a date; local time and UTC on hover."""
 
-    library = str(_when.importable_path)
+    library = script("when.js")
     tag = "When"
     at: rx.Var[str]
     ago: rx.Var[bool]

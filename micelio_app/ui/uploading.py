@@ -5,14 +5,13 @@ from typing import Any
 import reflex as rx
 
 from micelio_app.ui.links import Text
-
-_uploading = rx.asset("uploading.js", shared=True)
+from micelio_app.ui.scripts import script
 
 
 class FirstFiles(rx.Component):
     """Where files and folders are chosen or dropped; what becomes of them is in `uploading.js`."""
 
-    library = str(_uploading.importable_path)
+    library = script("uploading.js")
     tag = "FirstFiles"
     into: rx.Var[str]
     goal: rx.Var[str]
