@@ -7,6 +7,9 @@ MINUTES ?= 10
 LINKS ?= $(HOME)/.local/bin
 PROTOS := $(wildcard vcs/wire/*.proto)
 
+# Every program we start would compile the same sources again where the environment forbids to keep bytecode.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help serve install test lint types contracts ci bench sim soak format protos lock clean packages bench-packages
 .PHONY: $(VENV)/serve $(VENV)/test

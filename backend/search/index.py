@@ -223,10 +223,12 @@ def _write(connection: Connection, entries: Sequence[Said]) -> None:
         for each in sorted(entries, key=lambda each: each.id)
     ]
     dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(SearchEntry).values(rows)
+    insert = dialect.insert(SearchEntry)
     fresh = {name: insert.excluded[name] for name in ("key", "address", "title", "rules")}
     insert = insert.on_conflict_do_update(index_elements=["kind", "id"], set_=fresh)
-    known = dict(connection.execute(insert.returning(col(SearchEntry.id), col(SearchEntry.number))).all())
+    # The rows go beside the statement: with them inside it would be compiled again each time.
+    told = connection.execute(insert.returning(col(SearchEntry.id), col(SearchEntry.number)), rows)
+    known = dict(told.all())
     if connection.dialect.name == "sqlite":
         texts = [
             {"number": known[each.id], "names": _coded(each.names), "words": _coded(each.told)}
