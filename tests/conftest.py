@@ -2,7 +2,7 @@
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.services", "tests.forges", "tests.costs"]
+pytest_plugins = ["tests.services", "tests.statements", "tests.forges", "tests.costs"]
 
 # How long an example takes says as much about whoever else uses the machine: `make bench` measures.
 settings.register_profile("house", deadline=None)

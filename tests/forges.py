@@ -81,6 +81,44 @@ def migrated_postgres(postgres_server, tmp_path_factory) -> str:
     return url
 
 
+class Sweeper:
+    """Empties a PostgreSQL database. Making one for each test takes half a second more, and a connection that
+    knows the tables already empties them ten times as fast as a new one.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._connection: psycopg.Connection | None = None
+
+    def sweep(self) -> None:
+        """End every other connection and delete every row."""
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(self.url, autocommit=True)
+            self._connection.execute("SET session_replication_role = replica")
+        self._connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        ours = (
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+        )
+        statements = [f'DELETE FROM "{name}"' for (name,) in self._connection.execute(ours)]
+        jobs = self._connection.execute("SELECT nspname FROM pg_namespace WHERE nspname = 'dbos'")
+        statements += [f'DROP SCHEMA "{name}" CASCADE' for (name,) in jobs.fetchall()]
+        self._connection.execute("; ".join(statements))
+
+    def close(self) -> None:
+        """Let go of the database; the next sweep connects again."""
+        if self._connection is not None:
+            self._connection.close()
+
+
+@pytest.fixture(scope="session")
+def sweeper(migrated_postgres) -> Iterator[Sweeper]:
+    with closing(Sweeper(migrated_postgres)) as sweeper:
+        yield sweeper
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request, tmp_path) -> Iterator[str]:
     """Address of a database with today's schema and no rows, for one test."""
@@ -88,25 +126,9 @@ def database(request, tmp_path) -> Iterator[str]:
         shutil.copyfile(request.getfixturevalue("migrated_sqlite"), tmp_path / "micelio.db")
         yield f"sqlite:///{tmp_path / 'micelio.db'}"
     else:
-        url = request.getfixturevalue("migrated_postgres")
-        yield url
-        _empty(url)
-
-
-def _empty(url: str) -> None:
-    # Making a database of its own for each test takes half a second more.
-    with psycopg.connect(url, autocommit=True) as admin:
-        admin.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        tables = (
-            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
-        )
-        statements = [f'DELETE FROM "{name}"' for (name,) in admin.execute(tables)]
-        schemas = admin.execute("SELECT nspname FROM pg_namespace WHERE nspname = 'dbos'").fetchall()
-        statements += [f'DROP SCHEMA "{name}" CASCADE' for (name,) in schemas]
-        admin.execute("SET session_replication_role = replica; " + "; ".join(statements))
+        sweeper = request.getfixturevalue("sweeper")
+        yield sweeper.url
+        sweeper.sweep()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.forge import PASSWORD, Forge, Rest, World, furnish
 from tests.services import free_port
@@ -39,6 +39,7 @@ SCOPES = [
 ]
 DESK, PHONE = (1280, 900), (360, 800)
 PATIENCE = 15_000
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")

@@ -71,8 +71,10 @@ class Server:
 
 
 @pytest.fixture
-def server(database):
+def server(database, sweeper):
     """The database on a disk of its own, if this machine lets us have one."""
+    # It moves only while nobody is connected.
+    sweeper.close()
     with ExitStack() as over:
         folder = Path(tempfile.mkdtemp(prefix="micelio-pg-"))
         over.callback(shutil.rmtree, folder, ignore_errors=True)
