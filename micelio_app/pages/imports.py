@@ -190,7 +190,9 @@ def _import() -> rx.Component:
 
 @head(routes.NEW_IMPORT)
 async def new_import_head(session: str | None) -> Head:
-    """Title of the form."""
+    """Title of the form; strangers sign in first."""
+    if not session:
+        return Head(title="Sign in", status=303, location=routes.sign_in(routes.NEW_IMPORT))
     return Head(
         title="Import a repository",
         path=routes.NEW_IMPORT,

@@ -108,12 +108,12 @@ async def _projects(state: "OversightState", how: Mapping[str, Any]) -> Any:
     """Projects; those nobody reaches have no address here."""
     page = await state.call(oversight.list_hosted_projects, **how)
     for each in page.items:
-        state = "archived" if each.archived else each.state.value
+        now = "archived" if each.archived else each.state.value
         organization, _, name = each.address.partition("/")
         public = each.visibility.value == "public" and each.state.value == "ready"
         url = routes.project(organization, name) if public else ""
         seen_by, landed = each.visibility.value, str(each.landings)
-        tag = "" if state == "ready" else state.capitalize()
+        tag = "" if now == "ready" else now.capitalize()
         at = each.created_at.isoformat()
         state.lines.append(Line(each.address, url, seen_by, "ready" * (not tag), landed, "", tag, at))
     return page
@@ -124,9 +124,9 @@ async def _jobs(state: "OversightState", how: Mapping[str, Any]) -> Any:
     page = await state.call(oversight.list_jobs, waiting=state.waiting, **how)
     state.waiting_jobs = page.waiting
     for each in page.items:
-        tag, state = ("", "taken") if each.relayed_at else ("Waiting", "")
+        tag, taken = ("", "taken") if each.relayed_at else ("Waiting", "")
         reacts = ", ".join(each.reacts) or "nobody"
-        state.lines.append(Line(each.kind, "", reacts, state, "", "", tag, each.at.isoformat()))
+        state.lines.append(Line(each.kind, "", reacts, taken, "", "", tag, each.at.isoformat()))
     return page
 
 

@@ -9,6 +9,7 @@ from backend.core.context import Actor
 from backend.doors import identify
 from micelio_app import state
 from micelio_app.head import Head, head_for
+from tests.backend.conftest import template  # noqa: F401
 from tests.backend.workbench import bench  # noqa: F401
 
 
