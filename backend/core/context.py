@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage, RedisStorage, Storage
+from limits.storage import RedisStorage, Storage
 from limits.strategies import FixedWindowRateLimiter, SlidingWindowCounterRateLimiter
 from sqlalchemy import insert
 from sqlmodel import Session
@@ -24,6 +24,7 @@ from backend.core import allocator, faults
 from backend.core.audit import AuditRow
 from backend.core.bell import Bell
 from backend.core.config import Settings
+from backend.core.counters import Counters
 from backend.core.db import Database
 from backend.core.errors import RateLimited
 from backend.core.events import FactRow, fact_values
@@ -186,7 +187,7 @@ def _close(parts: Mapping[Any, Any]) -> None:
 
 
 def _limit_storage(settings: Settings) -> Storage:
-    return RedisStorage(settings.redis_url) if settings.redis_url else MemoryStorage()
+    return RedisStorage(settings.redis_url) if settings.redis_url else Counters()
 
 
 _STATE = insert(FactRow)

@@ -35,7 +35,7 @@ from backend.sessions.schemas import EventIn, Speaker
 from vcs.diff import diff_trees
 from vcs.git.messages import Message, read_message
 from vcs.git.receive import Command, Quarantine
-from vcs.git.taking import Received, contents_of, give_up
+from vcs.git.taking import Received, give_up
 from vcs.objects import EMPTY_TREE, new_id
 from vcs.paths import unquote
 
@@ -118,7 +118,7 @@ def _commits(
     sha1s = [bytes.fromhex(line) for line in listed.decode().split()]
     if not sha1s:
         raise Conflict(problem="The default branch has all of this already, so there is nothing to propose.")
-    contents = contents_of(held, sha1s)
+    contents = held.contents(sha1s)
     return tip, sha1s, [read_message(contents[sha1][1]) for sha1 in sha1s]
 
 

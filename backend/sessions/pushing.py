@@ -245,7 +245,8 @@ def _ability(pushing: Pushing, command: Command) -> Ability | None:
 def _in_quarantine(pushing: Pushing, held: Quarantine, propose: Propose) -> None:
     _drop_notes(pushing)
     tips = _tips(pushing)
-    if any(held.has(tip) is None for tip in tips):
+    held.look(pushing.repository.index.ids_of)
+    if len(held.kinds(tips)) < len(tips):
         raise PackRefused(problem="The push moves a ref to an object that it does not bring.")
     limit_paths(pushing, held, pushing.left())
     _refuse_going_back(pushing, held)
@@ -420,7 +421,7 @@ def _spoken(pushing: Pushing, held: Quarantine) -> Message:
     """What the tip's message says; of a push that moves no trunk nothing is needed."""
     verdict = pushing.verdicts.get(pushing.trunk)
     tip = verdict.command.new if verdict and not verdict.refused else None
-    return read_message(held.source.run("cat-file", "commit", tip.hex())) if tip else Message()
+    return read_message(held.contents([tip])[tip][1]) if tip else Message()
 
 
 def option(request: Request, name: str) -> str:
@@ -494,7 +495,7 @@ def _append(pushing: Pushing, push: Push) -> Landed:
             withdraw(tx, push.landing, "")
         raise
     faults.reach("push.landed")
-    projection.catch_up(forge, project.id)
+    projection.follow(forge, code.repository(forge, project.id, project.pool), landed.sequence)
     return landed
 
 

@@ -9,7 +9,7 @@ it as objects in our form, by the way of `Received`.
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from vcs.errors import Kind as ErrorKind
 from vcs.errors import MicelioError
+from vcs.git.batch import Batch
 from vcs.git.process import GitMissing, environment, git_command
 from vcs.git.refs import is_ref_name
 from vcs.git.scanning import PackRefused
@@ -49,6 +50,10 @@ _BAND = 65515
 _COMMAND = re.compile(rb"([0-9a-f]{40}) ([0-9a-f]{40}) ([^\0\n]+)(?:\0([^\n]*))?\n?\Z")
 _SHALLOW = re.compile(rb"shallow [0-9a-f]{40}\n?\Z")
 _ZERO = bytes(20)
+_PARENT = re.compile(rb"^parent ([0-9a-f]{40})$", re.MULTILINE)
+FEW = 3_000
+SMALL = 4 << 20
+"""So many objects and bytes of a push are held in memory."""
 # What git lets nobody tolerate, and what not every git that we run on has heard of.
 _NOT_TOLERATED = ("nulInHeader", "unterminatedHeader", "gitattributes")
 # Address space and processor seconds of a git that unpacks; more for larger packs.
@@ -241,9 +246,25 @@ class Quarantine:
 
     folder: Path
     source: Source = field(init=False)
+    objects: Batch = field(init=False)
+    new: Mapping[bytes, tuple[bytes, bytes]] | None = field(init=False, default_factory=dict)
+    """Type and bytes of what the push brought and the project had not; None when that is much."""
 
     def __post_init__(self) -> None:
         self.source = Source(self.folder)
+        self.objects = Batch(self.folder)
+
+    def look(self, known: Callable[[Sequence[bytes]], Mapping[bytes, object]]) -> None:
+        """Read what was unpacked and is not `known` into `new`, if it is little."""
+        self.new = None
+        packs = list(self.folder.glob("objects/pack/*.idx"))
+        sha1s = [sha1 for pack in packs for sha1 in sha1s_of(pack, FEW)]
+        if len(sha1s) > FEW:
+            return
+        there = known(sha1s)
+        wanted = [sha1 for sha1 in sha1s if sha1 not in there]
+        if sum(size for _, size in self.objects.sizes(wanted).values()) <= SMALL:
+            self.new = self.objects.contents(wanted)
 
     def unpack(self, body: BinaryIO, start: int, size: int, limit: int) -> None:
         """Have git unpack what the body holds from `start` on, which was looked at; PackRefused."""
@@ -255,7 +276,8 @@ class Quarantine:
         command = git_command(
             self.folder,
             "index-pack", "--stdin", "--fix-thin", strict, f"--max-input-size={limit}",
-            config={"pack.threads": "2", "core.bigFileThreshold": "64m"},
+            # Nothing here is to outlive a crash.
+            config={"pack.threads": "2", "core.bigFileThreshold": "64m", "core.fsync": "none"},
         )  # fmt: skip
         said = self._run(_bounded(command, size), body)
         if said is not None:
@@ -277,14 +299,56 @@ class Quarantine:
 
     def is_descendant(self, old: bytes, new: bytes) -> bool:
         """Whether one commit descends from the other."""
+        if self._leads(new, old):
+            return True
         said = self.source.run("rev-list", "--count", "--max-count=1", old.hex(), f"^{new.hex()}")
         return said.strip() == b"0"
 
+    def _leads(self, new: bytes, old: bytes) -> bool:
+        """Whether the new commits alone lead from one to the other: nearly always, and no child is needed."""
+        brought, left, seen = self.new or {}, [new], {new}
+        while left:
+            sha1 = left.pop()
+            if sha1 == old:
+                return True
+            word, content = brought.get(sha1, (b"", b""))
+            parents = parents_of(content) if word == b"commit" else []
+            left += [each for each in parents if each not in seen]
+            seen.update(parents)
+        return False
+
+    def kinds(self, sha1s: Iterable[bytes]) -> dict[bytes, bytes]:
+        """What kinds of objects these are; those that are not here are left out."""
+        brought = self.new or {}
+        asked = list(sha1s)
+        found = {sha1: brought[sha1][0] for sha1 in asked if sha1 in brought}
+        missing = [sha1 for sha1 in asked if sha1 not in found]
+        return found | {sha1: word for sha1, (word, _) in self.objects.sizes(missing).items()}
+
     def has(self, sha1: bytes) -> bytes | None:
         """What kind of object this is; None when it is not here."""
-        said = self.source.run("cat-file", "--batch-check=%(objecttype)", input=sha1.hex().encode() + b"\n")
-        word = said.strip()
-        return None if b" " in word else word
+        return self.kinds([sha1]).get(sha1)
+
+    def contents(self, sha1s: Sequence[bytes]) -> dict[bytes, tuple[bytes, bytes]]:
+        """Type and bytes of a few objects, as git has them."""
+        brought = self.new or {}
+        found = {sha1: brought[sha1] for sha1 in sha1s if sha1 in brought}
+        return found | self.objects.contents(sha1 for sha1 in sha1s if sha1 not in found)
+
+
+def parents_of(commit: bytes) -> list[bytes]:
+    """The parents that a commit's header names."""
+    head = commit.partition(b"\n\n")[0]
+    return [bytes.fromhex(each.decode()) for each in _PARENT.findall(head)]
+
+
+def sha1s_of(index: Path, most: int) -> list[bytes]:
+    """What a pack's index lists; one more than `most` at the most. (git's gitformat-pack, version 2.)"""
+    with open(index, "rb") as file:
+        head = file.read(8 + 1024)
+        count = min(int.from_bytes(head[-4:]), most + 1)
+        names = file.read(20 * count)
+    return [names[at : at + 20] for at in range(0, len(names), 20)]
 
 
 def _bounded(command: Sequence[str], size: int) -> list[str]:
@@ -304,6 +368,10 @@ def quarantine(folder: Path, borrowed: Path) -> Iterator[Quarantine]:
         (place / "HEAD").write_bytes(b"ref: refs/heads/main\n")
         alternates = str((borrowed / "objects").resolve()).encode() + b"\n"
         (place / "objects/info/alternates").write_bytes(alternates)
-        yield Quarantine(place)
+        held = Quarantine(place)
+        try:
+            yield held
+        finally:
+            held.objects.close()
     finally:
         shutil.rmtree(place, ignore_errors=True)

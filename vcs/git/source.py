@@ -17,7 +17,16 @@ from vcs.errors import MicelioError
 from vcs.git.process import GitMissing, environment, git_command
 from vcs.objects import Kind
 
-__all__ = ["Child", "Listed", "MissingFromSource", "Source", "SourceRefused", "last_words", "run_source_git"]
+__all__ = [
+    "KINDS",
+    "Child",
+    "Listed",
+    "MissingFromSource",
+    "Source",
+    "SourceRefused",
+    "last_words",
+    "run_source_git",
+]
 
 _UNTOUCHED = {
     "GIT_NO_REPLACE_OBJECTS": "1",
@@ -39,7 +48,7 @@ TOLERATED = (
 )  # fmt: skip
 
 
-_KINDS = {kind.word.encode(): kind for kind in (Kind.BLOB, Kind.TREE, Kind.COMMIT, Kind.TAG)}
+KINDS = {kind.word.encode(): kind for kind in (Kind.BLOB, Kind.TREE, Kind.COMMIT, Kind.TAG)}
 
 
 class SourceRefused(MicelioError):
@@ -153,7 +162,7 @@ class Source:
                 if len(rest) != 2:
                     raise SourceRefused(said=f"the object {word.decode()} is missing.")
                 sha1, path = rest
-                yield Listed(bytes.fromhex(sha1.decode()), _KINDS[word], int(size), path)
+                yield Listed(bytes.fromhex(sha1.decode()), KINDS[word], int(size), path)
 
     @contextmanager
     def child(

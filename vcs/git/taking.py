@@ -16,9 +16,9 @@ from itertools import islice
 
 from vcs.errors import InvalidPath, MicelioError
 from vcs.git.ingest import Ingest, Ledger, Staged
-from vcs.git.receive import Quarantine
+from vcs.git.receive import FEW, SMALL, Quarantine
 from vcs.git.scanning import PackRefused
-from vcs.git.source import Listed, MissingFromSource
+from vcs.git.source import KINDS, Listed, MissingFromSource
 from vcs.git.translate import from_git
 from vcs.log import segment_key
 from vcs.objects import EMPTY_TREE, Kind, Object, check_name, tree_rows
@@ -27,26 +27,23 @@ from vcs.reading import EMPTY_TREE_SHA1
 from vcs.repository import Repository
 from vcs.segments import frames_of, name_hash, read_object
 
-__all__ = ["Names", "Received", "contents_of", "give_up", "take"]
+__all__ = ["Names", "Received", "give_up", "take"]
 
-_FEW = 3_000
-_SMALL = 4 << 20
 _LARGEST = 5 << 30
 _MOST = 1 << 40
 _ROW = re.compile(rb"[0-7]+ ([^\0]*)\0.{20}", re.DOTALL)
+_ENTRY = re.compile(rb"([0-7]+) ([^\0]*)\0(.{20})", re.DOTALL)
+_NAMED = re.compile(rb"^(?:tree|parent|object) ([0-9a-f]{40})$", re.MULTILINE)
 
 
 @dataclass(slots=True)
 class Received:
-    """New objects, in hand or staged. `ids` are those of the tips; `commits` the new ones, newest first,
-    as long as they are few.
-    """
+    """New objects, in hand or staged. `ids` are those of the tips."""
 
     ids: dict[bytes, str]
     objects: list[Object] = field(default_factory=list)
     hints: dict[str, int] = field(default_factory=dict)
     keys: list[str] = field(default_factory=list)
-    commits: list[bytes] = field(default_factory=list)
     size: int = 0
 
 
@@ -111,16 +108,19 @@ def take(
     """All that the tips reach and the project lacks. SourceRefused and MissingFromSource when it is not
     whole, InvalidPath for a name.
     """
-    listing = held.source.objects(tips, without)
-    rows: list[Listed] = []
-    size = 0
-    for row in islice(listing, _FEW + 1):
-        rows.append(row)
-        size += row.size
-        if size > _SMALL:
-            break
-    listing.close()
-    if size > _SMALL or len(rows) > _FEW:
+    rows = _reached(held, repository, tips)
+    if rows is None:
+        listing = held.source.objects(tips, without)
+        rows, size = [], 0
+        for row in islice(listing, FEW + 1):
+            rows.append(row)
+            size += row.size
+            if size > SMALL:
+                break
+        listing.close()
+    else:
+        size = 0
+    if size > SMALL or len(rows) > FEW:
         received = _staged(held, repository, tips, without, names, still_wanted)
     else:
         received = _in_hand(held, repository, rows, names)
@@ -133,12 +133,55 @@ def take(
     return received
 
 
+def _reached(held: Quarantine, repository: Repository, tips: Sequence[bytes]) -> list[Listed] | None:
+    """What the tips reach of what is new, with paths, from what is in hand alone; None when git has to be
+    asked: for a long push, or one that names what neither it nor the project's index has.
+    """
+    brought = held.new
+    if brought is None:
+        return None
+    rows: dict[bytes, Listed] = {}
+    outside: set[bytes] = set()
+    pending = [(tip, b"") for tip in tips]
+    while pending:
+        sha1, path = pending.pop()
+        if sha1 in rows:
+            continue
+        if sha1 not in brought:
+            outside.add(sha1)
+            continue
+        word, content = brought[sha1]
+        rows[sha1] = Listed(sha1, KINDS[word], len(content), path)
+        links = _links(word, content, path)
+        if links is None:
+            return None
+        pending += links
+    known = repository.index.ids_of(list(outside - {EMPTY_TREE_SHA1}))
+    if outside - known.keys() - {EMPTY_TREE_SHA1}:
+        return None
+    return list(rows.values())
+
+
+def _links(word: bytes, content: bytes, path: bytes) -> list[tuple[bytes, bytes]] | None:
+    """What an object leads to, with the paths; None for one that is not written as git writes it."""
+    if word == b"blob":
+        return []
+    if word == b"tree":
+        found = list(_ENTRY.finditer(content))
+        if sum(len(row[0]) for row in found) != len(content):
+            return None
+        folder = path + b"/" if path else b""
+        return [(row[3], folder + row[2]) for row in reversed(found) if not row[1].endswith(b"160000")]
+    named = [bytes.fromhex(each.decode()) for each in _NAMED.findall(content.partition(b"\n\n")[0])]
+    return [(sha1, b"") for sha1 in named]
+
+
 def _in_hand(held: Quarantine, repository: Repository, rows: Sequence[Listed], names: Names) -> Received:
     ids = {sha1: id for sha1, id in repository.index.ids_of([row.sha1 for row in rows]).items()}
     ids[EMPTY_TREE_SHA1] = EMPTY_TREE
     new = [row for row in rows if row.sha1 not in ids]
-    contents = contents_of(held, [row.sha1 for row in new])
-    received = Received(ids, commits=[row.sha1 for row in rows if row.kind is Kind.COMMIT])
+    contents = held.contents([row.sha1 for row in new])
+    received = Received(ids)
     received.size = sum(row.size for row in new)
     paths = {row.sha1: row.path for row in new}
 
@@ -174,23 +217,6 @@ def _in_hand(held: Quarantine, repository: Repository, rows: Sequence[Listed], n
 class _NotYet(Exception):
     def __init__(self, sha1: bytes) -> None:
         self.sha1 = sha1
-
-
-def contents_of(held: Quarantine, sha1s: Iterable[bytes]) -> dict[bytes, tuple[bytes, bytes]]:
-    """Type and bytes of a few objects, as git has them."""
-    asked = [sha1.hex().encode() + b"\n" for sha1 in sha1s]
-    found: dict[bytes, tuple[bytes, bytes]] = {}
-    if not asked:
-        return found
-    printed = held.source.run("cat-file", "--batch", "--buffer", input=b"".join(asked))
-    at = 0
-    while at < len(printed):
-        end = printed.index(b"\n", at)
-        sha1, word, size = printed[at:end].split(b" ")
-        start = end + 1
-        at = start + int(size) + 1
-        found[bytes.fromhex(sha1.decode())] = (word, printed[start : at - 1])
-    return found
 
 
 def _judge(word: bytes, content: bytes, object: Object, names: Names, path: bytes) -> None:

@@ -19,6 +19,7 @@ from backend.projects import git as projects
 from backend.projects import maintenance
 from backend.projects.keeping import Keeper
 from tests.backend.doors.git.conftest import until
+from tests.backend.doors.git.pushes import clone
 from vcs import disk
 
 REQUEST = {"Content-Type": "application/x-git-upload-pack-request", "Git-Protocol": "version=2"}
@@ -173,6 +174,18 @@ def groups_that_sleep() -> set[int]:
                 if parent == os.getpid():
                     found.add(group)
     return found
+
+
+def test_a_push_of_one_commit_starts_two_children(own, git, watched):
+    desk = clone(own, "open", git, "work")
+    desk.commit("more.txt")
+    (watched / "trace").write_text("")
+
+    desk.push("origin", "HEAD:main")
+
+    counts = {word: started(watched, f"built-in: git {word}") for word in ("index-pack", "cat-file")}
+    assert counts == {"index-pack": 1, "cat-file": 1}
+    assert not started(watched, "built-in: git rev-list")
 
 
 def test_a_folder_deleted_while_it_is_read_harms_nobody(own, git):
