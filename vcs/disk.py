@@ -17,6 +17,7 @@ from urllib.parse import quote
 from vcs.errors import DiskFull, ReadOnly, StoreFailed
 
 __all__ = [
+    "PAGES_OF_A_PROCESS",
     "PATIENCE",
     "is_busy",
     "is_damaged",
@@ -38,13 +39,23 @@ _CANNOT_GROW = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 """SQLite has a code of its own for shared memory that found no room."""
 
 
-def open_database(path: Path, *pragmas: str) -> sqlite3.Connection:
-    """A connection in WAL mode that begins no transaction by itself and any thread may use."""
+PAGES_OF_A_PROCESS = 16 << 20
+"""What all connections of a process may hold in memory before each of them drops pages to read others."""
+
+
+def open_database(path: Path, *pragmas: str, pages: int) -> sqlite3.Connection:
+    """A connection in WAL mode that begins no transaction by itself and any thread may use; it keeps so many
+    KiB of the file, unless all connections together have too much.
+    """
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=PATIENCE)
     try:
         # Turning WAL on does not wait for other processes that open the file just now.
         patiently(lambda: db.execute("pragma journal_mode = wal"))
-        for pragma in pragmas:
+        for pragma in (
+            *pragmas,
+            f"pragma cache_size = -{pages}",
+            f"pragma soft_heap_limit = {PAGES_OF_A_PROCESS}",
+        ):
             db.execute(pragma)
     except BaseException:
         db.close()

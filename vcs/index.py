@@ -37,7 +37,9 @@ __all__ = ["FIRST_TRUNK", "Erased", "Index", "IndexDamaged", "Located", "Positio
 
 _WHAT = "the index"
 _MOST_IDLE = 8
-"""Connections that wait for the next question: each has three files open and up to 2 MB of pages."""
+"""Connections that wait for the next question: each has three files open, and pages in memory."""
+_PAGES = 512
+"""KiB of them: the upper levels of its trees. The kernel has the rest."""
 FIRST_TRUNK = "refs/heads/main"
 """What a trunk is called until a record gives it another name."""
 
@@ -470,7 +472,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 def _connect(path: Path) -> sqlite3.Connection:
     # Losing the last transactions in a power cut only means catching up once more.
-    return disk.open_database(path, "pragma synchronous = normal")
+    return disk.open_database(path, "pragma synchronous = normal", pages=_PAGES)
 
 
 def _hundreds(values: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -38,6 +38,9 @@ __all__ = ["LARGEST_ROW", "LocalStore"]
 
 LARGEST_ROW = 1 << 20
 _FORMAT = 1
+_MOST_IDLE = 16
+_PAGES = 512
+"""KiB a connection keeps: contents are kept decoded elsewhere."""
 _UNFINISHED = timedelta(days=1)
 
 _SCHEMA = """
@@ -296,7 +299,10 @@ class LocalStore:
 
     def _keep_idle(self, db: sqlite3.Connection) -> None:
         with self._lock:
-            self._idle.append(db)
+            if len(self._idle) < _MOST_IDLE:
+                self._idle.append(db)
+                return
+        db.close()
 
     def _take_idle(self) -> sqlite3.Connection | None:
         with self._lock:
@@ -323,6 +329,7 @@ def _connect(path: Path) -> sqlite3.Connection:
             "pragma synchronous = full",
             f"pragma journal_size_limit = {64 << 20}",
             "pragma secure_delete = on",
+            pages=_PAGES,
         )
     except sqlite3.OperationalError:
         if _may_write_beside(path) or not _is_at_rest(path):

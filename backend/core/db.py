@@ -35,6 +35,8 @@ from backend.core.errors import DiskFull, MicelioError, ReadOnly, Unavailable
 from vcs import disk
 
 BUSY_SECONDS = 30
+PAGES = 1024
+"""KiB of an SQLite file that a connection keeps."""
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -170,7 +172,7 @@ def _count_time(engine: Engine) -> None:
 
 
 def _sqlite_engine(url: str) -> Engine:
-    # Whoever comes next gets the connection that was used last: each keeps 2 MB of the file once it is warm.
+    # Whoever comes next gets the connection that was used last, whose pages are warm.
     Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         url,
@@ -189,6 +191,8 @@ def _sqlite_engine(url: str) -> Engine:
             "synchronous=NORMAL",
             "foreign_keys=ON",
             f"busy_timeout={BUSY_SECONDS}000",
+            f"cache_size=-{PAGES}",
+            f"soft_heap_limit={disk.PAGES_OF_A_PROCESS}",
         ):
             raw.execute(f"PRAGMA {pragma}")
 

@@ -28,7 +28,7 @@ class Contents(overlay.TreeReader, Protocol):
 LARGEST_FILE = 1 << 20
 LINES_PER_FILE = 5_000
 LINES_PER_PAGE = 50_000
-MOST_COUNTS = 20_000
+MOST_COUNTS = 5_000
 """Pairs of contents whose changed lines are kept counted in a process."""
 
 
