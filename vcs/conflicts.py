@@ -9,9 +9,10 @@ sessions that both begin `docs/` with different files touched no common path.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from operator import itemgetter
+from itertools import compress
+from operator import itemgetter, ne
 
-from vcs.objects import EMPTY_TREE, Entry, Kind, Object, encode_tree
+from vcs.objects import EMPTY_TREE, Entry, Kind, Object, encode_ordered, in_order
 from vcs.overlay import TreeReader
 
 __all__ = ["Conflict", "Merged", "merge"]
@@ -39,13 +40,16 @@ class Merged:
     tree: str
     objects: list[Object] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
+    parsed: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
+    """The entries of these objects by id."""
 
 
 def merge(reader: TreeReader, base: str, head: str, ours: str) -> Merged:
     """What head becomes when the way from base to ours is laid over it; conflicts in path order."""
     merging = _Merging(reader)
     tree = merging.folder(b"", base, head, ours)
-    return Merged(tree, merging.objects, sorted(merging.conflicts, key=lambda found: found.path))
+    conflicts = sorted(merging.conflicts, key=lambda found: found.path)
+    return Merged(tree, merging.objects, conflicts, merging.parsed)
 
 
 class _Merging:
@@ -53,6 +57,7 @@ class _Merging:
         self.reader = reader
         self.objects: list[Object] = []
         self.conflicts: list[Conflict] = []
+        self.parsed: dict[str, tuple[Entry, ...]] = {}
 
     def folder(self, prefix: bytes, base: str, head: str, ours: str) -> str:
         """The id of the merged folder; EMPTY_TREE when nothing is in it."""
@@ -60,26 +65,28 @@ class _Merging:
             return head
         if base == head:
             return ours
-        theirs = _by_name(self._entries(head))
-        merged, known = dict(theirs), len(self.conflicts)
+        there, known = self._entries(head), len(self.conflicts)
+        changed: dict[bytes, Entry | None] = {}
         # Most names are the same on both of our sides: head keeps what it has there.
-        for name, (old, mine) in _differing(self._entries(base), self._entries(ours)).items():
-            entry = self._name(prefix + name, old, theirs.get(name), mine)
-            if entry is None:
-                merged.pop(name, None)
-            else:
-                merged[name] = entry
+        for name, old, theirs, mine in _differing(self._entries(base), there, self._entries(ours)):
+            entry = self._name(prefix + name, old, theirs, mine)
+            if entry is not theirs:
+                changed[name] = entry
         # What is refused is not worth encoding.
-        return self._stored(merged.values(), head, ours) if len(self.conflicts) == known else head
+        if len(self.conflicts) > known:
+            return head
+        merged = _by_name(there) | changed
+        return self._stored([entry for entry in merged.values() if entry is not None], head, ours)
 
     def _entries(self, id: str) -> tuple[Entry, ...]:
         return () if id == EMPTY_TREE else self.reader.tree(id)
 
     def _stored(self, entries: Iterable[Entry], *known: str) -> str:
-        content = encode_tree(entries)
-        made = Object.of(Kind.TREE, content)
-        if content and made.id not in known:
+        ordered = in_order(entries)
+        made = Object.of(Kind.TREE, encode_ordered(ordered))
+        if ordered and made.id not in known:
             self.objects.append(made)
+            self.parsed[made.id] = ordered
         return made.id
 
     def _name(
@@ -89,6 +96,12 @@ class _Merging:
             return theirs
         if base == theirs:
             return ours
+        if _is_no_folder(base) and _is_no_folder(theirs) and _is_no_folder(ours):
+            self.conflicts.append(Conflict(path, base, ours, theirs))
+            return theirs
+        if base and theirs and ours and base[0] == theirs[0] == ours[0] == b"40000":
+            merged = self.folder(path + b"/", base[2], theirs[2], ours[2])
+            return None if merged == EMPTY_TREE else _folder_entry(path, merged, theirs, ours)
         # The name as a file and as a folder are two different things, each merged on its own.
         folder = self.folder(path + b"/", _folder(base), _folder(theirs), _folder(ours))
         old, head, mine = _file(base), _file(theirs), _file(ours)
@@ -107,18 +120,29 @@ class _Merging:
         return _folder_entry(path, folder, theirs, ours)
 
 
-_Sides = tuple[Entry | None, Entry | None]
+_Sides = tuple[bytes, Entry | None, Entry | None, Entry | None]
 
 
-def _differing(before: tuple[Entry, ...], after: tuple[Entry, ...]) -> dict[bytes, _Sides]:
-    """What is not the same in two folders, by name."""
-    if len(before) == len(after):
+def _differing(
+    base: tuple[Entry, ...], theirs: tuple[Entry, ...], ours: tuple[Entry, ...]
+) -> Iterable[_Sides]:
+    """What is not the same in base and ours, by name, with what the head has of that name."""
+    if len(base) == len(ours) == len(theirs):
         # Files were changed, none came or went: the usual case needs no look at each name.
-        pairs = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
-        if all(old.name == new.name for old, new in pairs):
-            return {old.name: (old, new) for old, new in pairs}
-    olds, news = _by_name(before), _by_name(after)
-    return {name: (olds.get(name), news.get(name)) for name, _ in olds.items() ^ news.items()}
+        sides = compress(zip(base, theirs, ours, strict=True), map(ne, base, ours))
+        found = [(old[1], old, head, mine) for old, head, mine in sides]
+        if all([name == head[1] == mine[1] for name, _, head, mine in found]):
+            return found
+    olds, heads, mines = _by_name(base), _by_name(theirs), _by_name(ours)
+    names = dict.fromkeys(name for name, _ in olds.items() ^ mines.items())
+    return [(name, olds.get(name), heads.get(name), mines.get(name)) for name in names]
+
+
+def _is_no_folder(entry: Entry | None) -> bool:
+    return entry is None or entry[0] in _FILES
+
+
+_FILES = frozenset({b"100644", b"100755", b"120000"})
 
 
 def _by_name(entries: tuple[Entry, ...]) -> dict[bytes, Entry]:

@@ -69,9 +69,10 @@ SMALL_FILE = 1 << 20
 class Proposal:
     """What wants to land: `tree` is the session's whole tree, made on top of commit `base`.
 
-    New objects come along in `objects` or are in the `staged` files; `hints` are
-    `segments.name_hash` of their paths. `author` is name and e-mail; `summary` what people read
-    about it (canonical JSON values only); `message` is the whole commit message.
+    New objects come along in `objects` or are in the `staged` files; `parsed` are the entries of
+    trees among them, as far as whoever made them has them; `hints` are `segments.name_hash` of
+    their paths. `author` is name and e-mail; `summary` what people read about it (canonical JSON
+    values only); `message` is the whole commit message.
 
     `again` says that this landing was asked for before, perhaps in another process: a swap of then
     may still be on its way, so a failing store no longer means that nothing happens.
@@ -89,6 +90,7 @@ class Proposal:
     objects: Sequence[Object] = ()
     staged: Sequence[str] = ()
     hints: Mapping[str, int] = field(default_factory=dict)
+    parsed: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
     kind: RecordKind = RecordKind.LAND
     again: bool = False
 
@@ -172,6 +174,7 @@ class Plan:
         self._written: list[Written] = []
         self._files: dict[str, StagedFile] = {}
         self._sha1s = known_sha1s
+        self._own_sha1s: dict[str, bytes] = {}
         self._taken = Sha1s(repository.index)
         self._refs: dict[str, str | None] = {}
         self._kinds = _Kinds(repository)
@@ -190,6 +193,8 @@ class Plan:
         return self._decide_tree(asked, summary, reader, most_files)
 
     def _decide_tree(self, proposal: Proposal, summary: Object, reader: "_Reader", most_files: int) -> Landed:
+        reader.know(self.trees)
+        reader.know(proposal.parsed)
         base = self._base_tree(proposal.base, reader)
         # First what the proposal itself names, so that all that is missing is told at once.
         needs = self._needs(reader, proposal.tree, base)
@@ -198,6 +203,7 @@ class Plan:
             raise Overlapping(merged.conflicts, self._position)
         if merged.tree != proposal.tree:
             reader.add(merged.objects)
+            reader.know(merged.parsed)
             needs = self._needs(reader, merged.tree, self._tree)
         self._check_room(needs, most_files)
         commit = self._commit(proposal, merged.tree)
@@ -390,7 +396,7 @@ class Plan:
         """
         needs = _Needs()
         missing: list[str] = []
-        self._kinds.learn(reader.own)
+        self._kinds.learn([*reader.own, known])
         pending: list[_Named] = [(tree, Kind.TREE, known, b"")]
         seen: set[str] = set()
         while pending:
@@ -405,7 +411,7 @@ class Plan:
                 raise WrongKind(id=id, expected=expected.word, found=kind.word)
             elif kind is Kind.TREE and reader.is_new(id):
                 differing = list(_differing(reader.tree(id), reader.tree(other), path))
-                self._kinds.learn([each for each, _, _, _ in differing])
+                self._kinds.learn([id for named in differing for id in (named[0], named[2])])
                 pending += differing
             elif kind in (Kind.COMMIT, Kind.TAG) and reader.is_new(id):
                 pending += [(named, None, EMPTY_TREE, b"") for named in ids_in(kind, reader.content(id))]
@@ -484,20 +490,33 @@ class Plan:
     def _with_sha1s(
         self, objects: Sequence[Object], reader: "_Reader", hints: Mapping[str, int]
     ) -> list[Written]:
+        self._learn_sha1s(objects, reader)
+
         def sha1_of(id: str) -> bytes:
-            sha1 = self._sha1s.get(id)
+            sha1 = self._sha1s.get(id) or self._own_sha1s.get(id)
             if sha1 is None:
-                sha1 = self._sha1s[id] = reader.sha1_of(id)
+                known = self._own_sha1s if id == self._main else self._sha1s
+                sha1 = known[id] = reader.sha1_of(id)
             return sha1
 
         return [(object, sha1, hints.get(object.id, 0)) for object, sha1 in with_sha1s(objects, sha1_of)]
+
+    def _learn_sha1s(self, objects: Sequence[Object], reader: "_Reader") -> None:
+        """Ask at once for the SHA-1s of all that new trees name beside what is new."""
+        trees = [reader.parsed[object.id] for object in objects if object.id in reader.parsed]
+        named = {entry.id for entries in trees for entry in entries}
+        unknown = named - self._sha1s.keys() - {object.id for object in objects}
+        self._sha1s.update(self._repository.index.sha1s_of(list(unknown)))
 
     def _accept(
         self, asked: Asked, written: list[Written], needs: _Needs, step: "_Step", record: Object
     ) -> Landed:
         self._written += written
         self._added.update((object.id, object) for object, _, _ in written)
-        self._sha1s.update((object.id, sha1) for object, sha1, _ in written)
+        for each, sha1, _ in written:
+            # Records, summaries and all commits but the last are named by no later landing's objects.
+            named = each.id in needs.objects and each.kind is not Kind.COMMIT
+            (self._sha1s if named else self._own_sha1s)[each.id] = sha1
         self._files |= needs.files
         self._main, self._tree, self._record = step.main, step.tree, record.id
         self._refs.update((change.name, change.new) for change in step.refs)
@@ -608,6 +627,10 @@ class _Reader:
     def add(self, objects: Iterable[Object]) -> None:
         """Take objects that deciding itself made for the landing's own."""
         self.own.update((object.id, object) for object in objects)
+
+    def know(self, trees: Mapping[str, tuple[Entry, ...]]) -> None:
+        """Take the entries of trees as somebody has them who made or read them."""
+        self.parsed.update(trees)
 
     def is_new(self, id: str) -> bool:
         """Whether what this object names has to be looked at: live objects name live ones."""

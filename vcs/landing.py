@@ -136,8 +136,8 @@ class Limits:
 
 # Longer new objects go to the store before the landing waits in line.
 _LONGEST_IN_BATCH = 1 << 20
-_MOST_SHA1S = 50_000
-"""SHA-1s a batcher remembers, 15 MB at the most: those of the trees that were landed on lately."""
+_MOST_SHA1S = 16_000
+"""SHA-1s a batcher remembers, 4 MB at the most: of what the trees name that were landed on lately."""
 _MOST_LOOKED_UP = 50
 
 

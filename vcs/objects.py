@@ -14,7 +14,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -36,8 +36,10 @@ __all__ = [
     "check_name",
     "check_path",
     "encode_commit",
+    "encode_ordered",
     "encode_tree",
     "format_time",
+    "in_order",
     "is_object_id",
     "new_id",
     "object_id",
@@ -186,7 +188,16 @@ def encode_tree(entries: Iterable[Entry]) -> bytes:
     Raises MalformedObject for two entries of one name and for what no tree can hold. Names
     such as `.git` are `check_name`'s affair, because old histories do hold them.
     """
-    ordered = sorted(entries, key=_sort_key)
+    return encode_ordered(in_order(entries))
+
+
+def in_order(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Entries as a tree stores them."""
+    return tuple(sorted(entries, key=_sort_key))
+
+
+def encode_ordered(ordered: Sequence[Entry]) -> bytes:
+    """As `encode_tree`, for entries that are in order."""
     if not ordered:
         return b""
     modes, names, ids = zip(*ordered, strict=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from vcs.errors import InvalidPath
-from vcs.objects import EMPTY_TREE, Entry, Kind, Object, check_path, encode_tree
+from vcs.objects import EMPTY_TREE, Entry, Kind, Object, check_path, encode_ordered, in_order
 
 __all__ = ["Change", "TreeReader", "apply", "entry_at", "walk"]
 
@@ -45,8 +45,29 @@ class _Node:
     below: dict[bytes, "_Node"] = field(default_factory=dict)
 
 
-def apply(reader: TreeReader, root: str, changes: Iterable[Change]) -> tuple[str, list[Object]]:
-    """The tree `root` becomes, and the tree objects it needs that no old folder had.
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """New trees, and their entries by id."""
+
+    objects: list[Object]
+    parsed: dict[str, tuple[Entry, ...]]
+
+    def add(self, entries: Iterable[Entry]) -> str:
+        ordered = in_order(entries)
+        made = Object.of(Kind.TREE, encode_ordered(ordered))
+        self.objects.append(made)
+        self.parsed[made.id] = ordered
+        return made.id
+
+
+def apply(
+    reader: TreeReader,
+    root: str,
+    changes: Iterable[Change],
+    parsed: dict[str, tuple[Entry, ...]] | None = None,
+) -> tuple[str, list[Object]]:
+    """The tree `root` becomes, and the tree objects it needs that no old folder had. Their entries are put
+    into `parsed`, so that nobody reads them out of the objects.
 
     Two changes of one path: the later one counts. Raises InvalidPath for paths no tree may
     hold and for a path written both as a file and as a folder.
@@ -56,7 +77,8 @@ def apply(reader: TreeReader, root: str, changes: Iterable[Change]) -> tuple[str
         _plant(top, change)
     _refuse_collisions(top, b"")
     objects: list[Object] = []
-    return _rebuilt(reader, root, top, objects), objects
+    made = _Made(objects, {} if parsed is None else parsed)
+    return _rebuilt(reader, root, top, made), objects
 
 
 def _latest(changes: Iterable[Change]) -> Iterator[Change]:
@@ -98,14 +120,14 @@ def _shown(path: bytes) -> str:
     return path.decode("utf-8", "backslashreplace")
 
 
-def _rebuilt(reader: TreeReader, id: str, node: _Node, objects: list[Object]) -> str:
+def _rebuilt(reader: TreeReader, id: str, node: _Node, made: _Made) -> str:
     """The id of this folder with the node's changes; EMPTY_TREE when nothing is left in it."""
     old = () if id == EMPTY_TREE else reader.tree(id)
     entries = {entry.name: entry for entry in old}
     changed = False
     for name, child in node.below.items():
         before = entries.get(name)
-        after = _entry_after(reader, name, before, child, objects)
+        after = _entry_after(reader, name, before, child, made)
         if after == before:
             continue
         changed = True
@@ -117,20 +139,18 @@ def _rebuilt(reader: TreeReader, id: str, node: _Node, objects: list[Object]) ->
         return id
     if not entries:
         return EMPTY_TREE
-    made = Object.of(Kind.TREE, encode_tree(entries.values()))
-    objects.append(made)
-    return made.id
+    return made.add(entries.values())
 
 
 def _entry_after(
-    reader: TreeReader, name: bytes, before: Entry | None, node: _Node, objects: list[Object]
+    reader: TreeReader, name: bytes, before: Entry | None, node: _Node, made: _Made
 ) -> Entry | None:
     if node.written is not None:
         return Entry(node.written[0], name, node.written[1])
     if node.deleted:
         before = None
     folder = before if before is not None and before.is_tree else None
-    id = _rebuilt(reader, folder.id if folder else EMPTY_TREE, node, objects)
+    id = _rebuilt(reader, folder.id if folder else EMPTY_TREE, node, made)
     if folder is not None and id == folder.id:
         return before
     if id == EMPTY_TREE:

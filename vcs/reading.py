@@ -288,6 +288,10 @@ class Reader(ABC):
             self._trees.keep(self._owner, id, entries)
         return entries
 
+    def kept_tree(self, id: str) -> tuple[Entry, ...] | None:
+        """The entries of a tree of the live set that is remembered, without a look at where it is."""
+        return self._trees.get(self._owner, id)
+
     def keep_trees(self, trees: Mapping[str, tuple[Entry, ...]]) -> None:
         """Remember the entries of trees that are in the live set now."""
         for id, entries in trees.items():

@@ -8,7 +8,7 @@ file over, or copies out of it what it needs.
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from vcs.errors import InvalidInput, MicelioError
@@ -63,6 +63,13 @@ class StagedFiles:
                 self._size -= _weight(self._known.popitem(last=False)[1][1])
         return ref, footer
 
+    def forget(self, keys: Iterable[str]) -> None:
+        """Let go of what is known of files that have landed; asked for again they are read again."""
+        with self._lock:
+            for key in keys:
+                known = self._known.pop(key, None)
+                self._size -= _weight(known[1]) if known else 0
+
     def _measured(self, key: str) -> SegmentRef:
         if not key.startswith(self._prefix) or not key.endswith(".seg"):
             raise InvalidInput(problem=f"{key} is no staged file of this project.")
@@ -107,6 +114,9 @@ class StagedReader(Reader):
 
     def tree(self, id: str) -> tuple[Entry, ...]:
         """The entries of a tree; a live one's from where everybody's are remembered."""
+        known = self._live.kept_tree(id)
+        if known is not None:
+            return known
         return self._live.tree(id) if self._live.has(id) else super().tree(id)
 
     def refresh(self) -> None:

@@ -9,14 +9,15 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import bindparam, literal
+from sqlalchemy import Dialect, bindparam, literal
 from sqlalchemy import insert as sql_insert
 from sqlalchemy import select as sql_select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite as sqlite_dialect
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlmodel import col, delete, select
 
 from backend.core.context import SYSTEM, Context, Forge
@@ -505,31 +506,41 @@ def _write_latest(ctx: Context, project: str, latest: Mapping[bytes, int]) -> No
 def last_changes(ctx: Context, project: str, paths: Sequence[bytes]) -> dict[bytes, Change]:
     """Where each of these paths last changed, as the rows say it; folders count for what is in them."""
     found: dict[bytes, Change] = {}
+    connection = ctx.db.connection()
     for start in range(0, len(paths), 500):
-        asked = {"project": project, "paths": list(paths[start : start + 500])}
-        for path, *change in ctx.db.connection().execute(_LAST_CHANGES, asked):
-            found[path] = Change(*change)
+        some = list(paths[start : start + 500])
+        # Made for a few lengths only.
+        some += [some[-1]] * (-len(some) % 10)
+        made = _asking(connection.dialect, len(some))
+        values = {"project": project} | {f"path{number}": path for number, path in enumerate(some)}
+        asked = tuple([values[name] for name in made.positiontup]) if made.positiontup else values
+        for path, *change in connection.exec_driver_sql(str(made), asked).all():
+            found[bytes(path)] = Change(*change)
     return found
 
 
-_LAST_CHANGES = (
-    sql_select(
-        col(PathLatest.path),
-        col(Landing.position),
-        col(Landing.commit),
-        col(Landing.landing),
-        col(Landing.session),
+@lru_cache(maxsize=50)
+def _asking(dialect: Dialect, count: int) -> SQLCompiler:
+    """The question for so many paths, as the driver takes it: to make it costs more than to ask it."""
+    marks = [bindparam(f"path{number}") for number in range(count)]
+    query = (
+        sql_select(
+            col(PathLatest.path),
+            col(Landing.position),
+            col(Landing.commit),
+            col(Landing.landing),
+            col(Landing.session),
+        )
+        .join(
+            Landing,
+            (col(Landing.project) == col(PathLatest.project))
+            & (col(Landing.position) == col(PathLatest.position)),
+        )
+        .where(col(PathLatest.project) == bindparam("project"), col(PathLatest.path).in_(marks))
     )
-    .join(
-        Landing,
-        (col(Landing.project) == col(PathLatest.project))
-        & (col(Landing.position) == col(PathLatest.position)),
-    )
-    .where(
-        col(PathLatest.project) == bindparam("project"),
-        col(PathLatest.path).in_(bindparam("paths", expanding=True)),
-    )
-)
+    made = query.compile(dialect=dialect)
+    assert isinstance(made, SQLCompiler)
+    return made
 
 
 def _upsert(ctx: Context, model: Any, key: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> None:

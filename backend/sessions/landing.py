@@ -49,7 +49,7 @@ from vcs.landing import (
     fence,
 )
 from vcs.log import Record, RecordKind
-from vcs.objects import Kind, Object, format_time, new_id
+from vcs.objects import EMPTY_TREE, Entry, Kind, Object, format_time, new_id
 from vcs.paths import quote
 from vcs.pushes import RefsMoved, is_ancestor
 from vcs.repository import Change, Repository
@@ -180,8 +180,10 @@ class _Draft:
     tree: str
     tip: str | None
     trees: tuple[Object, ...]
+    parsed: Mapping[str, tuple[Entry, ...]]
     adopted: tuple[str, ...]
     copied: tuple[str, ...]
+    staged: tuple[str, ...]
     hints: Mapping[str, int]
     author: tuple[str, str]
     told: Mapping[str, Any]
@@ -368,7 +370,8 @@ def _draft(ctx: Context, session: str, text: str) -> _Draft:
     projection.require_followed(ctx, project.id, repository)
     changes = files.changes_of(ctx, found.id)
     keys = content.staged_keys(ctx, found.id)
-    tree, made = overlay.apply(repository.with_staged(keys), found.base_tree, changes)
+    parsed: dict[str, tuple[Entry, ...]] = {}
+    tree, made = overlay.apply(repository.with_staged(keys), found.base_tree, changes, parsed)
     adopted, copied = _sorted_out(repository, keys, {c.id for c in changes if c.id is not None})
     account = ctx.db.get(Account, found.author_id) if found.author_id else SYSTEM
     if account is None:
@@ -383,8 +386,10 @@ def _draft(ctx: Context, session: str, text: str) -> _Draft:
         tree=tree,
         tip=_tip(ctx, found.id),
         trees=tuple(made),
+        parsed=parsed,
         adopted=tuple(adopted),
         copied=tuple(copied),
+        staged=tuple(keys),
         hints={c.id: name_hash(c.path) for c in changes if c.id is not None},
         author=(
             account.name or account.handle,
@@ -412,7 +417,8 @@ def _sorted_out(repository: Repository, keys: Sequence[str], named: set[str]) ->
     A segment may become part of the log whole; so what a session took back again, which may be a
     secret, must not be in it.
     """
-    adopted, copied, missing = [], [], {id for id in named if not repository.has(id)}
+    adopted, copied = [], []
+    missing = named - repository.index.kinds_of(list(named)).keys() - {EMPTY_TREE}
     for key in keys:
         _, footer = repository.staged.get(key)
         held = {entry.id for entry in footer.entries}
@@ -458,6 +464,7 @@ def _proposal(ctx: Context, draft: _Draft, landing: str) -> Asked:
         base=draft.base,
         tree=draft.tree,
         objects=(*blobs, *draft.trees),
+        parsed=draft.parsed,
         staged=draft.adopted,
         hints=draft.hints,
         author=draft.author,
@@ -519,8 +526,10 @@ def _append(ctx: Context, draft: _Draft, proposal: Asked) -> None:
             withdraw(tx, proposal.landing, "")
         raise
     faults.reach("landing.before_catch_up")
+    repository = code.repository(ctx.forge, draft.project, draft.pool)
+    repository.staged.forget(draft.staged)
     try:
-        projection.follow(ctx.forge, code.repository(ctx.forge, draft.project, draft.pool), landed.sequence)
+        projection.follow(ctx.forge, repository, landed.sequence)
     except MicelioError as error:
         # It has happened. "Nothing was changed" is true of the rows alone, so it must not be said.
         raise LandedUnseen(landing=proposal.landing, problem=error.sentence) from error

@@ -14,7 +14,7 @@ from tests.bench.stage import Stage
 from tests.bench.writing import Project
 from vcs import overlay
 from vcs.conflicts import Merged, merge
-from vcs.objects import Entry, Kind, Object, parse_tree
+from vcs.objects import Entry, Kind, Object
 from vcs.repository import Repository
 
 FILES, PATHS, LANDINGS = 10_000, 30, 1_000_000
@@ -79,6 +79,5 @@ class _Sides:
         """The tree with another content at each path."""
         blob = Object.of(Kind.BLOB, word)
         changes = [overlay.Change(path, b"100644", blob.id) for path in paths]
-        tree, made = overlay.apply(self, base, changes)
-        self._made |= {each.id: parse_tree(each.content) for each in made}
+        tree, _ = overlay.apply(self, base, changes, self._made)
         return tree

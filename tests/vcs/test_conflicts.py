@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from tests.vcs.logs import Trees, blob
 from tests.vcs.test_overlay import FILES, PATHS, without_collisions
 from vcs import conflicts
-from vcs.objects import Entry
+from vcs.objects import Entry, parse_tree
 
 MODE = b"100644"
 
@@ -53,6 +53,7 @@ def test_a_merge_is_what_comparing_every_path_says(sides):
 
     result = conflicts.merge(trees, *map(trees.build, sides))
 
+    assert result.parsed == {each.id: parse_tree(each.content) for each in result.objects}
     if not clashing:
         assert result.conflicts == []
         trees.keep(result.objects)

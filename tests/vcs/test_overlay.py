@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from tests.vcs.logs import Trees, blob
 from vcs import overlay
 from vcs.errors import InvalidPath
-from vcs.objects import EMPTY_TREE
+from vcs.objects import EMPTY_TREE, Entry, parse_tree
 from vcs.overlay import Change
 
 NAMES = st.sampled_from([b"a", b"b", b"a.b", b"a-b", b"\xff", b"new\nline"])
@@ -57,9 +57,11 @@ def test_changes_laid_over_a_tree_are_what_a_dictionary_of_paths_says(files, cha
             overlay.apply(trees, root, changes)
         return
 
-    made, objects = overlay.apply(trees, root, changes)
+    parsed: dict[str, tuple[Entry, ...]] = {}
+    made, objects = overlay.apply(trees, root, changes, parsed)
     trees.keep(objects)
 
+    assert parsed == {each.id: parse_tree(each.content) for each in objects}
     assert trees.files(made) == laid_over(files, changes)
     assert made == trees.build(laid_over(files, changes))
 
