@@ -62,26 +62,31 @@ def page(
     somebody might fill a form that is about to change. `keys` are the places whose keys work here too,
     `actions` what the palette offers beside what it offers everywhere.
     """
-    inner = rx.fragment(*content)
+    main = _main("shown", *content, class_name=class_name)
     if not still:
         here = AppState.loaded_path == pathname()
         here = here & (AppState.loaded_query == query_of()) if exact else here
-        inner = rx.cond(here, inner, lists.waiting())
-    shown = [_lost_connection(), _notice(), inner]
+        main = rx.cond(here, main, _main("awaited", lists.waiting(), class_name=class_name))
     return rx.fragment(
         outside("Skip to content", class_name="skip", href="#main"),
         _bar(crumbs, home=home),
         rx.cond(AppState.missing, rx.fragment(), tabs) if tabs is not None else rx.fragment(),
         rx.cond(
             AppState.missing,
-            rx.el.main(missing(), id="main", class_name="page stack"),
-            rx.el.main(*shown, id="main", class_name=class_name),
+            rx.el.main(missing(), id="main", class_name="page stack", key="missing"),
+            main,
         ),
         _foot() if foot else rx.fragment(),
         _keys([*EVERYWHERE, *keys]),
         _actions(actions),
         Go.create(),
     )
+
+
+def _main(key: str, *content: Any, class_name: str) -> rx.Component:
+    """What a page is about. What was awaited and what came are two elements, so nothing there moves."""
+    told = (_lost_connection(), _notice())
+    return rx.el.main(*told, *content, id="main", class_name=class_name, key=key)
 
 
 def project_screen(
@@ -144,7 +149,8 @@ def organization_page(*content: Any, current: str, **options: Any) -> rx.Compone
         class_name="tabs",
         aria_label="Organization",
     )
-    shown = rx.cond(OrganizationFrame.inside, tabs)
+    # Tabs that come late would push down what awaits the same answer.
+    shown = rx.cond(OrganizationFrame.inside & (AppState.loaded_path == pathname()), tabs)
     return page(*content, crumbs=[(ORG, OWNER)], tabs=shown, **options)
 
 

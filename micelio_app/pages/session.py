@@ -265,6 +265,7 @@ def _panes() -> rx.Component:
     timeline = feed.timeline(
         SessionState.id,
         started=SessionState.started_at,
+        known=SessionState.events,
         running=SessionState.running,
         on_news=SessionState.follow,
     )

@@ -132,8 +132,9 @@ def entry(
     button: str,
     refused: Text,
     after: Any = None,
+    still: bool = True,
 ) -> rx.Component:
-    """A page with one form that leads in."""
+    """A page with one form that leads in, there before any State. Not `still` where a State says if it is."""
     fault = (SignInState.reason != "") & (SignInState.wrong == "")
     form = rx.fragment(
         rx.cond(fault, lists.notice(refused, SignInState.reason, tone="rust")),
@@ -160,7 +161,7 @@ def entry(
         ),
         class_name="page centred",
         home=True,
-        still=True,
+        still=still,
     )
 
 

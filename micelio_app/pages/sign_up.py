@@ -63,6 +63,7 @@ def sign_up_page() -> rx.Component:
         after=rx.el.p(
             "You have one? ", outside("Sign in", href=routes.SIGN_IN), ".", class_name="soft small"
         ),
+        still=False,
     )
     usable = (SignUpState.signup == "open") | invited
     return rx.cond((SignUpState.signup == "") | usable, form, _by_invitation())
@@ -88,7 +89,6 @@ def _by_invitation() -> rx.Component:
         ),
         class_name="page centred",
         home=True,
-        still=True,
     )
 
 

@@ -23,7 +23,7 @@ export function ChangesPane({ session, after }) {
   if (!files.length) {
     return jsx("section", { className: "pane", "aria-labelledby": "changes" }, [
       jsx("header", { key: "h", className: "head" }, jsx("h2", { id: "changes" }, "Changes")),
-      state !== "waiting" && jsx("p", { key: "p", className: "inner soft" }, "No file changed yet."),
+      state === "open" && jsx("p", { key: "p", className: "inner soft" }, "No file changed yet."),
     ]);
   }
   const [plus, minus] = [sum(files, "plus"), sum(files, "minus")];

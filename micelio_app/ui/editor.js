@@ -37,11 +37,12 @@ export function Editor({ how, organization, project, path, folder, source, sessi
     }
     const abort = new AbortController();
     call("GET", source, { signal: abort.signal }).then(
-      (found) => {
+      async (found) => {
         ends.current = /\r\n/.test(found.text ?? "") && !/(^|[^\r])\n/.test(found.text) ? "\r\n" : "\n";
         setFile(found);
-        setPhase("ready");
-        if (how === "delete") look();
+        // What a deletion takes away stands above its form, so both come together.
+        if (how === "delete") await look();
+        if (!abort.signal.aborted) setPhase("ready");
       },
       (problem) => {
         if (abort.signal.aborted) return;

@@ -21,13 +21,16 @@ const SHORT = 40; // a result this short stands in the row itself
 const NEWS = new Set(["status", "diff", "error", "permission"]); // what may move the head of the page
 const NEWS_REST = 500; // ms between two tellings
 
-export function EventFeed({ session, started, after, running, onNews }) {
+export function EventFeed({ session, started, after, known, running, onNews }) {
   const { events, state, first } = useEvents(session, after);
   const [filter, setFilter] = useState(null);
   const rows = useMemo(() => toRows(events), [events]);
   const wanted = filter ? rows.filter((row) => row.group === filter) : rows;
   const shown = wanted.slice(-SHOWN);
   const last = events.at(-1)?.sequence ?? 0;
+  // Until what had happened when the page was asked for is there, it is not laid out for good.
+  const caught = useRef(false);
+  caught.current ||= state !== "waiting" && last >= known;
   const list = useRef(null);
   const { fresh, toEnd } = useFollow(list, last, running);
   useJumps(list, toEnd);
@@ -37,12 +40,12 @@ export function EventFeed({ session, started, after, running, onNews }) {
   return jsx("section", { className: "pane feed", "aria-label": "Timeline" }, [
     jsx(Filters, { key: "f", rows, filter, setFilter }),
     jsx(LiveState, { key: "s", session, after }),
-    jsx("ol", { key: "l", ref: list, className: "timeline", "aria-busy": state === "waiting" }, [
+    jsx("ol", { key: "l", ref: list, className: "timeline", "aria-busy": !caught.current }, [
       hidden && jsx("li", { key: "earlier", className: "earlier" },
         jsx("button", { type: "button", className: "btn quiet small", onClick: () => loadEarlier(session, PAGE) }, "Show earlier")),
       ...shown.map((row, index) => jsx(Row, { key: row.sequence, row, begin, open: running && index === shown.length - 1 })),
     ]),
-    !rows.length && state !== "waiting" && jsx("div", { key: "e", className: "empty inner" },
+    !rows.length && state === "open" && jsx("div", { key: "e", className: "empty inner" },
       jsx("b", {}, "Nothing happened yet"), jsx("p", {}, "Notes, decisions, changes and tool calls appear here as they come.")),
     fresh > 0 && jsx("p", { key: "n", className: "follow" },
       jsx("button", { type: "button", className: "btn primary small", onClick: toEnd },

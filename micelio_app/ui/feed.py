@@ -21,6 +21,7 @@ class EventFeed(rx.Component):
     session: rx.Var[str]
     started: rx.Var[str]
     after: rx.Var[int]
+    known: rx.Var[int]
     running: rx.Var[bool]
     on_news: rx.EventHandler[rx.event.passthrough_event_spec(int)]
 
@@ -69,19 +70,21 @@ def timeline(
     *,
     started: Text,
     after: Number = 0,
+    known: Number = 0,
     running: bool | rx.Var[bool] = True,
     on_news: Any = None,
 ) -> rx.Component:
     """The session's events as they come, with filters, follow and "N new".
 
     `session` is the whole id. `after` is the sequence to begin behind (what is earlier is loaded on
-    demand); it must be the same in all parts of a page. `started` is when the session began (RFC
+    demand); it must be the same in all parts of a page. `known` events are there for certain: until they
+    have come it is busy. `started` is when the session began (RFC
     3339). `on_news` is called with a sequence, at most twice a second, when events up to it may have
     moved status, counts or what one may do.
     """
     told = {} if on_news is None else {"on_news": on_news}
     return EventFeed.create(
-        key=session, session=session, started=started, after=after, running=running, **told
+        key=session, session=session, started=started, after=after, known=known, running=running, **told
     )
 
 

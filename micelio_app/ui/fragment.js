@@ -80,7 +80,7 @@ export function HtmlFragment({ src, live, label, className }) {
     navigate(there.pathname + there.search + there.hash);
   };
 
-  return jsx("div", { className, "aria-busy": Boolean(src) && (phase === "quiet" || phase === "waiting") }, [
+  return jsx("div", { className: `fragment ${className ?? ""}`.trim(), "aria-busy": Boolean(src) && (phase === "quiet" || phase === "waiting") }, [
     jsx("div", { key: "held", ref: holder, onClick: follow, hidden: phase !== "shown" }),
     phase === "waiting" && jsx(Bars, { key: "bars", label }),
     (phase === "failed" || phase === "missing") && jsx(Problem, { key: "problem", phase, again }),

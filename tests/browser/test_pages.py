@@ -1,5 +1,6 @@
 """Every page, for strangers and members, in both themes and widths: no console error, no sideways scroll,
-nothing serious for axe, a title. A picture of each stays in `build/pages`, with how much each page jumped.
+nothing serious for axe, a title, nothing that jumps while it loads. A picture of each stays in `build/pages`,
+with how much each page moved.
 
 Which pages there are is what `routes` says. Also what readers without scripts get, and that nobody
 can tell a private project from none.
@@ -30,8 +31,11 @@ SHIFTS = """window.shifted = {by: 0, what: []}
 new PerformanceObserver((list) => list.getEntries().forEach((one) => {
   if (one.hadRecentInput) return
   window.shifted.by += one.value
-  window.shifted.what.push(...one.sources.map(({node}) => node && (node.outerHTML || node.data).slice(0, 60)))
+  window.shifted.what.push(...one.sources.map(({node, previousRect: was, currentRect: is}) =>
+    `${(node?.outerHTML || node?.data || "what is gone").slice(0, 60)} from ${was.y | 0} to ${is.y | 0}`))
 })).observe({type: "layout-shift", buffered: true})"""
+MOST_SHIFT = 0.1
+"""How far a page may move while it loads, as Chromium counts layout shift."""
 IS_DARK = "() => getComputedStyle(document.body).backgroundColor === 'rgb(20, 22, 18)'"
 WIDER = "document.documentElement.scrollWidth > innerWidth"
 SETTLED = """() => document.querySelector("main") && !document.querySelector(
@@ -179,6 +183,8 @@ def test_every_page_is_sound(open_context, ada, world, signed_in, size):
             problems.append(f"{here}: wider than the window")
         shifted = page.evaluate("window.shifted")
         jumps.append(f"{shifted['by']:.2f} {size[0]} {here} {shifted['what'][:5]}")
+        if shifted["by"] >= MOST_SHIFT:
+            problems.append(f"{here}: moves by {shifted['by']:.2f} while it loads: {shifted['what']}")
         page.evaluate(THIN)
         keep("light")
         page.evaluate(AXE)
@@ -191,7 +197,6 @@ def test_every_page_is_sound(open_context, ada, world, signed_in, size):
         page.emulate_media(color_scheme="light")
     page.context.close()
 
-    # Told, not judged: how much a page moves while it loads depends on how busy the machine is.
     who = "member" if signed_in else "stranger"
     (PICTURES / f"jumps.{who}.{size[0]}.txt").write_text("\n".join(sorted(jumps, reverse=True)) + "\n")
     assert problems == []
