@@ -235,7 +235,8 @@ def _mirrored() -> rx.Component:
 
 def _signed_out() -> rx.Component:
     return rx.el.span(
-        link("Explore", to=routes.EXPLORE),
+        # On a phone the way back needs the room; the palette and the home page lead there too.
+        link("Explore", to=routes.EXPLORE, class_name="only-wide"),
         outside("Sign in", href=routes.SIGN_IN, class_name="btn small"),
         class_name="signed-out",
     )
@@ -310,6 +311,7 @@ def _actions(more: Sequence[Any]) -> rx.Component:
         rx.el.span(*signed_in, class_name="signed-in"),
         rx.el.span(outside("Sign in", href=routes.SIGN_IN), class_name="signed-out"),
         link("Home", to=routes.HOME, custom_attrs=drives("g", "h")),
+        link("Explore", to=routes.EXPLORE, custom_attrs={"data-words": "projects most landed new"}),
         rx.el.button("Theme", type="button", on_click=rx.toggle_color_mode, custom_attrs=words),
         rx.el.button("Keys", type="button", custom_attrs={"data-keys": True, "data-words": "help shortcuts"}),
         outside("API", href="/api/v1/docs", custom_attrs={"data-words": "reference rest openapi"}),

@@ -198,11 +198,16 @@ def oversight_page(section: str) -> rx.Component:
 def _line(line: rx.Var[Line]) -> rx.Component:
     name = rx.cond(line.url != "", link(rx.el.b(line.name), to=line.url), rx.el.b(line.name))
     tag = rx.cond(line.tag != "", chips.tag(line.tag, "ochre"))
+    # Where there is no room for columns a line is a few lines, and each says what it is.
+    called = [{"data-is": OversightState.columns[n]} for n in range(4)]
     return rx.el.tr(
         rx.el.td(name),
-        rx.el.td(line.second, dir="auto"),
-        rx.el.td(line.third, " ", tag),
-        rx.el.td(rx.cond(line.seen != "", when(line.seen, ago=True), line.fourth)),
+        rx.el.td(rx.el.span(line.second, dir="auto"), custom_attrs=called[1]),
+        rx.el.td(line.third, " ", tag, custom_attrs=called[2]),
+        rx.el.td(
+            rx.cond(line.seen != "", when(line.seen, ago=True), line.fourth),
+            custom_attrs=called[3],
+        ),
         rx.el.td(when(line.at), class_name="end"),
     )
 

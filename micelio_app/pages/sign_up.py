@@ -77,11 +77,17 @@ def _by_invitation() -> rx.Component:
     )
     return layout.page(
         rx.el.div(
-            rx.el.h1(
-                rx.cond(SignUpState.signup == "closed", "Sign-up is closed here", "Sign-up is by invitation"),
-                class_name="title",
+            rx.el.div(
+                rx.el.span(mark(), class_name="large-mark"),
+                rx.el.h1(
+                    rx.cond(
+                        SignUpState.signup == "closed", "Sign-up is closed here", "Sign-up is by invitation"
+                    ),
+                    class_name="title",
+                ),
+                rx.el.p(how, class_name="soft"),
+                class_name="stack tight",
             ),
-            rx.el.p(how, class_name="soft"),
             rx.el.p(
                 "You have an account? ", outside("Sign in", href=routes.SIGN_IN), ".", class_name="soft small"
             ),

@@ -37,6 +37,8 @@ new PerformanceObserver((list) => list.getEntries().forEach((one) => {
 MOST_SHIFT = 0.1
 """How far a page may move while it loads, as Chromium counts layout shift."""
 IS_DARK = "() => getComputedStyle(document.body).backgroundColor === 'rgb(20, 22, 18)'"
+BROKE = """() => [...document.querySelectorAll("main [role=alert]")]
+  .some((one) => one.innerText.includes("broke on our side"))"""
 WIDER = "document.documentElement.scrollWidth > innerWidth"
 SETTLED = """() => document.querySelector("main") && !document.querySelector(
   "main [aria-busy=true], main [role=status][aria-label^=Loading], main .late")"""
@@ -179,6 +181,8 @@ def test_every_page_is_sound(open_context, ada, world, signed_in, size):
             "title => title ? document.title.startsWith(title) : document.title", arg=title
         )
         page.wait_for_function(SETTLED)
+        if page.evaluate(BROKE):
+            problems.append(f"{here}: a handler broke; the log of `serve` has its traceback")
         if page.evaluate(WIDER):
             problems.append(f"{here}: wider than the window")
         shifted = page.evaluate("window.shifted")
