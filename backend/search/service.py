@@ -128,7 +128,8 @@ def _ranked(
     if not asked.words or not _may(ctx, kind):
         return []
     how = _KINDS[kind]
-    rank = _rank(ctx, how, asked)
+    # By its name the order takes the rank that is there; written out, databases look in the index once more.
+    rank = _rank(ctx, how, asked).label("rank")
     query = _matching(ctx, kind, asked, select(rank, *how.columns).select_from(how.model))
     if after is not None:
         below = (rank == after[0]) & (col(how.model.id) < after[1])

@@ -195,6 +195,19 @@ def test_what_did_not_change_is_not_sent_again(door, grace):
     assert changed.status_code == 200
 
 
+def test_a_long_answer_is_compressed_for_who_takes_it(door, grace, monkeypatch):
+    monkeypatch.setattr(rest, "LONG", 100)
+    plain = door.send("GET", OPEN, grace, headers={"Accept-Encoding": "identity"})
+    zipped = door.send("GET", OPEN, grace, headers={"Accept-Encoding": "gzip"})
+    tag = zipped.headers["etag"]
+    again = door.send("GET", OPEN, grace, headers={"If-None-Match": tag, "Accept-Encoding": "gzip"})
+
+    assert "content-encoding" not in plain.headers
+    assert zipped.headers["content-encoding"] == "gzip"
+    assert zipped.json() == plain.json()
+    assert (tag, again.status_code, again.content) == (f"W/{plain.headers['etag']}", 304, b"")
+
+
 def test_answers_are_kept_only_by_who_may_keep_them(door, grace):
     assert door.send("GET", OPEN).headers["cache-control"] == "no-cache"
     assert door.send("GET", OPEN, grace).headers["cache-control"] == "private, no-cache"
