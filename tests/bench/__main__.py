@@ -10,6 +10,8 @@ GROUPS = (
     "machine",
     "start",
     "pages",
+    "every_page",
+    "fair",
     "watchers",
     "landings",
     "ten_files",

@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 from playwright.sync_api import Browser, CDPSession, sync_playwright
 from playwright.sync_api import TimeoutError as NotQuiet
@@ -31,7 +32,7 @@ def measure(stage: Stage) -> Iterator[Figure]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM)
         for name, address in addresses.items():
             # The first load of a page warms the server, as its first visitor did.
-            loads = [_load(browser, served.url + address) for _ in range(LOADS + 1)][1:]
+            loads = [load(browser, served.url + address) for _ in range(LOADS + 1)][1:]
             weight = statistics.median(weight for weight, _ in loads)
             paint = statistics.median(paint for _, paint in loads)
             yield Figure(f"pages.{name}.script", weight / 1024, "KB", at_most=200)
@@ -39,9 +40,10 @@ def measure(stage: Stage) -> Iterator[Figure]:
         browser.close()
 
 
-def _load(browser: Browser, url: str) -> tuple[int, float]:
+def load(browser: Browser, url: str, *cookies: Any) -> tuple[int, float]:
     """Bytes of script as they came over the wire, and milliseconds to the first paint."""
     context = browser.new_context()
+    context.add_cookies(cookies)
     page = context.new_page()
     weight = _Weight(context.new_cdp_session(page))
     page.goto(url)

@@ -73,6 +73,11 @@ class Served:
         assert self._process is not None
         return sum(_proportional(process) for process in _tree(self._process.pid))
 
+    def processor(self) -> float:
+        """Seconds of processor time that its processes have used, without those that are gone."""
+        assert self._process is not None
+        return sum(_used(process) for process in _tree(self._process.pid))
+
     @cached_property
     def token(self) -> str:
         """An administrator's."""
@@ -212,6 +217,11 @@ def _tree(process: int) -> Iterator[int]:
 def _resident(process: int, name: str) -> int:
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
+
+
+def _used(process: int) -> float:
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _proportional(process: int) -> int:
