@@ -1,21 +1,26 @@
 """The front door of the web port: who answers what, and what every answer carries.
 
-Order: the socket of the pages (Reflex), then our own routes, then the pages. Three things are
-decided here and nowhere else. A socket opens only for our own origin. The session cookie never
-reaches Reflex, whose state is stored and partly sent to browsers: it is swapped for the browser
-session's public id in `x-micelio-session`. And every HTTP answer carries the security headers.
+Order: the socket of the pages (Reflex), then our own routes, then the pages; who is not signed in takes
+turns first (`crowd`). Three things are decided here and nowhere else. A socket opens only for our own
+origin. The session cookie never reaches Reflex, whose state is stored and partly sent to browsers: it
+is swapped for the browser session's public id in `x-micelio-session`. And every HTTP answer carries the
+security headers.
 """
 
+import json
 import logging
+import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from html import escape
 from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.routing import Match
 
-from backend.core import timing
+from backend.core import plain_page, timing
 from backend.core.callers import caller_address, own_origin
+from backend.doors.crowd import Crowd, Crowded, cost_of, takes_turns
 from vcs.objects import new_id
 
 Message = MutableMapping[str, Any]
@@ -32,6 +37,9 @@ OWN_POLICY = (
     "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 """The policy of answers of our own routes that do not bring a stricter one."""
+
+KNOWN_FOR, MOST_KNOWN = 10.0, 4096
+"""Seconds that a browser once found to be somebody's takes no turns, and how many such are remembered."""
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +91,8 @@ class FrontDoor:
         self.identify_cookie = identify_cookie
         self.url = settings.url
         self.proxies = settings.trusted_proxies
+        self.crowd = Crowd()
+        self._known: dict[str, float] = {}
         self.headers = [
             ("x-content-type-options", "nosniff"),
             ("x-frame-options", "DENY"),
@@ -100,7 +110,7 @@ class FrontDoor:
         elif scope["type"] == "websocket":
             await self._socket(scope, receive, send)
         else:
-            await self._request(_without_forged_headers(scope), receive, self._guarded(send))
+            await self._in_turn(_without_forged_headers(scope), receive, self._guarded(send))
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"].rstrip("/") != "/_event":
@@ -113,7 +123,85 @@ class FrontDoor:
         kept.append((ADDRESS_HEADER, self._address_of(scope).encode()))
         if session:
             kept.append((SESSION_HEADER, session.encode()))
+            receive = self._heard(receive)
         await self.reflex({**scope, "headers": kept}, receive, send)
+
+    def _heard(self, receive: Receive) -> Receive:
+        async def heard() -> Message:
+            message = await receive()
+            self.crowd.member()
+            return message
+
+        return heard
+
+    async def _in_turn(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request: at once for members and for what costs nothing, in turn for strangers."""
+        if not takes_turns(scope["method"], scope["path"]):
+            return await self._request(scope, receive, send)
+        if await self._is_a_member(Headers(scope=scope)):
+            self.crowd.member()
+            return await self._request(scope, receive, send)
+        try:
+            turn = await self.crowd.turn(self._address_of(scope))
+        except Crowded as refusal:
+            return await self._say_crowded(scope, send, refusal)
+
+        async def begun(message: Message) -> None:
+            # What is left is to be sent, as slowly as whoever asks takes it.
+            if message["type"] == "http.response.start":
+                turn.end(cost_of(scope["path"]) if message["status"] == 200 else 0.0)
+            await send(message)
+
+        try:
+            await self._request(scope, receive, begun)
+        finally:
+            turn.end()
+
+    async def _is_a_member(self, headers: Headers) -> bool:
+        """Whether this is somebody's browser, or brings a token: whoever lies there is told 401, cheaply."""
+        if "authorization" in headers:
+            return True
+        if not (cookies := headers.get("cookie")):
+            return False
+        now = time.monotonic()
+        if self._known.get(cookies, 0.0) > now:
+            return True
+        if await self.identify_cookie(cookies) is None:
+            return False
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known[cookies] = now + KNOWN_FOR
+        return True
+
+    async def _say_crowded(self, scope: Scope, send: Send, refusal: Crowded) -> None:
+        asks_for_a_page = "text/html" in Headers(scope=scope).get("accept", "")
+        title, kind = "Many are reading here at once", b"text/plain; charset=utf-8"
+        body = refusal.sentence + "\n"
+        if asks_for_a_page:
+            kind = b"text/html; charset=utf-8"
+            body = plain_page.page(title, f'<h1 class="title">{title}</h1><p>{escape(refusal.sentence)}</p>')
+        elif scope["path"].startswith("/api/"):
+            kind = b"application/problem+json"
+            body = json.dumps(
+                {
+                    "type": f"{self.url}/problems/{refusal.code}",
+                    "title": "Too Many Requests",
+                    "status": 429,
+                    "detail": refusal.sentence,
+                    "code": refusal.code,
+                    "request_id": new_id(),
+                    "details": refusal.details,
+                }
+            )
+        headers = [
+            (b"content-type", kind),
+            (b"cache-control", b"no-store"),
+            (b"retry-after", str(refusal.details["retry_after"]).encode()),
+            (b"content-length", str(len(body.encode())).encode()),
+        ]
+        await send({"type": "http.response.start", "status": 429, "headers": headers})
+        sent = b"" if scope["method"] == "HEAD" else body.encode()
+        await send({"type": "http.response.body", "body": sent})
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         if any(route.matches(scope)[0] is not Match.NONE for route in self.own.routes):
