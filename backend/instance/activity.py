@@ -6,7 +6,7 @@ a push of three are one each. What a fork inherited landed elsewhere and does no
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,8 @@ from backend.projects.schemas import LandingPage, LandingSummary
 MOST_COUNTED = 20_000
 """Landings that are read to count days; who has more has old days too low."""
 
+LOOKED_UP, MOST_KEPT = 200, 4096
+
 _CURSOR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?)/([0-9a-f-]{36})/(\d{1,9})")
 
 
@@ -38,13 +40,18 @@ def days(ctx: Context, *which: Any, weeks: int) -> Days:
     return _filled(ctx, since, _landed(ctx, since, *which))
 
 
-def days_of_each(ctx: Context, projects: Collection[str], *, count: int) -> dict[str, Days]:
-    """The same of each of these projects, for so many days."""
+def days_of_each(ctx: Context, projects: Mapping[str, int], *, count: int) -> dict[str, Days]:
+    """The same of each of these projects that the asker may see, by their positions, for so many days."""
     since = ctx.now().astimezone(UTC).date() - timedelta(days=count - 1)
+    counted, minute = ctx.forge.part(_Counted, _Counted), _minute(ctx)
+    known = {id: counted.get((id, count), (position, minute)) for id, position in projects.items()}
+    fresh = [id for id, days in known.items() if days is None]
     found: dict[str, list[tuple[str, datetime]]] = defaultdict(list)
-    for project, landing, at in _rows(ctx, since, col(Landing.project).in_(projects)):
+    for project, landing, at in _rows(ctx, since, col(Landing.project).in_(fresh)) if fresh else ():
         found[project].append((landing, at))
-    return {id: _filled(ctx, since, found[id]) for id in projects}
+    for id in fresh:
+        known[id] = counted.put((id, count), (projects[id], minute), _filled(ctx, since, found[id]))
+    return {id: days for id, days in known.items() if days is not None}
 
 
 def monday(ctx: Context) -> date:
@@ -77,15 +84,56 @@ def newest(ctx: Context, *which: Any, limit: int) -> list[LandingSummary]:
 
 def most_landed(ctx: Context, *, since: datetime, limit: int) -> Sequence[tuple[str, int]]:
     """Ids of projects with how much landed there since, most first."""
-    count = func.count(func.distinct(Landing.landing))
-    query = (
-        select(Landing.project, count)
-        .join(Project, col(Project.id) == col(Landing.project))
-        .where(Landing.at >= since, access.visible(ctx), own())
-        .group_by(col(Landing.project))
-        .order_by(count.desc(), col(Landing.project).desc())
-    )
-    return ctx.db.exec(query.limit(limit)).all()
+    counted = ctx.forge.part(_Counted, _Counted)
+    # Which of them may be seen is asked each time; how many there are only when one was added.
+    stamp = (ctx.db.exec(select(func.max(Landing.at))).one(), since.date(), _minute(ctx))
+    ranked = counted.get("most", stamp)
+    if ranked is None:
+        count = func.count(func.distinct(Landing.landing))
+        query = (
+            select(Landing.project, count)
+            .join(Project, col(Project.id) == col(Landing.project))
+            .where(Landing.at >= since, own())
+            .group_by(col(Landing.project))
+            .order_by(count.desc(), col(Landing.project).desc())
+        )
+        ranked = counted.put("most", stamp, [(id, landed) for id, landed in ctx.db.exec(query)])
+    most: list[tuple[str, int]] = []
+    for begin in range(0, len(ranked), LOOKED_UP):
+        part = ranked[begin : begin + LOOKED_UP]
+        seen = col(Project.id).in_([id for id, _ in part])
+        visible = set(ctx.db.exec(select(Project.id).where(seen, access.visible(ctx))))
+        most += [each for each in part if each[0] in visible]
+        if len(most) >= limit:
+            break
+    return most[:limit]
+
+
+class _Counted:
+    """What was counted last, by what it is of, with a stamp of what it depends on.
+
+    Whoever asks for counts has asked before what may be seen.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[Any, tuple[Any, Any]] = {}
+
+    def get(self, key: Any, stamp: Any) -> Any:
+        """What was counted under this stamp; None when it is another by now."""
+        known = self._kept.get(key)
+        return known[1] if known is not None and known[0] == stamp else None
+
+    def put(self, key: Any, stamp: Any, count: Any) -> Any:
+        """Keep it, and give it back."""
+        if len(self._kept) >= MOST_KEPT:
+            self._kept.clear()
+        self._kept[key] = (stamp, count)
+        return count
+
+
+def _minute(ctx: Context) -> int:
+    """Counts are made anew each minute: rows of long histories come in parts, those of others later."""
+    return int(ctx.now().timestamp() // 60)
 
 
 def last_landed() -> Any:

@@ -130,7 +130,7 @@ def _rows(
 
 def _active(ctx: Context, rows: Sequence[tuple[Project, Organization]], *, count: int) -> list[ActiveProject]:
     shown: list[ProjectSummary] = projects.summaries(ctx, rows)
-    days = activity.days_of_each(ctx, [each.id for each in shown], count=count)
+    days = activity.days_of_each(ctx, {each.id: each.position for each in shown}, count=count)
     return [
         ActiveProject(project=each, landed=sum(days[each.id].counts), days=days[each.id]) for each in shown
     ]
