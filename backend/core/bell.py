@@ -38,6 +38,11 @@ CHANNEL = "micelio_bell"
 logger = logging.getLogger(__name__)
 
 
+def reach_of(id: str) -> str:
+    """The topic that is rung when an account may see less than before, or a project is shown to fewer."""
+    return f"reach:{id}"
+
+
 def _call_soon(loop: asyncio.AbstractEventLoop, wake: Callable[[], None]) -> None:
     # The loop may be gone while its process is ending; then nobody is there to be woken.
     with suppress(RuntimeError):

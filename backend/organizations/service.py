@@ -9,6 +9,7 @@ from sqlmodel import col, func, select
 
 from backend.accounts.handles import check_handle, claim_handle
 from backend.accounts.models import Account, Owner
+from backend.core.bell import reach_of
 from backend.core.context import Context
 from backend.core.errors import Conflict, Forbidden, Kind, MicelioError
 from backend.core.operations import operation
@@ -168,6 +169,7 @@ def remove_member(ctx: Context, *, organization: HandleText, handle: HandleText)
             raise Forbidden(problem=f"Only owners of {found.handle} make and unmake owners.")
         _keep_an_owner(ctx, found, account)
     ctx.db.delete(membership)
+    ctx.ring(reach_of(account.id))
     ctx.audit("member.removed", found.handle, member=account.handle)
     return _member(found, membership, account)
 

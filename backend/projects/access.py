@@ -85,13 +85,17 @@ _OF_COLLABORATOR = {
     CollaboratorRole.WRITE: Standing.MEMBER,
     CollaboratorRole.ADMIN: Standing.ADMIN,
 }
+_MEMBERS_LAND = "members of {organization} and collaborators who may write"
+_ADMINS_LAND = "admins of {organization}, and collaborators who are admins,"
 _REFUSAL = {
-    Ability.PROPOSE: "Only members of {organization} start sessions in {address}.",
-    Ability.LAND: "Only members of {organization} land in {address}. Ask for a review instead: "
-    "land with require_approval.",
-    Ability.PUSH: "Only members of {organization} push branches and tags to {address}. "
-    "Propose a change instead: git push origin HEAD:refs/for/BRANCH, BRANCH being the default one.",
-    Ability.SETTINGS: "Only admins of {organization} change the settings of {address}.",
+    Ability.PROPOSE: "Only members of {organization} and collaborators who may write start sessions in "
+    "{address}.",
+    Ability.LAND: "Only {lands} land in {address}. Ask for a review instead: land with require_approval.",
+    Ability.PUSH: "Only members of {organization} and collaborators who may write push branches and tags to "
+    "{address}. Propose a change instead: git push origin HEAD:refs/for/BRANCH, BRANCH being the default "
+    "one.",
+    Ability.SETTINGS: "Only admins of {organization}, and collaborators who are admins, change the settings "
+    "of {address}.",
     Ability.DELETE: "Only owners of {organization} delete {address}.",
 }
 
@@ -142,7 +146,9 @@ def require(ctx: Context, found: Project, owner: Organization, ability: Ability)
     if ability is Ability.LAND and found.mirrored:
         raise Mirrored(address=address)
     if ability not in may:
-        raise Forbidden(problem=_REFUSAL[ability].format(organization=owner.handle, address=address))
+        lands = _ADMINS_LAND if found.protect_main_branch else _MEMBERS_LAND
+        words = {"organization": owner.handle, "address": address}
+        raise Forbidden(problem=_REFUSAL[ability].format(**words, lands=lands.format(**words)))
 
 
 def abilities(ctx: Context, found: Project) -> list[Ability]:

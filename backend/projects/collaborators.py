@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from sqlmodel import col, delete, select
 
 from backend.accounts.models import Account
+from backend.core.bell import reach_of
 from backend.core.context import Context, Via
 from backend.core.errors import Forbidden, Kind, MicelioError
 from backend.core.operations import operation
@@ -98,6 +99,7 @@ def update_collaborator(
         ctx.audit(
             "collaborator.changed", _address(found, owner), collaborator=account.handle, role=role.value
         )
+        ctx.ring(reach_of(account.id))
     return _shown(found, owner, row, account)
 
 
@@ -116,6 +118,7 @@ def remove_collaborator(
     row, account = _collaborator(ctx, found, owner, handle)
     ctx.db.delete(row)
     ctx.db.flush()
+    ctx.ring(reach_of(account.id))
     ctx.audit("collaborator.removed", _address(found, owner), collaborator=account.handle)
     return _shown(found, owner, row, account)
 

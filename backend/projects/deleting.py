@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel
 from sqlmodel import col, delete, select
 
+from backend.core.bell import reach_of
 from backend.core.context import Context, Via
 from backend.core.errors import Forbidden, NotFound
 from backend.core.events import fact
@@ -73,6 +74,7 @@ def delete_project(ctx: Context, *, organization: HandleText, project: HandleTex
     ctx.audit("project.deleted", f"{owner.handle}/{found.handle}")
     ctx.emit(ProjectChanged(found.id, ctx.actor.id))
     ctx.ring(f"project:{found.id}")
+    ctx.ring(reach_of(found.id))
     return _deleted(found, owner)
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement
 from sqlmodel import col, func, or_, select
 
+from backend.core.bell import reach_of
 from backend.core.context import Context
 from backend.core.errors import Conflict, InvalidInput
 from backend.core.operations import Mode, operation
@@ -176,6 +177,7 @@ def update_project(
     ctx.db.add(found)
     ctx.emit(ProjectChanged(found.id, ctx.actor.id))
     ctx.ring(f"project:{found.id}")
+    ctx.ring(reach_of(found.id))
     return summary(ctx, found, owner)
 
 

@@ -2,7 +2,8 @@
 
 However many watch a session, its new rows are read once (`Tail`): a watcher takes what it has
 not sent yet, and goes to the table only for what is older than the tail. Rings carry no data,
-so a watcher that was not woken is late by a heartbeat at most and never misses a row.
+so a watcher that was not woken is late by a heartbeat at most and never misses a row. Whoever may see
+less from now on is rung for too (`core/bell.reach_of`), and their streams end within a second.
 """
 
 import base64
@@ -16,13 +17,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from anyio import to_thread
+from sqlmodel import col, select
 
 from backend.accounts.identity import still_good
+from backend.core.bell import reach_of
 from backend.core.context import Actor, Context, Forge
 from backend.core.errors import InvalidInput, MicelioError
 from backend.projects import code
 from backend.sessions import access, live
-from backend.sessions.models import SessionEvent
+from backend.sessions.models import SessionEvent, WorkSession
 
 HEARTBEAT = 15.0
 TRUSTED_FOR = 1.0
@@ -153,6 +156,17 @@ class Watcher:
             self.cursors[one.session] = one.sequence
         return frames
 
+    def topics(self) -> list[str]:
+        """What is rung when there is something new, or when the watcher may see less."""
+        asked = select(WorkSession.project_id).where(col(WorkSession.id).in_(list(self.cursors))).distinct()
+        with Context(self.forge, self.actor).transaction(write=False) as tx:
+            reaches = [reach_of(project) for project in tx.db.exec(asked)]
+        who = self.actor
+        own = {"browser": who.browser_id, "token": who.token_id}
+        reaches += [f"{kind}:{id}" for kind, id in own.items() if id]
+        reaches += [reach_of(who.id)] if who.id else []
+        return [*(f"session:{session}" for session in self.cursors), *reaches]
+
     def tails(self) -> Tails:
         """The tails of this process."""
         return self.forge.part(Tails, Tails)
@@ -164,7 +178,8 @@ async def follow(watcher: Watcher, *, several: bool) -> AsyncIterator[bytes]:
     With `several`, `id:` is an opaque cursor over all sessions, else the event's sequence.
     """
     yield b"retry: 1000\n\n"
-    topics = [f"session:{session}" for session in watcher.cursors]
+    topics = await to_thread.run_sync(watcher.topics)
+    patience = HEARTBEAT
     with watcher.forge.bell.listen(*topics) as ear, watcher.tails().watched(watcher.cursors):
         while True:
             try:
@@ -175,8 +190,13 @@ async def follow(watcher: Watcher, *, several: bool) -> AsyncIterator[bytes]:
             if frames:
                 yield b"".join(_written(frames, watcher.cursors, several=several))
             # A ring that came while this read is remembered; a full batch may have more behind it.
-            if len(frames) < BATCH and not await ear.wait(HEARTBEAT):
+            if len(frames) == BATCH:
+                continue
+            rung = await ear.wait(patience)
+            if not rung and patience == HEARTBEAT:
                 yield b": still here\n\n"
+            # It may have rung for what the watcher may see, and they were asked about a moment ago.
+            patience = TRUSTED_FOR if rung and not frames else HEARTBEAT
 
 
 def frame(row: SessionEvent) -> Frame:

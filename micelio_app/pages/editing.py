@@ -164,7 +164,7 @@ def _not_allowed() -> rx.Component:
         EditingState.address + " is archived and read-only. Fork it to change it there.",
         "Only members of "
         + EditingState.owner
-        + " start sessions in "
+        + " and collaborators who may write start sessions in "
         + EditingState.address
         + ". Fork it, edit your fork, and show them what you made.",
     )

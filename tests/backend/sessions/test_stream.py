@@ -10,6 +10,8 @@ from sqlmodel import select
 
 from backend.core.errors import InvalidInput
 from backend.organizations.models import Membership
+from backend.organizations.service import remove_member
+from backend.projects.deleting import delete_project
 from backend.sessions import stream
 from backend.sessions.live import append_session_events
 from backend.sessions.stream import Tails, Watcher, cursor_of, follow, read_cursor
@@ -175,6 +177,28 @@ def test_who_may_no_longer_see_a_session_is_told_and_sent_nothing_more(
 
     monkeypatch.setattr(stream, "TRUSTED_FOR", 0.0)
     assert asyncio.run(watch()) == ("gone", {"code": "not_found"})
+
+
+@pytest.mark.parametrize("how", ["removed", "hidden"])
+def test_a_silent_stream_ends_when_its_reader_may_see_it_no_longer(bench, ada, grace, how, monkeypatch):
+    plans = bench.on("acme/plans")
+    session = plans.start(ada).id
+
+    def remove():
+        if how == "removed":
+            bench.run(ada, remove_member, organization="acme", handle="grace")
+        else:
+            bench.run(ada, delete_project, organization="acme", project="plans")
+
+    async def watch():
+        reader = Connection(bench.forge, grace, {session: 0})
+        await reader.next()
+        await asyncio.to_thread(remove)
+        return await reader.next()
+
+    # No heartbeat comes, and no event.
+    monkeypatch.setattr(stream, "HEARTBEAT", 10 * PATIENCE)
+    assert asyncio.run(watch())[0] == "gone"
 
 
 def test_a_hundred_reconnects_lose_and_double_nothing_that_another_process_appends(bench, ada):

@@ -165,7 +165,7 @@ def test_only_members_push_and_only_admins_to_a_protected_trunk(desk: Desk):
     desk.place.run(
         "update_project", "ada", organization="acme", project=desk.project, protect_main_branch=True
     )
-    assert "Only members of acme land" in desk.refused("origin", "main")
+    assert "Only admins of acme, and collaborators who are admins, land in" in desk.refused("origin", "main")
     desk.push("origin", "HEAD:refs/heads/x")
     desk.push("ada", "main")
     desk.place.run("update_project", "ada", organization="acme", project=desk.project, archived=True)
