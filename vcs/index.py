@@ -195,7 +195,10 @@ class Index:
     def _bring_to(self, db: sqlite3.Connection, body: bytes, version: str, source: Source) -> None:
         row = db.execute("select version from state").fetchone()
         if row is None or row[0] != version:
-            Update(db, body, version, self.key, source).apply()
+            update = Update(db, body, version, self.key, source)
+            update.apply()
+            # Believed only while the index has this version, which no other HEAD ever gets.
+            self._decoded = update.head, version
 
     def _made_beside(self, source: Source, most: float | None) -> tuple[Head, str]:
         while True:

@@ -542,8 +542,8 @@ def _told(ctx: Context, found: WorkSession, author: Account | Actor, text: str) 
     names = {author.handle: author.name or author.handle} if isinstance(author, Account) else {}
     others = {note.actor for note in (*state.conversation, *state.decisions)} - set(names)
     if others:
-        query = select(Account.handle, Account.name).where(col(Account.handle).in_(sorted(others)))
-        names |= {handle: name or handle for handle, name in ctx.db.exec(query)}
+        rows = ctx.db.connection().execute(_NAMES, {"handles": sorted(others)})
+        names |= {handle: name or handle for handle, name in rows}
     return {
         "goal": found.goal,
         "summary": text,
@@ -561,6 +561,11 @@ def _told(ctx: Context, found: WorkSession, author: Account | Actor, text: str) 
         # As text: the log holds no numbers with a point.
         "metadata": json.dumps(found.metadata_),
     }
+
+
+_NAMES = select(Account.handle, Account.name).where(
+    col(Account.handle).in_(bindparam("handles", expanding=True))
+)
 
 
 def _kept(note: Any) -> dict[str, str]:

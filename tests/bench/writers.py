@@ -1,10 +1,11 @@
 """Writers of one project: a few threads up to very many, in batches or one by one, and 32 processes.
 
 `writers.<store>.<database>.<writers>x<batch>` are landings a second of sessions that are ready, by so many
-threads of one process. `writers.<store>.<database>.processes` are those of 32 processes that start
+threads of one process. `writers.<store>.<database>.processes` are those of many processes that start
 sessions, push and land through a web and a gRPC process; `retries` are swaps of HEAD lost per landing.
 
-Only the local store with SQLite is measured unless `ONLY=writers` asks for all of them.
+Only eight processes on the local store with SQLite are measured unless `ONLY=writers` asks for 32, and for
+all stores and databases.
 """
 
 import json
@@ -32,7 +33,8 @@ BATCHES = (1, 64)
 STORES = ("local", "s3", "tiered")
 DATABASES = ("sqlite", "postgresql")
 LANDINGS = 128
-PROCESSES, EACH = 8, 10
+ALL, LANDINGS_OF_EACH = 32, 50
+SOME, LANDINGS_OF_SOME = 8, 10
 FEW = 5
 """Landings of each process on moto, which answers one request at a time."""
 
@@ -43,7 +45,7 @@ def measure(stage: Stage) -> Iterator[Figure]:
     for store in STORES if whole else STORES[:1]:
         for database in DATABASES if whole else DATABASES[:1]:
             yield from _threads(stage, store, database)
-            yield from _processes(stage, store, database)
+            yield from _processes(stage, store, database, whole=whole)
 
 
 def _threads(stage: Stage, store: str, database: str) -> Iterator[Figure]:
@@ -65,14 +67,17 @@ def _threads(stage: Stage, store: str, database: str) -> Iterator[Figure]:
             yield Figure(f"{name}.{writers}x{batch}", rate, "/s", at_least=least)
 
 
-def _processes(stage: Stage, store: str, database: str) -> Iterator[Figure]:
+def _processes(stage: Stage, store: str, database: str, *, whole: bool) -> Iterator[Figure]:
     environ = stage.environ(store=store, database=database)
     forge = stage.forge_of(environ)
-    landings = EACH if store == "local" else FEW
+    writers, landings = (ALL, LANDINGS_OF_EACH) if whole else (SOME, LANDINGS_OF_SOME)
+    if store != "local":
+        landings = FEW
+    total = writers * landings
     job = {
         "environ": environ,
         "token": _token(forge),
-        "writers": PROCESSES,
+        "writers": writers,
         "landings": landings,
         "doors": 1,
     }
@@ -88,8 +93,8 @@ def _processes(stage: Stage, store: str, database: str) -> Iterator[Figure]:
     if told["code"]:
         raise SystemExit("bench: a writer failed; what it said stands above.")
     name = f"writers.{store}.{database}"
-    yield Figure(f"{name}.processes", PROCESSES * landings / told["seconds"], "/s")
-    yield Figure(f"{name}.processor", told["processor"] / (PROCESSES * landings) * 1000, "ms")
+    yield Figure(f"{name}.processes", total / told["seconds"], "/s")
+    yield Figure(f"{name}.processor", told["processor"] / total * 1000, "ms")
     data = Path(environ["MICELIO_DATA"])
     retries = _counted(data, "lost") / _counted(data, "landed")
     yield Figure(f"{name}.retries", retries, "x", at_most=1)

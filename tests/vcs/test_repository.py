@@ -309,6 +309,17 @@ def test_a_long_blob_streams_and_is_checked(world):
         world.main.stage_blob([long], len(long) + 1)
 
 
+def test_what_is_known_of_a_staged_file_is_let_go_and_read_again(world):
+    (key,) = world.main.stage([Object.of(Kind.BLOB, b"staged")])
+    known = world.main.staged.get(key)
+
+    world.main.staged.forget([key, "another"])
+
+    again = world.main.staged.get(key)
+    assert again is not known
+    assert again[0] == known[0]
+
+
 def test_staged_trees_may_name_what_was_staged_before(world):
     asked = proposal(world.main, None, {b"d/a": b"1", b"d/b": b"2"})
     blobs = [made for made in asked.objects if made.kind is Kind.BLOB]
