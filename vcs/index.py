@@ -24,6 +24,7 @@ from vcs.index_rows import (
     Source,
     Update,
     find,
+    find_many,
     is_long,
     lay_out,
     ref_name,
@@ -242,6 +243,14 @@ class Index:
         with self._reading() as db:
             return find(db, id)
 
+    def located(self, ids: Sequence[str]) -> list[Located]:
+        """Where those of these objects are that are live, in any order."""
+        found: list[Located] = []
+        with self._reading() as db:
+            for some in _hundreds(ids):
+                found += find_many(db, some)
+        return found
+
     def kind_of(self, id: str) -> Kind | None:
         """The kind of a live object, None when there is none of this id."""
         with self._reading() as db:
@@ -339,6 +348,15 @@ class Index:
             query = "select position, id, sequence from positions where position = ?"
             row = db.execute(query, (position,)).fetchone()
         return Position(row[0], row[1].hex(), row[2]) if row else None
+
+    def commits_between(self, first: int, last: int) -> list[tuple[str, bytes]]:
+        """The commits of these positions in order, each with git's SHA-1 of it."""
+        query = (
+            "select p.id, o.sha1 from positions p join objects o on o.id = p.id "
+            "where p.position between ? and ? order by p.position"
+        )
+        with self._reading() as db:
+            return [(id.hex(), sha1) for id, sha1 in db.execute(query, (first, last))]
 
     def positions(self, after: int) -> list[tuple[int, bytes]]:
         """The positions that follow one, in order, with git's SHA-1s of their commits."""

@@ -5,16 +5,29 @@ filled so far tells where to go on, so the work may be committed in steps (`vcs.
 row in `state` until it is whole.
 """
 
+import heapq
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 from vcs.errors import CorruptObject, MalformedObject
 from vcs.lists import decode_changes_list, decode_erased_list, decode_moved_list
 from vcs.log import Checkpoint, Head, HeadState, Record, RecordKind, SegmentRef
 from vcs.objects import Kind, format_time, parse_commit
-from vcs.segments import NO_SHA1, PACKED_FRAME, Frame, IndexEntry, pack_frames, read_footer, unpack_frames
+from vcs.segments import (
+    NO_SHA1,
+    PACKED_FRAME,
+    Footer,
+    Frame,
+    IndexEntry,
+    each_frame,
+    pack_frames,
+    read_footer,
+    spanned,
+    unpack_frames,
+)
 
 __all__ = [
     "TABLES",
@@ -23,6 +36,7 @@ __all__ = [
     "Source",
     "Update",
     "find",
+    "find_many",
     "is_long",
     "lay_out",
     "ref_name",
@@ -31,14 +45,15 @@ __all__ = [
 ]
 
 _FORMAT = 2
-_SCHEMA = """
+_INDEX_BY_SHA1 = "create unique index objects_by_sha1 on objects (sha1) where sha1 is not null"
+_SCHEMA = f"""
 create table state (one integer primary key check (one = 1), version text not null, head blob not null,
     sequence integer not null, checkpoint text);
 create table segments (no integer primary key autoincrement, key text not null unique,
     in_tail integer not null, frames blob not null);
 create table objects (id blob primary key, sha1 blob, kind integer not null, segment integer not null,
     frame integer not null, offset integer not null, length integer not null) without rowid;
-create unique index objects_by_sha1 on objects (sha1) where sha1 is not null;
+{_INDEX_BY_SHA1};
 create table records (sequence integer primary key, id blob not null, landing text, session text,
     revision integer, first integer, last integer, at text not null);
 create index records_by_landing on records (landing) where landing is not null;
@@ -49,13 +64,18 @@ create table refs (name text primary key, id blob not null) without rowid;
 create table trunk_names (sequence integer primary key, name text not null);
 create table erased (id blob primary key, sequence integer not null) without rowid;
 """
+_MANY = 20_000
+"""Objects from which on the index of their SHA-1s is quicker made at last than row by row."""
+_TOGETHER = 500_000
 LONG_RECORDS = 2000
 LONG_BYTES = 64 << 20
 TABLES = ("state", "segments", "objects", "records", "positions", "refs", "trunk_names", "erased")
 
 
 class Located(NamedTuple):
-    """Where an object is: the file, its entry there, and the frames it lies in, from `entry.frame` on."""
+    """Where an object is: the file, its entry there, and the frames from `entry.frame` on that it lies in,
+    perhaps with some after them.
+    """
 
     key: str
     entry: IndexEntry
@@ -99,6 +119,8 @@ def wipe(db: sqlite3.Connection) -> None:
     """Empty every table."""
     for table in TABLES:
         db.execute(f"delete from {table}")
+    # Gone where it could not be made, because two objects had one SHA-1.
+    db.execute(_INDEX_BY_SHA1.replace("index", "index if not exists", 1))
 
 
 def is_long(head: Head, source: Source) -> bool:
@@ -161,7 +183,7 @@ class Update:
 
     def _joins(self) -> bool:
         try:
-            self._settle_files(lambda rows: None)
+            self._settle_files(lambda rows: None, _TOGETHER)
             return self._follow_records(self._settle_refs)
         except (CorruptObject, MalformedObject):
             # The log may be damaged, or what is indexed of it: then the log alone is right.
@@ -188,8 +210,10 @@ class Update:
         wipe(self.db)
         self.source.forget()
 
-    def _settle_files(self, done: Callable[[int], None]) -> None:
-        """Index the live files that are new, then drop those that are no longer live."""
+    def _settle_files(self, done: Callable[[int], None], together: int = 1) -> None:
+        """Index the live files that are new, as many together as have so many objects, then drop those that
+        are no longer live.
+        """
         row = self.db.execute("select checkpoint from state").fetchone()
         key = self.head.checkpoint.key if self.head.checkpoint else None
         live = {ref.key: ref for ref in self.head.tail}
@@ -198,9 +222,8 @@ class Update:
         else:
             known = {key for (key,) in self.db.execute("select key from segments")}
             live = {ref.key: ref for ref in _folded(self.head, self.source)} | live
-        for ref in live.values():
-            if ref.key not in known:
-                done(self._add(ref))
+        for group in self._grouped([ref for ref in live.values() if ref.key not in known], together):
+            done(self._add(group))
         gone = [(key,) for key in known - live.keys()]
         if gone:
             # Marked first, so that one pass over the objects is enough however many files went.
@@ -214,23 +237,49 @@ class Update:
             tail = [(ref.key,) for ref in self.head.tail]
             self.db.executemany("update segments set in_tail = 1 where key = ?", tail)
 
-    def _add(self, ref: SegmentRef) -> int:
-        footer = read_footer(partial(self.source.read_file, ref.key), ref.size, ref.key)
-        number = self.db.execute(
-            "insert into segments (key, in_tail, frames) values (?, 1, ?)",
-            (ref.key, pack_frames(footer.frames)),
-        ).lastrowid
-        rows = (
-            (id, None if sha1 == NO_SHA1 else sha1, kind, number, frame, offset, length)
-            for id, sha1, kind, _, frame, offset, length in footer.entries.rows()
-        )
+    def _grouped(
+        self, refs: Sequence[SegmentRef], together: int
+    ) -> Iterator[list[tuple[SegmentRef, Footer]]]:
+        """Files with their footers, so many together as have so many objects."""
+        group: list[tuple[SegmentRef, Footer]] = []
+        for ref in refs:
+            footer = read_footer(partial(self.source.read_file, ref.key), ref.size, ref.key)
+            group.append((ref, footer))
+            if sum(len(each.entries) for _, each in group) >= together:
+                yield group
+                group = []
+        if group:
+            yield group
+
+    def _add(self, files: Sequence[tuple[SegmentRef, Footer]]) -> int:
+        """Index some files, later ones before earlier. Their objects go in sorted: in any other order SQLite
+        turns over all of its pages for each file.
+        """
+        sorted_rows = []
+        for ref, footer in files:
+            number = self.db.execute(
+                "insert into segments (key, in_tail, frames) values (?, 1, ?)",
+                (ref.key, pack_frames(footer.frames)),
+            ).lastrowid
+            assert number is not None
+            sorted_rows.append(_object_rows(footer, number))
+        rows = heapq.merge(*sorted_rows) if len(sorted_rows) > 1 else sorted_rows[0]
+        count = sum(len(footer.entries) for _, footer in files)
+        many = count >= _MANY and self._has_at_most(count)
         try:
+            if many:
+                self.db.execute("drop index objects_by_sha1")
             self.db.executemany(_INSERT_OBJECT, rows)
+            if many:
+                self.db.execute(_INDEX_BY_SHA1)
         except sqlite3.IntegrityError as error:
-            raise CorruptObject(
-                id=ref.key, problem="an object in it has the SHA-1 of another object"
-            ) from error
-        return len(footer.entries)
+            said = " ".join(ref.key for ref, _ in files)
+            raise CorruptObject(id=said, problem="an object in it has the SHA-1 of another object") from error
+        return count
+
+    def _has_at_most(self, count: int) -> bool:
+        query = "select count(*) from (select 1 from objects limit ?)"
+        return bool(self.db.execute(query, (count + 1,)).fetchone()[0] <= count)
 
     def _follow_records(self, settle: Callable[[Mapping[str, str | None]], None]) -> bool:
         """Walk from HEAD's record back to the last known one, newest first; False when they do not
@@ -361,11 +410,17 @@ class Update:
         return self.source.content(located)
 
 
+_ObjectRow = tuple[bytes, int, bytes | None, int, int, int, int]
 _INSERT_OBJECT = (
-    "insert into objects (id, sha1, kind, segment, frame, offset, length) values (?, ?, ?, ?, ?, ?, ?) "
+    "insert into objects (id, segment, sha1, kind, frame, offset, length) values (?, ?, ?, ?, ?, ?, ?) "
     "on conflict (id) do update set sha1 = excluded.sha1, kind = excluded.kind, segment = excluded.segment, "
     "frame = excluded.frame, offset = excluded.offset, length = excluded.length"
 )
+
+
+def _object_rows(footer: Footer, number: int) -> Iterator[_ObjectRow]:
+    for id, sha1, kind, _, frame, offset, length in footer.entries.rows():
+        yield id, number, None if sha1 == NO_SHA1 else sha1, kind, frame, offset, length
 
 
 def stored_ref(name: str) -> str:
@@ -390,4 +445,21 @@ def find(db: sqlite3.Connection, id: str) -> Located | None:
         return None
     sha1, kind, frame, offset, length, key, packed = row
     entry = IndexEntry(id, sha1 or NO_SHA1, Kind(kind), 0, frame, offset, length)
-    return Located(key, entry, unpack_frames(packed or b""))
+    return Located(key, entry, spanned(each_frame(packed or b""), entry))
+
+
+def find_many(db: sqlite3.Connection, ids: Sequence[str]) -> list[Located]:
+    """Where those of these objects are that have a row, a few hundred at the most."""
+    marks = ",".join("?" * len(ids))
+    query = f"select id, sha1, kind, segment, frame, offset, length from objects where id in ({marks})"
+    rows = db.execute(query, [bytes.fromhex(id) for id in ids]).fetchall()
+    files: dict[int, tuple[str, tuple[Frame, ...]]] = {}
+    found: list[Located] = []
+    for id, sha1, kind, segment, frame, offset, length in rows:
+        if segment not in files:
+            key, packed = db.execute("select key, frames from segments where no = ?", (segment,)).fetchone()
+            files[segment] = (key, unpack_frames(packed))
+        key, frames = files[segment]
+        entry = IndexEntry(id.hex(), sha1 or NO_SHA1, Kind(kind), 0, frame, offset, length)
+        found.append(Located(key, entry, spanned(islice(frames, frame, None), entry)))
+    return found

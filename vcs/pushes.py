@@ -7,18 +7,20 @@ looked at one after the other, in the order they are stored; in memory is a line
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from vcs.errors import Kind as ErrorKind
-from vcs.errors import MicelioError
+from vcs.errors import MalformedObject, MicelioError
 from vcs.git.translate import ids_in, raw_ids
 from vcs.lists import RefChange
 from vcs.log import RecordKind
-from vcs.objects import EMPTY_TREE, Commit, Kind, Object, check_name, tree_rows
+from vcs.objects import EMPTY_TREE, Commit, Kind, Object, check_name, raw_id, tree_rows
 from vcs.reading import EMPTY_TREE_SHA1
-from vcs.segments import Footer, frames_of, read_object
+from vcs.segments import Row, entry_of, frames_of, read_object
 from vcs.staging import StagedFile
 from vcs.store import Missing, Store
 
@@ -39,6 +41,8 @@ __all__ = [
 _AT_ONCE = 5_000
 _NAMING = frozenset({Kind.TREE, Kind.COMMIT, Kind.TAG, Kind.RAW})
 _EMPTY_TREE = bytes.fromhex(EMPTY_TREE)
+# What stands for an entry of this mode.
+_USUAL = {b"40000": Kind.TREE, b"100644": Kind.BLOB, b"100755": Kind.BLOB, b"120000": Kind.BLOB}
 
 
 class MissingObjects(MicelioError):
@@ -139,10 +143,12 @@ class Incoming:
         self.own = {object.id: object for object in own}
         self.files = files
         # The number of the file, 0 for what came along, and the kind.
-        self._places = {bytes.fromhex(id): int(object.kind) for id, object in self.own.items()}
-        for number, (_, footer) in enumerate(files, 1):
-            for id, _, kind, *_ in footer.entries.rows():
-                self._places.setdefault(id, number << 3 | kind)
+        self._places: dict[bytes, int] = {}
+        for number in range(len(files), 0, -1):
+            # One number for all objects of a kind in a file, so that each costs its id alone.
+            places = [number << 3 | kind for kind in range(8)]
+            self._places.update((row[0], places[row[2]]) for row in files[number - 1][1].entries.rows())
+        self._places.update((bytes.fromhex(id), int(object.kind)) for id, object in self.own.items())
 
     def kind_of(self, id: str) -> Kind | None:
         """What an object of this push is, None when it is none of them."""
@@ -160,6 +166,8 @@ class Incoming:
         asked: dict[bytes, Kind | None] = {}
         foreign: set[bytes] = set()
         for kind, content in self._contents():
+            if kind is Kind.TREE and not names and self._holds(content):
+                continue
             for id, expected in _named(kind, content, names=names, foreign=foreign):
                 place = self._places.get(id)
                 if place is None:
@@ -174,17 +182,26 @@ class Incoming:
         if missing:
             raise MissingObjects(missing)
 
+    def _holds(self, tree: bytes) -> bool:
+        """Whether all that a tree names comes along and is what it should be, told at one look. False says
+        nothing: what is live, a submodule, or written in an odd way has to be looked at by itself.
+        """
+        rows = tree_rows(tree)
+        place = self._places.get
+        return [place(id, 0) & 7 for _, _, id in rows] == [_USUAL.get(mode) for mode, _, _ in rows]
+
     def _contents(self) -> Iterator[tuple[Kind, bytes]]:
         """Each object that names others, with its bytes."""
         yield from ((each.kind, each.content) for each in self.own.values() if each.kind in _NAMING)
         for ref, footer in self.files:
             plain_of = frames_of(partial(self._store.get, ref.key), footer, ref.key)
-            for number in _in_file_order(footer):
-                entry = footer.entries[number]
+            naming = [row for row in footer.entries.rows() if row[2] in _NAMING]
+            # In the order they are stored, so that each frame is decoded once.
+            for row in sorted(naming, key=itemgetter(4, 5)):
                 try:
-                    yield entry.kind, read_object(plain_of, entry)
+                    yield Kind(row[2]), _content(plain_of, row)
                 except Missing as error:
-                    raise MissingObjects([entry.id]) from error
+                    raise MissingObjects([row[0].hex()]) from error
 
     def _missing_sha1s(self, foreign: set[bytes], live: "Live") -> set[str]:
         """What raw objects name by SHA-1 and nobody has."""
@@ -208,14 +225,15 @@ class Live:
     sha1s_of: Callable[[Iterable[Object]], set[bytes]]
 
 
-def _in_file_order(footer: Footer) -> list[int]:
-    """The numbers of the entries that name others, so that each frame is decoded once."""
-    numbered = (
-        (frame << 64 | offset, number)
-        for number, (_, _, kind, _, frame, offset, _) in enumerate(footer.entries.rows())
-        if kind in _NAMING
-    )
-    return [number for _, number in sorted(numbered)]
+def _content(plain_of: Callable[[int], bytes], row: Row) -> bytes:
+    """An object's bytes, checked against its id; CorruptObject."""
+    id, _, kind, _, frame, offset, length = row
+    with suppress(MalformedObject, IndexError):
+        content = plain_of(frame)[offset : offset + length] if length else b""
+        if len(content) == length and raw_id(Kind(kind), content) == id:
+            return content
+    # It goes on in the next frame, or something is wrong with it.
+    return read_object(plain_of, entry_of(row))
 
 
 def _named(

@@ -23,7 +23,15 @@ from vcs.index import Index, IndexDamaged, Located, Source
 from vcs.log import Checkpoint, Head, Measured, Record, RecordKind, SegmentRef, head_key, segment_key
 from vcs.objects import EMPTY_TREE, Kind, Object, canonical_json, format_time, parse_tag
 from vcs.reading import EMPTY_TREE_SHA1, ErasedObject, FrameCache, Reader, TreeCache, content_at
-from vcs.segments import BIG_BLOB, NO_SHA1, read_footer, segment_chunks, write_blob_segment, write_segment
+from vcs.segments import (
+    BIG_BLOB,
+    NO_SHA1,
+    read_footer,
+    segment_chunks,
+    spanned,
+    write_blob_segment,
+    write_segment,
+)
 from vcs.staging import StagedFiles, StagedReader, with_sha1s
 from vcs.store import ABSENT, Get, Missing, Store, from_origin
 from vcs.swap import fence_head, swap_patiently
@@ -214,9 +222,10 @@ class Repository(Reader):
             # It is the store that is damaged.
             return False
         entry = footer.find(located.entry.id)
-        return (
-            entry is None or Located(ref.key, entry._replace(hint=0), footer.frames[entry.frame :]) != located
-        )
+        if entry is None:
+            return True
+        frames = spanned(footer.frames[entry.frame :], entry)
+        return Located(ref.key, entry._replace(hint=0), frames) != located
 
     def live(self) -> list[SegmentRef]:
         """The live segments by HEAD as it is now, oldest first; Missing and CorruptObject."""

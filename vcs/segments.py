@@ -28,12 +28,14 @@ __all__ = [
     "NO_SHA1",
     "PACKED_FRAME",
     "BlobSegment",
+    "Columns",
     "Entries",
     "Footer",
     "Frame",
     "IndexEntry",
     "SegmentWriter",
     "check_segment",
+    "each_frame",
     "entry_of",
     "frames_of",
     "name_hash",
@@ -44,6 +46,7 @@ __all__ = [
     "read_frame",
     "read_object",
     "segment_chunks",
+    "spanned",
     "unpack_frames",
     "write_blob_segment",
     "write_segment",
@@ -74,6 +77,16 @@ Row = tuple[bytes, bytes, int, int, int, int, int]
 """An entry as it is stored: raw id, SHA-1, kind, hint, frame, offset and length."""
 
 
+class Columns(NamedTuple):
+    """Many objects, one list for each of their properties: a list costs less than a tuple for each object."""
+
+    ids: list[bytes]
+    sha1s: list[bytes]
+    kinds: list[Kind]
+    hints: list[int]
+    contents: list[bytes]
+
+
 class IndexEntry(NamedTuple):
     """Where one object is: `offset` counts plain bytes from the beginning of frame `frame`."""
 
@@ -101,7 +114,24 @@ def pack_frames(frames: Iterable[Frame]) -> bytes:
 
 def unpack_frames(packed: bytes) -> tuple[Frame, ...]:
     """The frames that `pack_frames` packed."""
-    return tuple(map(Frame._make, _FRAME.iter_unpack(packed)))
+    return tuple(each_frame(packed))
+
+
+def each_frame(packed: bytes) -> Iterator[Frame]:
+    """The same frames one by one."""
+    return map(Frame._make, _FRAME.iter_unpack(packed))
+
+
+def spanned(frames: Iterable[Frame], entry: IndexEntry) -> tuple[Frame, ...]:
+    """The frames an object lies in; `frames` begin with its first one."""
+    found: list[Frame] = []
+    left = entry.offset + entry.length
+    for frame in frames:
+        if left <= 0:
+            break
+        found.append(frame)
+        left -= frame.plain
+    return tuple(found)
 
 
 class Entries(Sequence[IndexEntry]):
@@ -212,13 +242,13 @@ class SegmentWriter:
         self.write(object.content)
         self.enter(IndexEntry(object.id, sha1, object.kind, hint, frame, offset, len(object.content)))
 
-    def extend(self, rows: Sequence[tuple[bytes, bytes, Kind, int, bytes]]) -> None:
-        """Add many objects at once: raw id, SHA-1, kind, hint and content of each. None is there yet, and
-        none is a big blob: whoever has so many of them knows.
+    def extend(self, objects: "Columns") -> None:
+        """Add many objects at once. None is there yet, and none is a big blob: whoever has so many of them
+        knows.
         """
-        if not rows:
+        ids, sha1s, kinds, hints, contents = objects
+        if not ids:
             return
-        ids, sha1s, kinds, hints, contents = zip(*rows, strict=True)
         lengths = list(map(len, contents))
         # All frames but the last are full, so a place says in which one it is.
         begin = len(self._frames) * self._frame_size + len(self._plain)

@@ -6,10 +6,11 @@ again gives the same bytes. Facts have a cursor of their own: a rebuild does not
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, lru_cache
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import Dialect, bindparam, literal
@@ -32,7 +33,8 @@ from vcs.diff import diff_trees
 from vcs.errors import Kind
 from vcs.lists import decode_changes_list, decode_moved_list
 from vcs.log import Record, RecordKind
-from vcs.objects import EMPTY_TREE, Commit
+from vcs.many import changed_paths, contents
+from vcs.objects import EMPTY_TREE, Commit, parse_commit
 from vcs.objects import Kind as ObjectKind
 from vcs.repository import Change, Repository
 
@@ -208,10 +210,10 @@ def drop(ctx: Context, project: str) -> None:
 
 @dataclass(frozen=True)
 class _Position:
-    """One position of the trunk as its row, and the paths that changed there."""
+    """One position of the trunk as the columns of its row, and the paths that changed there."""
 
-    landing: Landing
-    paths: Sequence[bytes]
+    row: dict[str, Any]
+    paths: Iterable[bytes]
 
 
 @dataclass(frozen=True)
@@ -220,7 +222,7 @@ class _Rewritten:
     each path, or None when no tree changed.
     """
 
-    landings: Sequence[Landing]
+    rows: Sequence[dict[str, Any]]
     latest: Mapping[bytes, int] | None
 
 
@@ -288,10 +290,9 @@ def _write_ahead(
             stands = [sequence for name, sequence, _ in found if name == "landings"]
             if row is None or (stands and stands[0] >= record.sequence):
                 return None
-            rows = [_columns(each.landing) for each in some]
-            _upsert(tx, Landing, ("project", "position"), rows)
+            _upsert(tx, Landing, ("project", "position"), [each.row for each in some])
         for each in some:
-            latest.update(dict.fromkeys(_with_folders(each.paths), each.landing.position))
+            latest.update(dict.fromkeys(_with_folders(each.paths), each.row["position"]))
         first += PER_TRANSACTION
         faults.reach("rows.ahead")
     return first
@@ -309,9 +310,9 @@ def _apply(ctx: Context, project: str, after: int, steps: Sequence[_Step]) -> bo
         raise LogDiverged(project=project, sequence=stands)
     told_until = reached.get("facts", (-1, None))[0]
     _write_rows(ctx, project, steps)
-    written = [each.landing for step in steps for each in step.positions]
-    rewritten = [row for step in steps if step.rewritten is not None for row in step.rewritten.landings]
-    if any(row.additions == NOT_COUNTED for row in [*written, *rewritten]):
+    written = [each.row for step in steps for each in step.positions]
+    rewritten = [row for step in steps if step.rewritten is not None for row in step.rewritten.rows]
+    if any(row["additions"] == NOT_COUNTED for row in [*written, *rewritten]):
         ctx.emit(LinesUncounted(project))
     for step in steps:
         if step.record.project != project:
@@ -319,7 +320,8 @@ def _apply(ctx: Context, project: str, after: int, steps: Sequence[_Step]) -> bo
             continue
         first = step.sequence > told_until
         for applier in _appliers:
-            applier(ctx, row, step.record, step.told, [each.landing for each in step.positions], first)
+            landings = [Landing(**each.row) for each in step.positions]
+            applier(ctx, row, step.record, step.told, landings, first)
         if step.rewritten is not None and first:
             ctx.emit(ObjectsErased(project, step.sequence))
     last = steps[-1]
@@ -343,13 +345,13 @@ def _write_rows(ctx: Context, project: str, steps: Sequence[_Step]) -> None:
     """The rows of many records in a few statements; a purge rewrites what the records before it wrote."""
     latest: dict[bytes, int] = {}
     refs: dict[str, str | None] = {}
-    landings: list[Landing] = []
+    landings: list[dict[str, Any]] = []
     for step in steps:
         refs.update(step.refs)
         latest.update(step.latest)
         for position in step.positions:
-            landings.append(position.landing)
-            latest.update(dict.fromkeys(_with_folders(position.paths), position.landing.position))
+            landings.append(position.row)
+            latest.update(dict.fromkeys(_with_folders(position.paths), position.row["position"]))
         if step.rewritten is not None:
             _write_landings(ctx, landings)
             _rewrite(ctx, project, step, step.rewritten)
@@ -362,16 +364,11 @@ def _write_rows(ctx: Context, project: str, steps: Sequence[_Step]) -> None:
     _write_latest(ctx, project, latest)
 
 
-def _write_landings(ctx: Context, landings: Sequence[Landing]) -> None:
-    if landings:
-        ctx.db.connection().execute(_INSERT, [_columns(row) for row in landings])
+def _write_landings(ctx: Context, rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        ctx.db.connection().execute(_INSERT, rows)
 
 
-def _columns(row: Landing) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in _COLUMNS}
-
-
-_COLUMNS = tuple(Landing.model_fields)
 _INSERT = sql_insert(Landing)
 
 
@@ -379,47 +376,56 @@ def _positions(
     repository: Repository, project: str, record: Record, told: dict[str, Any], first: int, final: int
 ) -> Iterator[_Position]:
     """What some positions of a record say, one after the other."""
-    before = repository.commit_at(first - 1)
-    old = repository.commit(before).tree if before else EMPTY_TREE
-    for position in range(first, final + 1):
-        made = _position(repository, project, record, told, position, old)
-        old = made.landing.tree
-        yield made
+    for begin in range(first, final + 1, PER_TRANSACTION):
+        yield from _some(repository, project, record, told, begin, min(final, begin + PER_TRANSACTION - 1))
 
 
-def _position(
-    repository: Repository, project: str, record: Record, told: dict[str, Any], position: int, old: str
-) -> _Position:
-    id = repository.commit_at(position)
-    assert id is not None
-    commit = repository.commit(id)
-    changes = list(diff_trees(repository, old, commit.tree))
-    first, final = record.positions or (1, 0)
-    later = final - first >= MANY
-    added, removed = (NOT_COUNTED, NOT_COUNTED) if later else lines_of(repository, changes)
+def _some(
+    repository: Repository, project: str, record: Record, told: dict[str, Any], first: int, final: int
+) -> Iterator[_Position]:
+    """The same of so few that what they need is read at once."""
+    listed = repository.index.commits_between(first - 1, final)
+    read = contents(repository, [id for id, _ in listed], ObjectKind.COMMIT)
+    commits = [parse_commit(read[id]) for id, _ in listed]
+    trees = [commit.tree for commit in commits] if first > 1 else [EMPTY_TREE, *(c.tree for c in commits)]
+    pairs = list(pairwise(trees))
+    assert len(pairs) == final - first + 1, "an index knows every position of the records it knows"
+    begin, end = record.positions or (1, 0)
+    later = end - begin >= MANY
+    changed = changed_paths(repository, pairs) if later else []
+    for number, (old, new) in enumerate(pairs):
+        at = number - len(pairs)
+        if later:
+            paths: Collection[bytes] = changed[number]
+            lines = (NOT_COUNTED, NOT_COUNTED)
+        else:
+            changes = list(diff_trees(repository, old, new))
+            paths, lines = [change.path for change in changes], lines_of(repository, changes)
+        counted = {"files": len(paths), "additions": lines[0], "deletions": lines[1]}
+        says = _says(record, told, first + number, commits[at])
+        id, sha1 = listed[at]
+        yield _Position(
+            {"project": project, "commit": id, "sha1": sha1.hex(), "tree": new, **says, **counted}, paths
+        )
+
+
+def _says(record: Record, told: dict[str, Any], position: int, commit: Commit) -> dict[str, Any]:
+    """The columns of a position's row that record and commit say."""
     written_by, written_at = _written(record, commit)
-    landing = Landing(
-        project=project,
-        position=position,
-        commit=id,
-        tree=commit.tree,
-        sha1=repository.sha1_of(id).hex(),
-        landing=record.landing or "",
-        sequence=record.sequence,
-        at=record.at,
-        session=record.session,
-        actor=record.actor,
-        author=told.get("author", ""),
-        agent=told.get("agent", ""),
-        goal=_goal(record, told, position, commit),
-        summary=told.get("summary", ""),
-        written_by=written_by,
-        written_at=written_at,
-        files=len(changes),
-        additions=added,
-        deletions=removed,
-    )
-    return _Position(landing, [change.path for change in changes])
+    return {
+        "position": position,
+        "landing": record.landing or "",
+        "sequence": record.sequence,
+        "at": record.at,
+        "session": record.session,
+        "actor": record.actor,
+        "author": told.get("author", ""),
+        "agent": told.get("agent", ""),
+        "goal": _goal(record, told, position, commit),
+        "summary": told.get("summary", ""),
+        "written_by": written_by,
+        "written_at": written_at,
+    }
 
 
 def _written(record: Record, commit: Commit) -> tuple[str, datetime | None]:
@@ -449,7 +455,7 @@ def _rewritten(repository: Repository, project: str, purge: Record) -> _Rewritte
     moved = (
         decode_moved_list(repository.read(purge.moved, ObjectKind.LIST), purge.moved) if purge.moved else {}
     )
-    landings: list[Landing] = []
+    rows: list[dict[str, Any]] = []
     latest: dict[bytes, int] = {}
     for sequence, _, record in repository.records():
         if sequence >= purge.sequence:
@@ -460,13 +466,13 @@ def _rewritten(repository: Repository, project: str, purge: Record) -> _Rewritte
         for number in range(first, final + 1):
             if silenced or number in moved:
                 (position,) = _positions(repository, project, record, told, number, number)
-                landings.append(position.landing)
+                rows.append(position.row)
                 paths = position.paths
             elif moved:
                 paths = [change.path for change in diff_trees(repository, *_trees(repository, number))]
             if moved:
                 latest.update((path, number) for path in _with_folders(paths))
-    return _Rewritten(landings, latest if moved else None)
+    return _Rewritten(rows, latest if moved else None)
 
 
 def _trees(repository: Repository, position: int) -> tuple[str, str]:
@@ -478,9 +484,8 @@ def _trees(repository: Repository, position: int) -> tuple[str, str]:
 
 def _rewrite(ctx: Context, project: str, step: _Step, rewritten: _Rewritten) -> None:
     """Put the rows a purge changed in the place of what they were, in one transaction with its cursor."""
-    rows = [row.model_dump() for row in rewritten.landings]
-    for start in range(0, len(rows), 1_000):
-        _upsert(ctx, Landing, ("project", "position"), rows[start : start + 1_000])
+    for start in range(0, len(rewritten.rows), 1_000):
+        _upsert(ctx, Landing, ("project", "position"), rewritten.rows[start : start + 1_000])
     if rewritten.latest is not None:
         ctx.db.exec(delete(PathLatest).where(col(PathLatest.project) == project))
         _write_latest(ctx, project, rewritten.latest)

@@ -12,6 +12,7 @@ is a line of JSON: `{"segment": KEY, "size": N, "sent": N}`, with as many bytes 
 `no SENTENCE`.
 """
 
+import gc
 import hashlib
 import json
 import os
@@ -19,6 +20,8 @@ import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
+from hashlib import sha256
 from itertools import pairwise
 from operator import itemgetter
 from typing import IO
@@ -33,6 +36,8 @@ from vcs.segments import NO_SHA1, IndexEntry, entry_of, frames_of, object_chunks
 __all__ = ["main"]
 
 
+sha1 = partial(hashlib.sha1, usedforsecurity=False)
+_BLOB = int(Kind.BLOB)
 _KINDS = {int(kind): kind for kind in Kind}
 _HEADERS = {kind: kind.word.encode() + b" %d\0" for kind in Kind}
 _PLACE = itemgetter(4, 5)
@@ -71,23 +76,29 @@ class _Comparison:
 
         footer = read_footer(read, size, key)
         plain_of = frames_of(read, footer, key)
-        found = self._found
+        found, recent = self._found, self._twins.recent
         at, plain = -1, b""
         for row in sorted(footer.entries.rows(), key=_PLACE):
-            id, sha1, number, _, frame, offset, length = row
-            if sha1 == NO_SHA1:
+            id, expected, number, _, frame, offset, length = row
+            if expected == NO_SHA1:
                 continue
             if frame != at and length:
                 at, plain = frame, plain_of(frame)
             content = plain[offset : offset + length]
-            if len(content) == length:
-                came = self._sha1_of(id, _KINDS[number], content)
-            else:
+            if len(content) != length:
                 came = self._long(entry_of(row), plain_of)
-            if came != sha1:
-                raise _Different(f"{_KINDS[number].word} {sha1.hex()} comes back as {came.hex()}")
-            self._twins.add(id, came)
-            found[id] = came
+            elif number == _BLOB:
+                stored = b"blob %d\0%b" % (length, content)
+                came = sha1(stored).digest()
+                if sha256(stored).digest() != id:
+                    check_id(id.hex(), Kind.BLOB, content)
+            else:
+                came = self._sha1_of(id, _KINDS[number], content)
+                recent = self._twins.recent
+            if came != expected:
+                raise _Different(f"{_KINDS[number].word} {expected.hex()} comes back as {came.hex()}")
+            recent[id] = found[id] = came
+        self._twins.settle()
         self._db.execute("begin")
         self._shelf.put(found.items())
         self._db.execute("commit")
@@ -99,7 +110,7 @@ class _Comparison:
         pieces = object_chunks(plain_of, entry)
         if entry.kind is not Kind.BLOB:
             return self._sha1_of(bytes.fromhex(entry.id), entry.kind, b"".join(pieces))
-        hasher = hashlib.sha1(b"blob %d\0" % entry.length, usedforsecurity=False)
+        hasher = sha1(b"blob %d\0" % entry.length)
         for piece in pieces:
             hasher.update(piece)
         return hasher.digest()
@@ -107,17 +118,17 @@ class _Comparison:
     def _sha1_of(self, id: bytes, kind: Kind, content: bytes) -> bytes:
         header = _HEADERS[kind]
         stored = header % len(content) + content
-        if hashlib.sha256(stored).digest() != id:
+        if sha256(stored).digest() != id:
             check_id(id.hex(), kind, content)
         if kind is Kind.BLOB:
-            return hashlib.sha1(stored, usedforsecurity=False).digest()
+            return sha1(stored).digest()
         try:
             plain = self._renamer.rename(kind, content)
             if plain is None:
                 return git_sha1(kind, content, lambda id: self._twins.one(bytes.fromhex(id)))
         except NoTwin as error:
             raise _Different(f"the object {error.id.hex()}, which it names, is not there") from error
-        return hashlib.sha1(header % len(plain) + plain, usedforsecurity=False).digest()
+        return sha1(header % len(plain) + plain).digest()
 
     def _older(self, ids: Sequence[bytes]) -> dict[bytes, bytes]:
         held = {id: self._found[id] for id in ids if id in self._found}
@@ -162,6 +173,8 @@ def main() -> None:
     """Compare what comes in with the list in the ledger that the first argument names; the second says how
     many SHA-1s are remembered in memory, twice.
     """
+    # Nothing here is in circles, and looking for those among so many ids takes its time.
+    gc.disable()
     asked = os.fdopen(os.dup(0), "rb", buffering=1 << 20)
     answers = os.fdopen(os.dup(1), "wb")
     with closing(_Comparison(sys.argv[1], int(sys.argv[2]), asked, answers)) as comparison:

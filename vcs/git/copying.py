@@ -8,6 +8,7 @@ and ends when it has enough of them, so memory is bounded however long the histo
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 
 from vcs.git.packs import PackFolder, PackWriter
 from vcs.git.translate import ids_in, raw_parts, to_git
@@ -16,7 +17,7 @@ from vcs.log import SegmentRef
 from vcs.objects import EMPTY_TREE, Kind
 from vcs.reading import EMPTY_TREE_SHA1, FrameCache, content_at
 from vcs.repository import Repository
-from vcs.segments import BIG_BLOB, NO_SHA1, Frame, IndexEntry, read_footer
+from vcs.segments import BIG_BLOB, NO_SHA1, Frame, IndexEntry, entry_of, read_footer, spanned
 
 __all__ = ["copy_segments"]
 
@@ -32,12 +33,12 @@ def copy_segments(repository: Repository, segments: Sequence[SegmentRef], folder
     Returns how many objects. Missing when a segment is not in the store any more.
     """
     copied = 0
-    for group in _groups(repository, segments):
+    for group in _groups(repository, segments, folder):
         with PackWriter(folder.folder, sum(len(entries) for _, _, entries in group)) as writer:
             sha1s = _Sha1s(repository)
             for key, frames, entries in group:
                 sha1s.remember(entries)
-                _copy(repository, key, frames, [e for e in entries if e.sha1 not in folder], sha1s, writer)
+                _copy(repository, key, frames, entries, sha1s, writer)
             if len(writer):
                 writer.finish()
             copied += len(writer)
@@ -47,13 +48,17 @@ def copy_segments(repository: Repository, segments: Sequence[SegmentRef], folder
 _Listed = tuple[str, tuple[Frame, ...], list[IndexEntry]]
 
 
-def _groups(repository: Repository, segments: Iterable[SegmentRef]) -> Iterator[list[_Listed]]:
-    """Segments with those of their objects that git knows, as many together as fit one pack."""
+def _groups(
+    repository: Repository, segments: Iterable[SegmentRef], folder: PackFolder
+) -> Iterator[list[_Listed]]:
+    """Segments with those of their objects that are git's and not there yet, as many as fit one pack."""
     group: list[_Listed] = []
     objects = size = 0
     for ref in segments:
         footer = read_footer(partial(repository.read_file, ref.key), ref.size, ref.key)
-        entries = [entry for entry in footer.entries if entry.sha1 != NO_SHA1]
+        # Looked at as they are stored: after an import nearly all of a million are there.
+        rows = (row for row in footer.entries.rows() if row[1] != NO_SHA1 and row[1] not in folder)
+        entries = [entry_of(row) for row in rows]
         if group and (objects + len(entries) > _PACK_OBJECTS or size + ref.size > _PACK_BYTES):
             yield group
             group, objects, size = [], 0, 0
@@ -79,20 +84,12 @@ def _copy(
         if entry.kind is Kind.BLOB and entry.length >= BIG_BLOB:
             writer.add_chunks(Kind.BLOB, entry.length, repository.chunks(entry.id), entry.sha1)
             continue
-        located = Located(key, entry, _frames_of(frames, entry))
+        located = Located(key, entry, spanned(islice(frames, entry.frame, None), entry))
         content = content_at(repository.store, cache, located)
         sha1s.look_up(ids_in(entry.kind, content))
         plain = to_git(entry.kind, content, sha1s.of)
         kind = raw_parts(content)[0] if entry.kind is Kind.RAW else entry.kind
         writer.add(kind, plain, entry.sha1)
-
-
-def _frames_of(frames: tuple[Frame, ...], entry: IndexEntry) -> tuple[Frame, ...]:
-    end, left = entry.frame, entry.offset + entry.length
-    while left > 0 and end < len(frames):
-        left -= frames[end].plain
-        end += 1
-    return frames[entry.frame : end]
 
 
 class _Sha1s:

@@ -11,16 +11,17 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from vcs import faults
 from vcs.git.ledger import Ledger, Live
-from vcs.git.source import Child, MissingFromSource, Source
+from vcs.git.source import Long, MissingFromSource, Objects, Source
 from vcs.git.translate import from_git
 from vcs.git.twins import SHA1, NoTwin, Renamer, Twins
 from vcs.log import Measured, SegmentRef
 from vcs.objects import EMPTY_TREE, Kind, raw_id
 from vcs.reading import EMPTY_TREE_SHA1
-from vcs.segments import BIG_BLOB, SegmentWriter, write_blob_segment
+from vcs.segments import BIG_BLOB, Columns, SegmentWriter, write_blob_segment
 
 __all__ = ["Ingest", "Ledger", "Staged"]
 
@@ -31,7 +32,7 @@ _REMEMBERED = 100_000
 _IN_FLIGHT = 8
 _GROUP = 1 << 20
 _GROUPED = 1_000
-_PIECE = 1 << 20
+_NEVER = 1 << 62
 # In the order they can be written.
 _KINDS = (Kind.BLOB, Kind.TREE, Kind.COMMIT, Kind.TAG)
 
@@ -60,6 +61,10 @@ class _Ids:
     def add(self, sha1: bytes, id: bytes) -> None:
         self._unfinished[sha1] = id
         self._twins.add(sha1, id)
+
+    def add_all(self, sha1s: Sequence[bytes], ids: Sequence[bytes]) -> None:
+        self._unfinished.update(zip(sha1s, ids, strict=True))
+        self._twins.add_all(sha1s, ids)
 
     def finished(self, pairs: Sequence[tuple[bytes, bytes]]) -> None:
         self._ledger.know(pairs)
@@ -131,15 +136,22 @@ class Ingest:
         caching = {"core.deltaBaseCacheLimit": "256m"}
         requests = self._ledger.requests(kind)
         with self._source.child("cat-file", "--buffer", shown, feed=requests, config=caching) as batch:
-            out = batch.out
-            while line := out.readline():
-                digits, length, hint = line.split(b" ")
-                sha1, size = bytes.fromhex(digits.decode()), int(length)
-                if size >= BIG_BLOB and kind is Kind.BLOB:
-                    self._big(sha1, _pieces(batch, size), size, int(hint))
+            for printed in Objects(batch.out, most=_GROUPED, long=BIG_BLOB if kind is Kind.BLOB else _NEVER):
+                if isinstance(printed, Long):
+                    self._big(printed)
+                elif kind is Kind.BLOB:
+                    self._blobs(*printed)
                 else:
-                    self._take(sha1, kind, out.read(size), int(hint))
-                out.read(1)
+                    for sha1, hint, content in zip(*printed, strict=True):
+                        self._take(sha1, kind, content, hint)
+
+    def _blobs(self, sha1s: list[bytes], hints: list[int], contents: list[bytes]) -> None:
+        """Write many blobs, which name nothing that could be missing."""
+        ids = [sha256(b"blob %d\0%b" % (len(each), each)).digest() for each in contents]
+        self._ids.add_all(sha1s, ids)
+        self._writer.add_all(Columns(ids, sha1s, [Kind.BLOB] * len(ids), hints, contents))
+        if ready := self._writer.taken():
+            self._settle(ready)
 
     def _take(self, sha1: bytes, kind: Kind, content: bytes, hint: int) -> None:
         """Write one object, and then those that waited for it."""
@@ -160,7 +172,7 @@ class Ingest:
             return False
         id = raw_id(ours, content)
         self._ids.add(sha1, id)
-        if self._writer.add((id, sha1, ours, hint, content)) and (ready := self._writer.taken()):
+        if self._writer.add(id, sha1, ours, hint, content) and (ready := self._writer.taken()):
             self._settle(ready)
         return True
 
@@ -170,10 +182,10 @@ class Ingest:
         header, _, rest = printed.partition(b"\n")
         return rest[: int(header.split(b" ")[2])]
 
-    def _big(self, sha1: bytes, pieces: Iterator[bytes], size: int, hint: int) -> None:
-        staged, id = self._writer.put_big(pieces, size, hint)
-        self._ids.add(sha1, bytes.fromhex(id))
-        self._settle([(staged, [(sha1, bytes.fromhex(id))])])
+    def _big(self, blob: Long) -> None:
+        staged, id = self._writer.put_big(blob.pieces, blob.size, blob.hint)
+        self._ids.add(blob.sha1, bytes.fromhex(id))
+        self._settle([(staged, [(blob.sha1, bytes.fromhex(id))])])
 
     def _settle(self, ready: "Sequence[_Ready]") -> None:
         """Write down finished segments, then count their objects."""
@@ -185,18 +197,6 @@ class Ingest:
 
 
 _Ready = tuple[Staged, Sequence[tuple[bytes, bytes]]]
-_Item = tuple[bytes, bytes, Kind, int, bytes]
-"""Raw id, SHA-1, kind, hint and content of an object."""
-
-
-def _pieces(batch: Child, size: int) -> Iterator[bytes]:
-    left = size
-    while left:
-        piece = batch.out.read(min(_PIECE, left))
-        if not piece:
-            return
-        left -= len(piece)
-        yield piece
 
 
 class _Writer:
@@ -205,9 +205,9 @@ class _Writer:
     def __init__(self, put: Callable[[str, Iterable[bytes]], None], new_key: Callable[[], str]) -> None:
         self._put = put
         self._new_key = new_key
-        self._groups: queue.Queue[list[_Item] | None] = queue.Queue(_IN_FLIGHT)
+        self._groups: queue.Queue[Columns | None] = queue.Queue(_IN_FLIGHT)
         self._ready: queue.SimpleQueue[_Ready] = queue.SimpleQueue()
-        self._group: list[_Item] = []
+        self._group = Columns([], [], [], [], [])
         self._size = 0
         self._failed: BaseException | None = None
         self._stopped = False
@@ -216,15 +216,30 @@ class _Writer:
     def start(self) -> None:
         self._thread.start()
 
-    def add(self, item: _Item) -> bool:
+    def add(self, id: bytes, sha1: bytes, kind: Kind, hint: int, content: bytes) -> bool:
         """Take one object; whether it is time to look what became ready."""
-        self._group.append(item)
-        self._size += len(item[4])
-        if self._size < _GROUP and len(self._group) < _GROUPED:
+        group = self._group
+        group.ids.append(id)
+        group.sha1s.append(sha1)
+        group.kinds.append(kind)
+        group.hints.append(hint)
+        group.contents.append(content)
+        self._size += len(content)
+        if self._size < _GROUP and len(group.ids) < _GROUPED:
             return False
-        self._send(self._group)
-        self._group, self._size = [], 0
+        self.flush()
         return True
+
+    def add_all(self, objects: Columns) -> None:
+        """Take many objects, which go on their way by themselves."""
+        self.flush()
+        self._send(objects)
+
+    def flush(self) -> None:
+        """Send on what was taken one by one."""
+        if self._group.ids:
+            self._send(self._group)
+            self._group, self._size = Columns([], [], [], [], []), 0
 
     def put_big(self, pieces: Iterable[bytes], size: int, hint: int) -> tuple[Staged, str]:
         """Store one long blob, at once and by itself."""
@@ -243,9 +258,7 @@ class _Writer:
 
     def finish(self) -> list[_Ready]:
         """Wait until everything is in the store."""
-        if self._group:
-            self._send(self._group)
-            self._group = []
+        self.flush()
         self._send(None)
         self._thread.join()
         self._raise()
@@ -261,7 +274,7 @@ class _Writer:
                 continue
             self._thread.join(timeout=0.05)
 
-    def _send(self, group: list[_Item] | None) -> None:
+    def _send(self, group: Columns | None) -> None:
         while True:
             self._raise()
             try:
@@ -285,7 +298,7 @@ class _Writer:
             while not self._stopped and self._groups.get() is not None:
                 pass
 
-    def _segment(self, first: list[_Item]) -> bool:
+    def _segment(self, first: Columns) -> bool:
         """One segment; whether that was the last."""
         key = self._new_key()
         pairs: list[tuple[bytes, bytes]] = []
@@ -295,18 +308,16 @@ class _Writer:
         self._ready.put((Staged(measured.ref, len(pairs)), pairs))
         return bool(ended)
 
-    def _chunks(
-        self, first: list[_Item], pairs: list[tuple[bytes, bytes]], ended: list[bool]
-    ) -> Iterator[bytes]:
+    def _chunks(self, first: Columns, pairs: list[tuple[bytes, bytes]], ended: list[bool]) -> Iterator[bytes]:
         writer = SegmentWriter()
         plain = stored = 0
-        group: list[_Item] | None = first
+        group: Columns | None = first
         while group is not None:
             if self._stopped:
                 raise _Stopped
             writer.extend(group)
-            pairs += [(sha1, id) for id, sha1, _, _, _ in group]
-            plain += sum([len(item[4]) for item in group])
+            pairs += zip(group.sha1s, group.ids, strict=True)
+            plain += sum(map(len, group.contents))
             if piece := writer.take():
                 stored += len(piece)
                 yield piece

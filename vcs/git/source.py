@@ -21,7 +21,9 @@ __all__ = [
     "KINDS",
     "Child",
     "Listed",
+    "Long",
     "MissingFromSource",
+    "Objects",
     "Source",
     "SourceRefused",
     "last_words",
@@ -49,6 +51,10 @@ TOLERATED = (
 
 
 KINDS = {kind.word.encode(): kind for kind in (Kind.BLOB, Kind.TREE, Kind.COMMIT, Kind.TAG)}
+
+
+_LINES = 1 << 18
+_CHUNK = 1 << 20
 
 
 class SourceRefused(MicelioError):
@@ -157,12 +163,14 @@ class Source:
             self.child("rev-list", "--objects", "--topo-order", "--stdin", feed=revisions) as listing,
             self.child("cat-file", "--buffer", shown, stdin=listing.out) as checked,
         ):
-            for line in checked.out:
-                word, size, *rest = line[:-1].split(b" ", 3)
-                if len(rest) != 2:
-                    raise SourceRefused(said=f"the object {word.decode()} is missing.")
-                sha1, path = rest
-                yield Listed(bytes.fromhex(sha1.decode()), KINDS[word], int(size), path)
+            # Thousands at a time: this is done for every object there is.
+            while lines := checked.out.readlines(_LINES):
+                for line in lines:
+                    word, size, *rest = line[:-1].split(b" ", 3)
+                    if len(rest) != 2:
+                        raise SourceRefused(said=f"the object {word.decode()} is missing.")
+                    sha1, path = rest
+                    yield Listed(bytes.fromhex(sha1.decode()), KINDS[word], int(size), path)
 
     @contextmanager
     def child(
@@ -199,6 +207,92 @@ class Source:
         whole = "--no-full" if borrows else "--full"
         fsck = ("fsck", whole, "--no-dangling", "--no-progress", "--no-reflogs")
         run_source_git(self.folder, *fsck, config=tolerated, timeout=timeout)
+
+
+class Long(NamedTuple):
+    """A printed object that is not held in memory; all of its pieces are to be taken before the next one."""
+
+    sha1: bytes
+    hint: int
+    size: int
+    pieces: Iterator[bytes]
+
+
+Printed = tuple[list[bytes], list[int], list[bytes]]
+"""Objects as `cat-file` prints them: their SHA-1s, the hints that were asked with, and their bytes."""
+
+
+class Objects:
+    """What `git cat-file --batch` prints for requests of a SHA-1 and a hint each, many objects at a time.
+
+    Taken apart a megabyte at a time: a call for each line and each object costs more than git does.
+    """
+
+    def __init__(self, out: IO[bytes], *, most: int, long: int) -> None:
+        """`most` objects come together at the most; one of `long` bytes or more comes by itself."""
+        self._out = out
+        self._most = most
+        self._long = long
+        self._data = b""
+        self._at = 0
+
+    def __iter__(self) -> Iterator[Printed | Long]:
+        while True:
+            printed, needed = self._taken()
+            if printed[0]:
+                yield printed
+            if isinstance(needed, Long):
+                yield needed
+            elif needed and not self._more(needed):
+                return
+
+    def _more(self, needed: int) -> bool:
+        piece = self._out.read(max(needed, _CHUNK))
+        self._data = self._data[self._at :] + piece
+        self._at = 0
+        return bool(piece)
+
+    def _taken(self) -> tuple[Printed, int | Long]:
+        """The objects that were read whole; then how many bytes are missing of the next one, 0 for none of
+        it, or that one when it is long.
+        """
+        data, at = self._data, self._at
+        sha1s: list[bytes] = []
+        hints: list[int] = []
+        contents: list[bytes] = []
+        needed: int | Long = 1
+        while (end := data.find(b"\n", at)) >= 0:
+            digits, length, hint = data[at:end].split(b" ")
+            start, size = end + 1, int(length)
+            if size >= self._long:
+                self._at = start
+                long = Long(bytes.fromhex(digits.decode()), int(hint), size, self._pieces(size))
+                return (sha1s, hints, contents), long
+            after = start + size
+            if after >= len(data):
+                needed = after + 1 - len(data)
+                break
+            if len(sha1s) == self._most:
+                needed = 0
+                break
+            sha1s.append(bytes.fromhex(digits.decode()))
+            hints.append(int(hint))
+            contents.append(data[start:after])
+            at = after + 1
+        self._at = at
+        return (sha1s, hints, contents), needed
+
+    def _pieces(self, size: int) -> Iterator[bytes]:
+        left = size
+        while left:
+            if self._at == len(self._data) and not self._more(1):
+                return
+            piece = self._data[self._at : self._at + left]
+            self._at += len(piece)
+            left -= len(piece)
+            yield piece
+        if self._at < len(self._data) or self._more(1):
+            self._at += 1
 
 
 class Child:

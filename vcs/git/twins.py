@@ -161,6 +161,17 @@ class Twins:
         if len(self.recent) > self._keep:
             self._turn()
 
+    def add_all(self, ids: Sequence[bytes], twins: Sequence[bytes]) -> None:
+        """Remember many pairs."""
+        self.recent.update(zip(ids, twins, strict=True))
+        if len(self.recent) > self._keep:
+            self._turn()
+
+    def settle(self) -> None:
+        """After pairs were put into `recent` itself."""
+        if len(self.recent) > self._keep:
+            self._turn()
+
     def one(self, id: bytes) -> bytes:
         """The twin of one; NoTwin."""
         if id not in self.recent:

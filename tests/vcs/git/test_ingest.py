@@ -68,7 +68,7 @@ class World:
 @pytest.fixture
 def small_segments(monkeypatch):
     monkeypatch.setattr(ingesting, "_ENTRIES", 12)
-    monkeypatch.setattr(ingesting, "_GROUP", 1)
+    monkeypatch.setattr(ingesting, "_GROUPED", 1)
     monkeypatch.setattr(ingesting, "_IN_FLIGHT", 1)
     monkeypatch.setattr(ingesting, "_REMEMBERED", 20)
     monkeypatch.setattr(proving, "_REMEMBERED", 20)
