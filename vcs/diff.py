@@ -24,6 +24,7 @@ __all__ = [
     "diff_texts",
     "diff_trees",
     "is_binary",
+    "status_of",
     "unified",
     "word_marks",
 ]
@@ -60,7 +61,7 @@ def _folders(reader: TreeReader, prefix: bytes, old: str, new: str) -> Iterator[
         return
     for key, left, right in _pairs(_entries(reader, old), _entries(reader, new)):
         if not key.endswith(b"/"):
-            yield TreeChange(prefix + key, _status(left, right), left, right)
+            yield TreeChange(prefix + key, status_of(left, right), left, right)
         elif left is None or right is None:
             yield from _whole(reader, prefix + key, left, right)
         else:
@@ -109,7 +110,8 @@ def _whole(
             yield TreeChange(path, Status.ADDED, None, entry)
 
 
-def _status(old: Entry | None, new: Entry | None) -> Status:
+def status_of(old: Entry | None, new: Entry | None) -> Status:
+    """What happened to a path with these entries before and after."""
     if old is None:
         return Status.ADDED
     if new is None:

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 from vcs.errors import CorruptObject, MalformedObject
 from vcs.lists import decode_changes_list, decode_erased_list, decode_moved_list
 from vcs.log import Checkpoint, Head, HeadState, Record, RecordKind, SegmentRef
-from vcs.objects import Kind, format_time, parse_commit
+from vcs.objects import Kind, first_parent, format_time
 from vcs.segments import (
     NO_SHA1,
     PACKED_FRAME,
@@ -66,7 +66,8 @@ create table erased (id blob primary key, sequence integer not null) without row
 """
 _MANY = 20_000
 """Objects from which on the index of their SHA-1s is quicker made at last than row by row."""
-_TOGETHER = 500_000
+_TOGETHER = 75_000
+"""Objects of files that join together: what is in memory of them are 5 MB of footers."""
 LONG_RECORDS = 2000
 LONG_BYTES = 64 << 20
 TABLES = ("state", "segments", "objects", "records", "positions", "refs", "trunk_names", "erased")
@@ -375,7 +376,7 @@ class Update:
                 raise CorruptObject(id=record.session or "?", problem="a position of it has no commit")
             yield position, commit
             if position > first:
-                commit = next(iter(parse_commit(self._content(commit)).parents), None)
+                commit = first_parent(self._content(commit))
 
     def _note_purge(self, record: Record, moved: dict[int, str]) -> None:
         """What a purge took out or moved; a later purge, met earlier, has the last word."""

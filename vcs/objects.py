@@ -38,6 +38,7 @@ __all__ = [
     "encode_commit",
     "encode_ordered",
     "encode_tree",
+    "first_parent",
     "format_time",
     "in_order",
     "is_object_id",
@@ -319,6 +320,15 @@ def parse_commit(content: bytes) -> Commit:
         committer = lines[at].removeprefix(b"committer ")
         at += 1
     return Commit(tree, tuple(parents), author, committer, message, _unfolded(lines[at:]))
+
+
+def first_parent(content: bytes) -> str | None:
+    """The first parent of a commit, for whoever follows thousands; MalformedObject as `parse_commit`."""
+    match = _FIRST_PARENT.match(content)
+    return match[1].decode() if match else next(iter(parse_commit(content).parents), None)
+
+
+_FIRST_PARENT = re.compile(rb"tree [0-9a-f]{64}\nparent ([0-9a-f]{64})\n")
 
 
 def _line_id(kind: Kind, content: bytes, lines: list[bytes], at: int, keyword: bytes) -> str | None:

@@ -4,8 +4,9 @@ What a batch brings may be hundreds of thousands of objects, so of what is new o
 eight bytes of each SHA-1 are kept. What begins alike is looked at whole.
 """
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 
 from vcs.errors import Kind as ErrorKind
 from vcs.errors import MicelioError
@@ -34,23 +35,22 @@ class Sha1s:
 
     def __init__(self, index: Index) -> None:
         self._index = index
-        self._begun: set[int] = set()
+        self._begun: list[array[int]] = []
         self._sources: list[tuple[Sequence[Written], Sequence[Footer]]] = []
 
     def check(self, written: Sequence[Written], footers: Sequence[Footer]) -> "_Coming":
         """Raise Sha1Taken when two objects would share a SHA-1; else what `take` notes of these."""
-        begun: set[int] = set()
-        alike: set[int] = set()
+        begun = array("Q")
         pairs = _pairs(written, footers)
         while some := list(islice(pairs, _AT_ONCE)):
             live = self._index.ids_of([sha1 for _, sha1 in some])
             for id, sha1 in some:
                 if live.get(sha1, id) != id:
                     raise Sha1Taken(id=id, sha1=sha1.hex())
-                beginning = int.from_bytes(sha1[:8], "big")
-                if beginning in begun or beginning in self._begun:
-                    alike.add(beginning)
-                begun.add(beginning)
+            begun.extend([int.from_bytes(sha1[:8], "big") for _, sha1 in some])
+        # Sorted, those that begin alike are neighbours; a set of so many would take several times as much.
+        ordered = sorted(chain(begun, *self._begun))
+        alike = {one for one, other in pairwise(ordered) if one == other}
         if alike:
             self._compare(alike, written, footers)
         return begun, written, footers
@@ -58,7 +58,7 @@ class Sha1s:
     def take(self, coming: "_Coming") -> None:
         """Note what is part of the batch from now on."""
         begun, written, footers = coming
-        self._begun |= begun
+        self._begun.append(begun)
         self._sources.append((written, footers))
 
     def _compare(self, alike: set[int], written: Sequence[Written], footers: Sequence[Footer]) -> None:
@@ -69,7 +69,7 @@ class Sha1s:
                 raise Sha1Taken(id=id, sha1=sha1.hex())
 
 
-_Coming = tuple[set[int], Sequence[Written], Sequence[Footer]]
+_Coming = tuple["array[int]", Sequence[Written], Sequence[Footer]]
 
 
 def _pairs(written: Iterable[Written], footers: Iterable[Footer]) -> Iterator[tuple[str, bytes]]:

@@ -19,6 +19,7 @@ from sqlmodel import col, delete, select
 from backend.accounts.models import Account
 from backend.core.context import Actor, Context, Via
 from backend.core.errors import Conflict, MicelioError
+from backend.core.memory import give_back
 from backend.portability import fetching, names, sources
 from backend.portability.models import Import, ImportFile, ImportState, Mirror, Origin, Stage
 from backend.portability.secrets import unseal
@@ -234,9 +235,10 @@ class _Run:
         repository = self._repository()
         ledger = Ledger(ledger_file)
         try:
+            # It takes a moment to start, so it does while git lists what there is.
+            self._begin_proof(ledger)
             total = ledger.fill(source, self._tips(source), self._known_tips(source), self._live(repository))
             self.tell("reading objects", 0, total)
-            self._begin_proof(ledger)
             Ingest(
                 source,
                 ledger,
@@ -248,6 +250,8 @@ class _Run:
             ).run(self._tips(source), self._known_tips(source))
         finally:
             ledger.close()
+            # The landing needs room of its own, in other sizes.
+            give_back()
 
     def _fetched(self) -> Source:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -17,11 +17,14 @@ from backend.core.events import fact
 from backend.projects import code, diffs
 from backend.projects.models import Landing, Project, ProjectState
 from vcs.diff import TreeChange, diff_trees
-from vcs.objects import EMPTY_TREE
+from vcs.many import changes, contents, short_contents
+from vcs.objects import EMPTY_TREE, Entry, Kind, parse_commit
 from vcs.repository import Repository
 
 NOT_COUNTED = -1
-AT_ONCE = 50
+AT_ONCE = 500
+HELD = 24 << 20
+"""Bytes of contents that are read together: each frame of them is then decoded once."""
 A_JOB = 2_000
 """Landings that one job counts, so that other work gets its turn."""
 
@@ -34,10 +37,31 @@ class LinesUncounted:
     project: str
 
 
-def lines_of(reader: diffs.Contents, changes: Sequence[TreeChange]) -> tuple[int, int]:
+def lines_of(reader: diffs.Contents, changes: Iterable[TreeChange]) -> tuple[int, int]:
     """Lines added and removed by these changes together."""
     counts = [diffs.counts_of(reader, change) for change in changes]
     return sum(count.additions for count in counts), sum(count.deletions for count in counts)
+
+
+class _Held:
+    """A reader that has the shorter contents of many changes in memory."""
+
+    def __init__(self, repository: Repository, changed: Iterable[Iterable[TreeChange]]) -> None:
+        sides = (side for some in changed for change in some for side in (change.old, change.new))
+        ids = (side.id for side in sides if side is not None and not side.is_gitlink)
+        self._repository = repository
+        self._held = short_contents(repository, ids, Kind.BLOB, longest=diffs.LARGEST_FILE, most=HELD)
+
+    def read(self, id: str, kind: Kind | None = None) -> bytes:
+        content = self._held.get(id)
+        return self._repository.read(id, kind) if content is None else content
+
+    def size(self, id: str) -> int:
+        content = self._held.get(id)
+        return self._repository.size(id) if content is None else len(content)
+
+    def tree(self, id: str) -> tuple[Entry, ...]:
+        return self._repository.tree(id)
 
 
 def lines(ctx: Context, project: Project, row: Landing) -> tuple[int, int]:
@@ -75,14 +99,13 @@ def count_some(forge: Forge, project: str, most: int) -> int:
         with ctx.transaction(write=False) as tx:
             waiting = (Landing.project == project, Landing.additions == NOT_COUNTED)
             query = select(Landing.position, Landing.commit).where(*waiting)
-            rows = tx.db.exec(query.order_by(col(Landing.position).desc()).limit(AT_ONCE)).all()
+            found = tx.db.exec(query.order_by(col(Landing.position).desc()).limit(AT_ONCE))
+            rows = [(position, commit) for position, commit in found]
         if not rows:
             break
         known = _known(ctx, row.forked_from, dict(rows).keys()) if row.forked_from else {}
-        counted = [
-            (position, commit, *(known.get((position, commit)) or _lines_at(repository, position)))
-            for position, commit in rows
-        ]
+        counted = [(*each, *known[each]) for each in rows if each in known]
+        counted += _counted(repository, [each for each in rows if each not in known])
         with ctx.transaction() as tx:
             for position, commit, added, removed in counted:
                 # A purge may have given the position another commit meanwhile, and another count.
@@ -102,7 +125,16 @@ def _known(ctx: Context, parent: str, positions: Iterable[int]) -> dict[tuple[in
     return {(position, commit): (added, removed) for position, commit, added, removed in found}
 
 
-def _lines_at(repository: Repository, position: int) -> tuple[int, int]:
-    commits = repository.commit_at(position - 1), repository.commit_at(position)
-    before, after = (repository.commit(each).tree if each else EMPTY_TREE for each in commits)
-    return lines_of(repository, list(diff_trees(repository, before, after)))
+def _counted(repository: Repository, rows: Sequence[tuple[int, str]]) -> list[tuple[int, str, int, int]]:
+    """Position and commit of each row, with the lines that were added and removed there."""
+    commits: dict[int, str] = {}
+    for position, _ in rows:
+        for each in (position - 1, position):
+            if each and each not in commits:
+                commits[each] = repository.commit_at(each) or ""
+    read = contents(repository, commits.values(), Kind.COMMIT)
+    trees = {0: EMPTY_TREE} | {at: parse_commit(read[id]).tree for at, id in commits.items()}
+    ordered = sorted(rows)
+    changed = changes(repository, [(trees[position - 1], trees[position]) for position, _ in ordered])
+    held = _Held(repository, changed)
+    return [(*row, *lines_of(held, some)) for row, some in zip(ordered, changed, strict=True)]

@@ -6,7 +6,7 @@ again gives the same bytes. Facts have a cursor of their own: a rebuild does not
 """
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, lru_cache
@@ -33,7 +33,7 @@ from vcs.diff import diff_trees
 from vcs.errors import Kind
 from vcs.lists import decode_changes_list, decode_moved_list
 from vcs.log import Record, RecordKind
-from vcs.many import changed_paths, contents
+from vcs.many import changes, contents
 from vcs.objects import EMPTY_TREE, Commit, parse_commit
 from vcs.objects import Kind as ObjectKind
 from vcs.repository import Change, Repository
@@ -392,21 +392,16 @@ def _some(
     assert len(pairs) == final - first + 1, "an index knows every position of the records it knows"
     begin, end = record.positions or (1, 0)
     later = end - begin >= MANY
-    changed = changed_paths(repository, pairs) if later else []
-    for number, (old, new) in enumerate(pairs):
+    # What just landed is in memory as `diff_trees` reads it; a long history is nowhere but in the store.
+    told_of = changes(repository, pairs) if later else (list(diff_trees(repository, *each)) for each in pairs)
+    for number, differing in enumerate(told_of):
         at = number - len(pairs)
-        if later:
-            paths: Collection[bytes] = changed[number]
-            lines = (NOT_COUNTED, NOT_COUNTED)
-        else:
-            changes = list(diff_trees(repository, old, new))
-            paths, lines = [change.path for change in changes], lines_of(repository, changes)
-        counted = {"files": len(paths), "additions": lines[0], "deletions": lines[1]}
+        lines = (NOT_COUNTED, NOT_COUNTED) if later else lines_of(repository, differing)
+        counted = {"files": len(differing), "additions": lines[0], "deletions": lines[1]}
         says = _says(record, told, first + number, commits[at])
         id, sha1 = listed[at]
-        yield _Position(
-            {"project": project, "commit": id, "sha1": sha1.hex(), "tree": new, **says, **counted}, paths
-        )
+        row = {"project": project, "commit": id, "sha1": sha1.hex(), "tree": trees[number + 1]}
+        yield _Position({**row, **says, **counted}, [change.path for change in differing])
 
 
 def _says(record: Record, told: dict[str, Any], position: int, commit: Commit) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from vcs import index_rows
 from vcs.diff import diff_trees
 from vcs.errors import CorruptObject
 from vcs.log import SegmentRef, segment_key
-from vcs.many import changed_paths, contents
+from vcs.many import changes, contents, short_contents
 from vcs.objects import EMPTY_TREE, Commit, Kind, Object, encode_commit, object_id
 from vcs.segments import write_segment
 from vcs.store import MemoryStore
@@ -62,13 +62,14 @@ def landed_trees(world, seed, count=30):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_paths_that_changed_are_those_of_a_diff(world, seed):
+def test_what_changed_is_what_a_diff_says(world, seed):
     trees = landed_trees(world, seed)
     pairs = [(EMPTY_TREE, trees[0]), *pairwise(trees), (trees[-1], EMPTY_TREE)]
 
-    found = changed_paths(world.main, pairs)
+    found = [sorted(each, key=lambda change: change.path) for each in changes(world.main, pairs)]
 
-    assert found == [{change.path for change in diff_trees(world.main, *pair)} for pair in pairs]
+    said = [list(diff_trees(world.main, *pair)) for pair in pairs]
+    assert found == [sorted(each, key=lambda change: change.path) for each in said]
     assert any(found)
 
 
@@ -82,6 +83,18 @@ def test_contents_are_those_read_one_by_one_and_what_is_missing_is_named(world):
         contents(world.main, [*wanted, nowhere], Kind.TREE)
     with pytest.raises(CorruptObject):
         contents(world.main, wanted, Kind.BLOB)
+
+
+def test_short_contents_end_where_they_would_be_too_much(world):
+    trees = [tree for tree in landed_trees(world, 3) if tree != EMPTY_TREE]
+    all = contents(world.main, trees, Kind.TREE)
+    lengths = sorted(len(content) for content in all.values())
+
+    found = short_contents(world.main, trees, Kind.TREE, longest=lengths[-2], most=sum(lengths) // 2)
+
+    assert found.items() < all.items()
+    assert sum(lengths) // 2 <= sum(map(len, found.values())) < sum(lengths)
+    assert max(map(len, found.values())) <= lengths[-2]
 
 
 def rows(path):

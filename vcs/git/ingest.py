@@ -28,6 +28,9 @@ __all__ = ["Ingest", "Ledger", "Staged"]
 STORED = 8 << 20
 _PLAIN = 256 << 20
 _ENTRIES = 12_000
+_PARTS = 12
+_FEWEST = 2_000
+_LEAST = 16 << 20
 _REMEMBERED = 100_000
 _IN_FLIGHT = 8
 _GROUP = 1 << 20
@@ -70,6 +73,11 @@ class _Ids:
         self._ledger.know(pairs)
         for sha1, _ in pairs:
             self._unfinished.pop(sha1, None)
+
+    def forget(self) -> None:
+        """Let go of what was in memory: they hold each other, so nobody would for a while."""
+        self._twins.forget()
+        self._unfinished = {}
 
     def translated(self, kind: Kind, content: bytes) -> tuple[Kind, bytes]:
         """Our form of one of git's objects; NoTwin when it names one that is not written yet."""
@@ -120,13 +128,14 @@ class Ingest:
         goes on. What `still_wanted` raises stops it, between two segments.
         """
         self._ledger.fill(self._source, tips, without, self._live)
-        self._writer.start()
+        self._writer.start(*self._ledger.sizes())
         try:
             for kind in _KINDS:
                 self._read(kind)
             self._settle(self._writer.finish())
         finally:
             self._writer.stop()
+            self._ids.forget()
         if self._waiting:
             missing = min(self._waiting)
             raise MissingFromSource(sha1=missing.hex())
@@ -209,11 +218,17 @@ class _Writer:
         self._ready: queue.SimpleQueue[_Ready] = queue.SimpleQueue()
         self._group = Columns([], [], [], [], [])
         self._size = 0
+        self._entries = self._plain = 0
         self._failed: BaseException | None = None
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="segments", daemon=True)
 
-    def start(self) -> None:
+    def start(self, objects: int, size: int) -> None:
+        """Begin with a repository of so many objects and bytes: of a small one the segments are shorter, so
+        that the last of them, which is proved when all are written, is no large part of it.
+        """
+        self._entries = min(_ENTRIES, max(_FEWEST, objects // _PARTS))
+        self._plain = min(_PLAIN, max(_LEAST, size // _PARTS))
         self._thread.start()
 
     def add(self, id: bytes, sha1: bytes, kind: Kind, hint: int, content: bytes) -> bool:
@@ -321,7 +336,7 @@ class _Writer:
             if piece := writer.take():
                 stored += len(piece)
                 yield piece
-            if stored >= STORED or plain >= _PLAIN or len(pairs) >= _ENTRIES:
+            if stored >= STORED or plain >= self._plain or len(pairs) >= self._entries:
                 break
             group = self._groups.get()
         if group is None:
