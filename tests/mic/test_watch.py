@@ -12,7 +12,7 @@ import pytest
 from backend.sessions.service import get_session
 from mic.watch import Looking, watcher
 
-WITHIN = 20
+WITHIN = 60
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ def test_a_forge_starts_hosts_itself_ends_and_starts_again_with_everything_kept(
     asked = monotonic()
     serving.send_signal(signal.SIGINT)
     assert serving.wait(PATIENCE) == 0
-    assert monotonic() - asked < 5
+    assert monotonic() - asked < 15  # five on a machine that does nothing else
 
     _, shown_again = serve()
     assert json.loads(read(environment, "/api/v1/projects/micelio/micelio")) == project

@@ -28,7 +28,7 @@ __all__ = ["KeepsConditions", "Line", "client", "moto_server", "new_bucket", "pa
 KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
 
-def patient(is_so: Callable[[], bool], seconds: float = 20) -> None:
+def patient(is_so: Callable[[], bool], seconds: float = 60) -> None:
     """Wait until something is so, in another thread or process."""
     until = time.monotonic() + seconds
     while not is_so():

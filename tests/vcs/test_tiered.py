@@ -31,7 +31,7 @@ class Origin(MemoryStore):
 
     def get(self, key, start=0, length=None):
         self.asked.append((key, start, length))
-        assert self.gate.wait(20)
+        assert self.gate.wait(60)
         return super().get(key, start, length)
 
 
@@ -328,7 +328,7 @@ def test_a_cdn_that_fails_is_left_alone_for_a_while(edge):
 def test_a_cdn_that_hangs_costs_its_patience_and_no_more(origin):
     class Hung(Edge):
         def part(self, whole, first, last):
-            assert self.go.wait(20)
+            assert self.go.wait(60)
             return super().part(whole, first, last)
 
     hung = Hung(origin)

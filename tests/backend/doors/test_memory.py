@@ -22,7 +22,7 @@ from vcs.wire import projects_pb2, projects_pb2_grpc, sessions_pb2_grpc
 from vcs.wire import sessions_pb2 as s
 
 PIECE = 1 << 18
-WARM, LARGE = 6 << 20, 300 << 20
+WARM, LARGE = 6 << 20, 120 << 20
 ROOM = 40 << 20
 
 # The database is no part of this: one is enough.

@@ -75,7 +75,7 @@ def test_a_worker_reacts_retries_ticks_and_ends_when_told(forge, start):
     asked = monotonic()
     worker.terminate()
     assert worker.wait(PATIENCE) == 0
-    assert monotonic() - asked < 5
+    assert monotonic() - asked < 15  # five on a machine that does nothing else
     assert diary_when(forge, lambda seen: seen["closed"])["refused"] == 1, (
         "a refusal is an answer, not a hiccup"
     )

@@ -90,7 +90,7 @@ def play_until_killed(environment, read, events):
         deadline = monotonic() + PATIENCE
         while not (found := demos(read)) or found[0]["events"] < events:
             assert playing.poll() is None and monotonic() < deadline
-            sleep(0.005)
+            sleep(0.05)
         playing.send_signal(signal.SIGKILL)
         playing.wait()
     return found[0]["id"]

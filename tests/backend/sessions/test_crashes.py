@@ -27,7 +27,7 @@ from vcs.objects import new_id
 from vcs.wire import sessions_pb2, sessions_pb2_grpc
 
 CHECKOUT = Path(__file__).parents[3]
-PATIENCE = 30
+PATIENCE = 90
 POINTS = [point for point in faults.POINTS if point.startswith(("store.", "landing."))]
 ELSEWHERE = (
     "mirror.",
