@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.vcs.buckets import Line, client, new_bucket, patient, rclone_server
+from tests.vcs.children import ANEW
 from tests.vcs.logs import World, proposal
 from tests.vcs.test_store import LARGE, POOL, PROJECT, WithoutConditions
 from vcs.errors import StoreFailed
@@ -348,7 +349,7 @@ def test_eight_processes_land_on_one_bucket_and_nothing_is_lost(store, bucket, t
     world = World(store, tmp_path)
     jobs = [(bucket, tmp_path, world.project, number) for number in range(PROCESSES)]
 
-    with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
+    with ANEW.Pool(PROCESSES) as pool:
         sent = [landing for landings in pool.starmap(land_often, jobs) for landing in landings]
 
     acknowledged = {position: (path, content) for path, content, position in sent if position is not None}

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.vcs.children import ANEW
 from vcs.errors import StoreFailed
 from vcs.local import LARGEST_ROW, LocalStore
 from vcs.s3 import S3Store
@@ -257,12 +258,12 @@ def count_up_in_a_process(folder, name, times):
     count_up(LocalStore(folder), name, times)
 
 
-@pytest.mark.parametrize("start", ["spawn", "fork"])
+@pytest.mark.parametrize("start", ["anew", "fork"])
 def test_processes_that_share_a_folder_never_lose_an_update(tmp_path, start):
     # A forked child inherits its parent's open store, and opens its own connection.
     store = LocalStore(tmp_path / "store")
     store.put("before", [b"x"])
-    context = multiprocessing.get_context(start)
+    context = ANEW if start == "anew" else multiprocessing.get_context("fork")
     processes = [
         context.Process(target=count_up_in_a_process, args=(tmp_path / "store", name, 15))
         for name in "abcdefgh"

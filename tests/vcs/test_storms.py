@@ -1,7 +1,6 @@
 """Landing when everything happens at once, and when the store cannot be relied on."""
 
 import fcntl
-import multiprocessing
 import random
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,6 +8,7 @@ from functools import partial
 
 import pytest
 
+from tests.vcs.children import ANEW
 from tests.vcs.logs import World, proposal
 from vcs.errors import StoreFailed
 from vcs.landing import Batcher, LandingUnknown, PathConflict, PermitGone, fence
@@ -53,7 +53,7 @@ def test_eight_processes_land_fifty_times_each_and_nothing_is_lost(tmp_path):
     world = World(LocalStore(tmp_path / "store"), tmp_path)
     jobs = [(tmp_path, world.project, number) for number in range(PROCESSES)]
 
-    with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
+    with ANEW.Pool(PROCESSES) as pool:
         sent = [landing for landings in pool.starmap(land_often, jobs) for landing in landings]
 
     acknowledged = {position: (path, content) for path, content, position in sent if position is not None}

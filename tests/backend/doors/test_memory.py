@@ -67,7 +67,7 @@ class Doors:
         raise AssertionError("the web door does not answer")
 
     def _connection(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
 
     def stage(self, blob: Blob) -> None:
         header = s.StageHeader(session_id=self.session, id=blob.id, size=blob.size)
