@@ -266,30 +266,32 @@ def _may_read(ctx: Context, organization: str, project: str) -> tuple[Project, O
 
 async def advertise_fetch(opened: Opened, request: Request) -> Streamed:
     """What can be fetched."""
-    shown = await _shown(opened)
-    server = git.server(opened.forge)
-    answer = await to_thread.run_sync(
-        partial(server.advertise, shown.path, shown.stamp, protocol=opened.protocol)
-    )
+    answer = await to_thread.run_sync(partial(_fetched, opened, None), limiter=_showing(opened))
     return Streamed(answer, "application/x-git-upload-pack-advertisement")
 
 
 async def serve_fetch(opened: Opened, request: Request) -> Streamed:
     """What a fetch asks for."""
     body = await read_body(request)
-    shown = await _shown(opened)
-    server = git.server(opened.forge)
-    answer = await to_thread.run_sync(
-        partial(server.upload_pack, shown.path, shown.stamp, body, protocol=opened.protocol)
-    )
+    answer = await to_thread.run_sync(partial(_fetched, opened, body), limiter=_showing(opened))
     return Streamed(answer, "application/x-git-upload-pack-result")
 
 
-async def _shown(opened: Opened) -> git.Shown:
-    limiter = opened.forge.part("git limiter", lambda: CapacityLimiter(16))
-    return await to_thread.run_sync(
-        partial(sessions_git.show, opened.forge, opened.actor, opened.project), limiter=limiter
-    )
+def _fetched(opened: Opened, body: bytes | None) -> Answer:
+    """The answer to a fetch, or (None) to what can be fetched: one that is kept, or a new one."""
+    forge, actor, project = opened.forge, opened.actor, opened.project
+    known = git.known(forge, actor, project, body, opened.protocol)
+    if known is not None:
+        return known
+    shown = sessions_git.show(forge, actor, project)
+    server = git.server(forge)
+    if body is None:
+        return server.advertise(shown.path, shown.stamp, protocol=opened.protocol)
+    return server.upload_pack(shown.path, shown.stamp, body, protocol=opened.protocol)
+
+
+def _showing(opened: Opened) -> CapacityLimiter:
+    return opened.forge.part("git limiter", lambda: CapacityLimiter(16))
 
 
 async def read_body(request: Request, limit: int = BODY_LIMIT) -> bytes:

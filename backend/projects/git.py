@@ -11,8 +11,9 @@ from pathlib import Path
 
 from backend.core.context import SYSTEM, Actor, Context, Forge
 from backend.projects import code
-from backend.projects.models import Project
-from vcs.git.projection import GitProjection
+from backend.projects.models import Cursor, Project
+from vcs.git.answers import Answer
+from vcs.git.projection import MAIN, GitProjection
 from vcs.git.serve import GitServer, Stamp
 from vcs.git.upkeep import is_due
 
@@ -72,11 +73,28 @@ def show(forge: Forge, actor: Actor, project: Project) -> Shown:
         found = follow(tx, project)
     found.catch_up()
     stamp = found.stamp()
-    seen = forge.project_part(project.id, "answers purged", lambda: [-1])
+    seen = _purged(forge, project)
     if seen[0] < stamp.purged:
         server(forge).answers.drop(project.id)
         seen[0] = stamp.purged
     return Shown(found.path, stamp)
+
+
+def known(forge: Forge, actor: Actor, project: Project, body: bytes | None, protocol: int) -> Answer | None:
+    """The answer to a fetch (None: to `info/refs`) that was given before and is still the same, whatever
+    landed since; to be left by the caller. It comes from what everybody sees who may read the project.
+    """
+    with Context(forge, actor).transaction(write=False) as tx:
+        purge = tx.db.get(Cursor, (project.id, code.PURGED))
+    seen = _purged(forge, project)[0]
+    if purge is not None and purge.sequence > seen:
+        return None
+    return server(forge).known(Stamp(project.id, 0, "", seen), MAIN, body, protocol=protocol)
+
+
+def _purged(forge: Forge, project: Project) -> list[int]:
+    """The last purge that this process knows to have happened before what it shows."""
+    return forge.project_part(project.id, "answers purged", lambda: [-1])
 
 
 def due_for_upkeep(forge: Forge) -> list[str]:

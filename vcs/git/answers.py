@@ -231,16 +231,18 @@ class Answers:
         """The answer to a request, joined; True when it is new and somebody has to write it."""
         place = (project, key)
         with self._lock:
-            for known in (self._running.get(place), self._kept.get(place)):
-                if known is not None and known.error is None and known.join():
-                    if place in self._kept:
-                        self._kept.move_to_end(place)
-                    return known, False
+            if (known := self._join(place)) is not None:
+                return known, False
             self._forget(place)
             answer = Answer(self.folder / project / f"{new_id()}.part")
             answer.join()
             self._running[place] = answer
             return answer, True
+
+    def known(self, project: str, key: str) -> Answer | None:
+        """The answer to a request that is kept or being written, joined; None when there is none."""
+        with self._lock:
+            return self._join((project, key))
 
     def settle(self, project: str, key: str, answer: Answer) -> None:
         """An answer has ended: keep it if it is whole."""
@@ -269,6 +271,14 @@ class Answers:
     def bytes_on_disk(self) -> int:
         """How much is kept in files."""
         return self._disk
+
+    def _join(self, place: tuple[str, str]) -> Answer | None:
+        for answer in (self._running.get(place), self._kept.get(place)):
+            if answer is not None and answer.error is None and answer.join():
+                if place in self._kept:
+                    self._kept.move_to_end(place)
+                return answer
+        return None
 
     def _take_over(self) -> None:
         """Know what processes before this one kept; unfinished files are nobody's."""

@@ -36,8 +36,9 @@ from vcs.reading import EMPTY_TREE_SHA1
 from vcs.repository import Repository
 from vcs.store import Missing
 
-__all__ = ["GitProjection", "ProjectGone", "Stamp", "lay_out"]
+__all__ = ["MAIN", "GitProjection", "ProjectGone", "Stamp", "lay_out"]
 
+MAIN = "main.git"
 LOOSE_LIMIT = 1000
 _FORMAT = 1
 _TRIES = 4
@@ -130,7 +131,7 @@ class GitProjection:
     @property
     def path(self) -> Path:
         """The bare repository that git serves; there after `catch_up`."""
-        return self.folder / "main.git"
+        return self.folder / MAIN
 
     def catch_up(self) -> Head:
         """Bring the repository to the HEAD that the index stands for, and return that HEAD.

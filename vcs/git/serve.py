@@ -76,19 +76,29 @@ class GitServer:
 
     def advertise(self, repository: Path, stamp: Stamp, *, protocol: int) -> Answer:
         """The answer to `info/refs?service=git-upload-pack`; to be left by the caller."""
-        # What version 2 says first names no ref.
-        parts = ["advertise", *(stamp.lasting if protocol == 2 else stamp.now)]
         greeting = b"" if protocol == 2 else b"001e# service=git-upload-pack\n0000"
         task = self._upload_pack(repository, b"", protocol, ["--http-backend-info-refs"], greeting=greeting)
-        return self._answer(stamp.project, [*parts, str(protocol), repository.name], task)
+        return self._answer(stamp.project, _advertisement(stamp, repository.name, protocol), task)
 
     def upload_pack(self, repository: Path, stamp: Stamp, body: bytes, *, protocol: int) -> Answer:
         """The answer to a `git-upload-pack` request; to be left by the caller."""
         asked = _normalized(body)
-        parts = ["upload-pack", *(stamp.lasting if _is_final(asked) else stamp.now)]
         task = self._upload_pack(repository, body, protocol, [])
-        parts = [*parts, str(protocol), repository.name]
+        parts = _pack(stamp, repository.name, protocol, final=_is_final(asked))
         return self._answer(stamp.project, parts, task, asked=b"".join(asked))
+
+    def known(self, stamp: Stamp, name: str, body: bytes | None, *, protocol: int) -> Answer | None:
+        """The answer to a request (None: to `info/refs`) out of the repository of that name, if it follows
+        from objects alone and is kept or being written: then nothing has to be brought up to date for it.
+        To be left by the caller.
+        """
+        if body is None:
+            parts, asked, final = _advertisement(stamp, name, protocol), [b""], protocol == 2
+        else:
+            asked = _normalized(body)
+            final = _is_final(asked)
+            parts = _pack(stamp, name, protocol, final=final)
+        return self.answers.known(stamp.project, _key(parts, b"".join(asked))) if final else None
 
     def archive(self, repository: Path, stamp: Stamp, commit: str, format: str, prefix: str) -> Answer:
         """The files of a commit (SHA-1) below the folder `prefix`, as `tar.gz` or `zip`; to be left by the
@@ -126,8 +136,7 @@ class GitServer:
         self._pool.shutdown(wait=True)
 
     def _answer(self, project: str, parts: Sequence[str], task: "_Task", *, asked: bytes = b"") -> Answer:
-        told = "\0".join(parts).encode()
-        key = hashlib.sha256(b"%d %s%s" % (len(told), told, asked)).hexdigest()
+        key = _key(parts, asked)
         answer, new = self.answers.find(project, key)
         if not new:
             return answer
@@ -217,6 +226,20 @@ class GitServer:
                 child.stdout.close()
             with self._lock:
                 self._running.discard(child)
+
+
+def _advertisement(stamp: Stamp, name: str, protocol: int) -> list[str]:
+    # What version 2 says first names no ref.
+    return ["advertise", *(stamp.lasting if protocol == 2 else stamp.now), str(protocol), name]
+
+
+def _pack(stamp: Stamp, name: str, protocol: int, *, final: bool) -> list[str]:
+    return ["upload-pack", *(stamp.lasting if final else stamp.now), str(protocol), name]
+
+
+def _key(parts: Sequence[str], asked: bytes) -> str:
+    told = "\0".join(parts).encode()
+    return hashlib.sha256(b"%d %s%s" % (len(told), told, asked)).hexdigest()
 
 
 def protocol_of(header: str) -> int:

@@ -15,9 +15,10 @@ import pytest
 
 from backend.core.context import SYSTEM, Context, Forge
 from backend.core.jobs import run_timer, timers
+from backend.projects import code, maintenance
 from backend.projects import git as projects
-from backend.projects import maintenance
 from backend.projects.keeping import Keeper
+from backend.projects.models import Cursor
 from tests.backend.doors.git.conftest import until
 from tests.backend.doors.git.pushes import clone
 from vcs import disk
@@ -76,6 +77,33 @@ def test_identical_shallow_clones_start_one_pack_objects(own, git, watched):
     assert set(codes) == {0}
     assert started(watched, "git pack-objects") == 1
     assert len({git.ok("rev-parse", "HEAD", at=f"c{n}") for n in range(16)}) == 1
+
+
+def test_a_fetch_that_was_answered_before_needs_no_repository(own, git):
+    body = fetch(own.shas("open")[-1], depth=1)
+    first = post(own, body)
+    shown = projects.projection(own.forge, own.row("open"))
+    shown.drop()
+    own.land("open", {"later.txt": b"later\n"})
+
+    assert post(own, body).content == first.content and not shown.folder.exists()
+    git.ok("clone", "-q", own.of("open"), "a")
+    assert (git.home / "a/later.txt").exists()
+    own.run("update_project", "ada", organization="acme", project="open", visibility="private")
+    assert post(own, body).status_code == 401
+
+
+def test_an_answer_from_before_a_purge_is_not_given_any_more(own):
+    body = fetch(own.shas("open")[-1], depth=1)
+    assert post(own, body).status_code == 200
+    row = own.row("open")
+    kept = projects.known(own.forge, SYSTEM, row, body, 2)
+    assert kept is not None
+    kept.leave()
+    with Context(own.forge, SYSTEM).transaction() as tx:
+        tx.db.add(Cursor(project=row.id, name=code.PURGED, sequence=1, record="0" * 64))
+
+    assert projects.known(own.forge, SYSTEM, row, body, 2) is None
 
 
 def test_an_answer_is_shared_by_clients_that_only_call_themselves_otherwise(own, watched):
