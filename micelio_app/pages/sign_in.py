@@ -237,6 +237,49 @@ def plain_form(query: Mapping[str, str]) -> str:
     )
 
 
+def plain_entry(
+    query: Mapping[str, str],
+    title: str,
+    action: str,
+    *fields: str,
+    button: str,
+    refused: str,
+    under: str = "",
+    after: str = "",
+) -> str:
+    """One of the other forms that lead in, for browsers without scripts; a link's token goes along."""
+    code, there = query.get("error", ""), local_path(query.get("next", ""))
+    told = plain.notice(refused, REASONS.get(code, OTHERWISE), "rust") if code else ""
+    carried = {"token": query.get("token", ""), "next": there if there != "/" else ""}
+    along = "".join(
+        f'<input type="hidden" name="{name}" value="{escape(value)}">'
+        for name, value in carried.items()
+        if value
+    )
+    return (
+        f'<div class="stack sign-in"><h1 class="title">{title}</h1><p class="soft">{under}</p>{told}'
+        f'<form class="stack fields" method="post" action="{action}">{along}{"".join(fields)}'
+        f'<button class="btn primary block">{button}</button></form>{after}</div>'
+    )
+
+
+def plain_field(
+    label: str, name: str, query: Mapping[str, str], *, purpose: str, kind: str = "text", needed: bool = True
+) -> str:
+    """A field of such a form, with what was typed before; a password is never there again."""
+    typed = "" if kind == "password" else query.get(name, "")
+    return (
+        f'<p class="field"><label for="plain-{name}">{label}</label><input class="input" id="plain-{name}" '
+        f'name="{name}" type="{kind}" autocomplete="{purpose}" value="{escape(typed)}"'
+        f"{' required' * needed}></p>"
+    )
+
+
+def plain_password(query: Mapping[str, str], label: str = "Password", *, needed: bool = True) -> str:
+    """A new password."""
+    return plain_field(label, "password", query, purpose="new-password", kind="password", needed=needed)
+
+
 @head(routes.SIGN_IN)
 async def sign_in_head(session: str | None, *, query: Mapping[str, str]) -> Head:
     """The form works without scripts too."""
@@ -244,15 +287,35 @@ async def sign_in_head(session: str | None, *, query: Mapping[str, str]) -> Head
 
 
 @head(routes.WELCOME)
-async def welcome_head(session: str | None) -> Head:
-    """Not for crawlers."""
-    return Head(title="Welcome", indexed=False)
+async def welcome_head(session: str | None, *, query: Mapping[str, str]) -> Head:
+    """Not for crawlers; the form works without scripts too."""
+    body = plain_entry(
+        query,
+        "Welcome",
+        "/auth/first",
+        plain_field("Handle", "handle", query, purpose="username"),
+        plain_field("E-mail", "email", query, purpose="email", kind="email"),
+        plain_password(query),
+        under="Make the first account of this forge. It looks after the others.",
+        button="Create the account",
+        refused="Not created.",
+    )
+    return Head(title="Welcome", indexed=False, body=body)
 
 
 @head(routes.LINK)
-async def link_head(session: str | None) -> Head:
-    """Not for crawlers."""
-    return Head(title="Sign in by link", indexed=False)
+async def link_head(session: str | None, *, query: Mapping[str, str]) -> Head:
+    """Not for crawlers; the form works without scripts too."""
+    body = plain_entry(
+        query,
+        "Sign in by link",
+        "/auth/link",
+        plain_password(query, "New password, or empty to keep yours", needed=False),
+        under="This link works once.",
+        button="Sign in",
+        refused="Not signed in.",
+    )
+    return Head(title="Sign in by link", indexed=False, body=body)
 
 
 layout.screen(routes.SIGN_IN, sign_in_page, title="Sign in · Micelio", on_load=[SignInState.load])

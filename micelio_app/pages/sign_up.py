@@ -4,7 +4,7 @@ Each form is posted to `backend.accounts.web`. What is said after asking for a l
 whether the forge knows the address or not.
 """
 
-from typing import Any
+from collections.abc import Mapping
 
 import reflex as rx
 
@@ -18,6 +18,9 @@ from micelio_app.pages.sign_in import (
     handle_field,
     name_field,
     password_field,
+    plain_entry,
+    plain_field,
+    plain_password,
 )
 from micelio_app.state import AppState, ask
 from micelio_app.ui import forms
@@ -182,41 +185,40 @@ def _told(title: str, under: str) -> rx.Component:
     )
 
 
-def _plain(title: str, action: str, button: str, *fields: str) -> str:
-    return (
-        f'<h1 class="title">{title}</h1><form class="stack sign-in" method="post" action="{action}">'
-        f'{"".join(fields)}<button class="btn primary block">{button}</button></form>'
-    )
-
-
-def _plain_field(label: str, name: str, kind: str = "text", **attributes: Any) -> str:
-    more = "".join(f' {key}="{value}"' for key, value in attributes.items())
-    return (
-        f'<p class="field"><label for="plain-{name}">{label}</label>'
-        f'<input class="input" id="plain-{name}" name="{name}" type="{kind}" required{more}></p>'
-    )
-
-
 @head(routes.SIGN_UP)
-async def sign_up_head(session: str | None) -> Head:
-    """The form without scripts, where sign-up is open."""
+async def sign_up_head(session: str | None, *, query: Mapping[str, str]) -> Head:
+    """The form without scripts, for whoever may sign up or was sent a link."""
     here = await ask(session, instance.get_instance)
-    fields = (
-        _plain_field("Handle", "handle", autocomplete="username"),
-        _plain_field("E-mail", "email", "email", autocomplete="email"),
-        _plain_field("Password", "password", "password", autocomplete="new-password"),
+    email = plain_field("E-mail", "email", query, purpose="email", kind="email")
+    body = plain_entry(
+        query,
+        "Create an account",
+        "/auth/sign-up",
+        plain_field("Handle", "handle", query, purpose="username"),
+        # The link was sent to it.
+        "" if query.get("token") else email,
+        plain_field("Name, may be empty", "name", query, purpose="name", needed=False),
+        plain_password(query),
+        button="Create the account",
+        refused="Not created.",
     )
-    body = _plain("Create an account", "/auth/sign-up", "Create the account", *fields)
-    if here.signup.value != "open":
+    if here.signup.value != "open" and not query.get("token"):
         body = "<h1>Sign-up is by invitation</h1><p>Ask an administrator of this forge for one.</p>"
     return Head(title="Create an account", path=routes.SIGN_UP, indexed=False, body=body)
 
 
 @head(routes.FORGOT)
-async def forgot_head(session: str | None) -> Head:
+async def forgot_head(session: str | None, *, query: Mapping[str, str]) -> Head:
     """The form works without scripts too."""
-    field = _plain_field("Handle or e-mail", "handle", autocomplete="username")
-    body = _plain("Forgotten password", "/auth/forgot", "Send the link", field)
+    body = plain_entry(
+        query,
+        "Forgotten password",
+        "/auth/forgot",
+        plain_field("Handle or e-mail", "handle", query, purpose="username"),
+        under="We mail you a link by which you choose a new one.",
+        button="Send the link",
+        refused="Not sent.",
+    )
     return Head(title="Forgotten password", path=routes.FORGOT, indexed=False, body=body)
 
 
@@ -229,15 +231,34 @@ async def sent_head(session: str | None) -> Head:
 
 
 @head(routes.CONFIRM)
-async def confirm_head(session: str | None) -> Head:
-    """Not for crawlers."""
-    return Head(title="Confirm your address", indexed=False)
+async def confirm_head(session: str | None, *, query: Mapping[str, str]) -> Head:
+    """Not for crawlers; the form works without scripts too."""
+    taken = query.get("error", "").startswith("handle.")
+    body = plain_entry(
+        query,
+        "Confirm your address",
+        "/auth/confirm",
+        plain_field("Another handle", "handle", query, purpose="username") if taken else "",
+        under="One press, and this address is yours here. The link works once.",
+        button="Confirm",
+        refused="Not confirmed.",
+    )
+    return Head(title="Confirm your address", indexed=False, body=body)
 
 
 @head(routes.RESET)
-async def reset_head(session: str | None) -> Head:
-    """Not for crawlers."""
-    return Head(title="New password", indexed=False)
+async def reset_head(session: str | None, *, query: Mapping[str, str]) -> Head:
+    """Not for crawlers; the form works without scripts too."""
+    body = plain_entry(
+        query,
+        "New password",
+        "/auth/reset",
+        plain_password(query, "New password"),
+        under="It signs you in here, and out everywhere else. The link works once.",
+        button="Set the password",
+        refused="Not set.",
+    )
+    return Head(title="New password", indexed=False, body=body)
 
 
 for _route, _view, _title in (
