@@ -206,6 +206,7 @@ def remove_mirror(
 ) -> MirrorStatus:
     """End a mirror and forget its credentials; what it brought stays on both sides. Admins only."""
     row, found, owner = _mirror(ctx, organization, project, mirror_id)
+    _by_a_person(ctx)
     _stop(ctx, row)
     if row.direction is Direction.PULL:
         access.set_mirrored(ctx, found.id, mirrored=False)
@@ -240,7 +241,7 @@ def _mirror(ctx: Context, organization: str, project: str, id: str) -> tuple[Mir
 
 def _by_a_person(ctx: Context) -> None:
     if ctx.actor.via is Via.AGENT:
-        raise Forbidden(problem="An agent's token sets up no mirrors. Ask a person to.")
+        raise Forbidden(problem="An agent's token changes no mirrors. Ask a person to.")
 
 
 def _is_free(ctx: Context, found: Project, owner: Organization, direction: Direction, url: str) -> None:

@@ -488,6 +488,8 @@ def test_only_admins_see_and_change_mirrors_and_each_change_is_in_the_audit(
     with pytest.raises(Forbidden, match="Ask a person"):
         asked = {"direction": "push", "url": "https://example.org/b.git"}
         bench.run(agent_of(ada), operations.create_mirror, **WHERE, **asked)
+    with pytest.raises(Forbidden, match="Ask a person"):
+        bench.run(agent_of(ada), operations.remove_mirror, **WHERE, mirror_id=made.id)
     mirrors.run(operations.update_mirror, mirror_id=made.id[-8:], interval_minutes=60)
     mirrors.run(operations.remove_mirror, mirror_id=made.id)
 
