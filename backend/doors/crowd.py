@@ -4,7 +4,8 @@ Python makes one page at a time, so whoever crawls histories and archives makes 
 such pages are made one after the other, whoever has had least of late first: who reads a diff now and then
 goes before those who ask for everything, and is not held back. While somebody who is signed in was there a
 moment ago, all the others together get a small share of the time. Who finds the queue full is told so at
-once, which costs next to nothing.
+once, which costs next to nothing. A page that takes long, because it waits for a disk or a bucket, keeps
+nobody else waiting: a few of them may be under way beside the one whose turn it is.
 
 Members are never kept waiting here, and nothing here asks the database.
 """
@@ -28,6 +29,9 @@ IN_HAND = 2.0
 
 ABOUT = 5.0
 """Seconds after an answer that a member counts as being about."""
+
+PATIENCE, MOST_SLOW = 1.0, 4
+"""Seconds after which the next one is let in although a turn is not over, and how many such there may be."""
 
 MOST_WAITING = 32
 REMEMBERED = 4096
@@ -59,7 +63,7 @@ class _Waiting:
 
     address: str
     number: int
-    turn: asyncio.Future[None]
+    turn: "asyncio.Future[Turn]"
 
 
 @dataclass
@@ -69,13 +73,14 @@ class Turn:
     crowd: "Crowd"
     address: str
     began: float
+    slow: bool = False
     over: bool = False
 
     def end(self, cost: float = 0.0) -> None:
         """Let the next one in; ending it again changes nothing."""
         if not self.over:
             self.over = True
-            self.crowd.ended(self.address, _now() - self.began + cost)
+            self.crowd.ended(self, _now() - self.began + cost)
 
 
 class Crowd:
@@ -83,7 +88,8 @@ class Crowd:
 
     def __init__(self) -> None:
         self._waiting: list[_Waiting] = []
-        self._busy = False
+        self._busy: Turn | None = None
+        self._slow = 0
         self._came = 0
         self._left = IN_HAND
         self._counted = 0.0
@@ -95,24 +101,12 @@ class Crowd:
         """Somebody who is signed in was answered."""
         self._members = _now()
 
-    async def turn(self, address: str) -> "Turn":
+    async def turn(self, address: str) -> Turn:
         """Wait for one's turn; whoever comes after waits until it is ended.
 
         Raises Crowded where too many wait already.
         """
-        await self._admitted(address)
-        return Turn(self, address, _now())
-
-    def ended(self, address: str, took: float) -> None:
-        """A turn of this length is over."""
-        self._refill()
-        self._left -= took
-        self._remember(address, took)
-        self._busy = False
-        self._next()
-
-    async def _admitted(self, address: str) -> None:
-        if len(self._waiting) >= MOST_WAITING:
+        if sum(not each.turn.done() for each in self._waiting) >= MOST_WAITING:
             raise Crowded(retry_after=max(2, math.ceil(self._pause() + len(self._waiting) / 8)))
         self._came += 1
         mine = _Waiting(address, self._came, asyncio.get_running_loop().create_future())
@@ -122,17 +116,27 @@ class Crowd:
             self._later = None
         self._next()
         try:
-            await mine.turn
+            return await mine.turn
         except asyncio.CancelledError:
-            if mine in self._waiting:
-                self._waiting.remove(mine)
-            else:
-                self._busy = False
-                self._next()
+            if not mine.turn.cancelled():
+                mine.turn.result().end()
             raise
 
+    def ended(self, turn: Turn, took: float) -> None:
+        """A turn is over that took so long."""
+        self._refill()
+        self._left -= took
+        self._remember(turn.address, took)
+        if turn.slow:
+            self._slow -= 1
+            self._pass_on()
+        else:
+            self._busy = None
+            self._next()
+
     def _next(self) -> None:
-        """Let the next one in, now or when it is time."""
+        """Let the next one in, now or when it is time. Who waits no more was cancelled."""
+        self._waiting = [each for each in self._waiting if not each.turn.done()]
         if self._busy or not self._waiting or self._later is not None:
             return
         self._refill()
@@ -141,8 +145,19 @@ class Crowd:
             self._later = asyncio.get_running_loop().call_later(pause, self._woken)
             return
         self._waiting.remove(first)
-        self._busy = True
-        first.turn.set_result(None)
+        self._busy = Turn(self, first.address, _now())
+        asyncio.get_running_loop().call_later(PATIENCE, self._pass_on)
+        first.turn.set_result(self._busy)
+
+    def _pass_on(self) -> None:
+        """Let the next one in beside whoever has had their turn for long."""
+        slow = self._busy
+        # A timer may come a little early.
+        long = slow is not None and _now() - slow.began > PATIENCE * 0.9
+        if slow is not None and long and self._slow < MOST_SLOW:
+            slow.slow, self._busy = True, None
+            self._slow += 1
+            self._next()
 
     def _woken(self) -> None:
         self._later = None

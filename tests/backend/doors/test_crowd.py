@@ -59,7 +59,7 @@ def test_whoever_had_least_goes_first(clock):
     async def story():
         strangers = Crowd()
         turn = await strangers.turn("crawler")
-        clock.pass_by(3)
+        clock.pass_by(0.9)
         again = asyncio.ensure_future(strangers.turn("crawler"))
         other = asyncio.ensure_future(strangers.turn("reader"))
         await settle()
@@ -138,6 +138,46 @@ def test_who_leaves_on_their_turn_lets_the_next_one_in(clock):
         await settle()
         assert next_one.done()
         next_one.result().end()
+
+    clock.loop.run_until_complete(story())
+
+
+def test_who_leaves_while_the_next_one_is_let_in_stops_nobody(clock):
+    async def story():
+        strangers = Crowd()
+        turn = await strangers.turn("a")
+        gone, next_one = (asyncio.ensure_future(strangers.turn(name)) for name in ("b", "c"))
+        await settle()
+        gone.cancel()
+        turn.end()
+        await settle()
+        assert next_one.done()
+        next_one.result().end()
+
+    clock.loop.run_until_complete(story())
+
+
+def test_pages_that_take_long_keep_nobody_waiting_and_few_are_under_way(clock):
+    async def story():
+        strangers = Crowd()
+        slow = [await strangers.turn("a")]
+        for number in range(crowd.MOST_SLOW):
+            waiting = asyncio.ensure_future(strangers.turn(f"b{number}"))
+            await settle()
+            assert not waiting.done()
+            clock.pass_by(crowd.PATIENCE)
+            await settle()
+            slow.append(waiting.result())
+        last = asyncio.ensure_future(strangers.turn("c"))
+        clock.pass_by(crowd.PATIENCE)
+        await settle()
+        assert not last.done()
+        slow[0].end()
+        await settle()
+        last.result().end()
+        for turn in slow:
+            turn.end()
+        (await strangers.turn("d")).end()
 
     clock.loop.run_until_complete(story())
 
