@@ -113,7 +113,13 @@ class AppState(rx.State):
         sign-in. So handlers need no `try` and may trust what comes back.
         """
         caller.set(self.router.headers.raw_headers.get(ADDRESS_HEADER, ""))
-        return await ask(self._session, operation, **payload)
+        try:
+            return await ask(self._session, operation, **payload)
+        except MicelioError as refusal:
+            # `refused` comes after `arrive`, and until then the page would stand there with nothing in it.
+            if refusal.kind is Kind.NOT_FOUND:
+                self.missing = True
+            raise
 
     async def attempt(self, place: str, operation: Callable[..., Schema], /, **payload: Any) -> Schema | None:
         """`call`, for a form that shows its refusal where it stands: None, and `fault` is for `place`."""
@@ -123,6 +129,8 @@ class AppState(rx.State):
         except MicelioError as refusal:
             if refusal.kind in (Kind.UNAUTHENTICATED, Kind.UNAVAILABLE, Kind.CORRUPT):
                 raise
+            if refusal.kind is Kind.NOT_FOUND:
+                self.missing = False
             self.fault, self.fault_place = _in_a_form(refusal), place
             return None
 

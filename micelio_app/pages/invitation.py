@@ -49,7 +49,7 @@ class InvitationState(AppState):
         except MicelioError as refusal:
             if refusal.kind not in (Kind.NOT_FOUND, Kind.INVALID):
                 raise
-            self.over = True
+            self.missing, self.over = False, True
             return
         self._show(found, token)
 
