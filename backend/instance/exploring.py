@@ -47,11 +47,13 @@ def explore_projects(ctx: Context) -> Exploration:
     last = activity.last_landed()
     active = _rows(ctx, last.is_not(None), order=last.desc(), limit=FEW)
     new = _rows(ctx, order=col(Project.created_at).desc(), limit=FEW)
-    shown = [rows[id] for id in found]
+    # Most of them stand in several of the lists, and what is said of each is asked for once.
+    every = rows | {project.id: (project, owner) for project, owner in (*active, *new)}
+    told = {each.id: each for each in projects.summaries(ctx, list(every.values()))}
     return Exploration(
-        landed=_active(ctx, shown, count=DAYS),
-        active=_active(ctx, active, count=SPARK),
-        new=projects.summaries(ctx, new),
+        landed=_active(ctx, [told[id] for id in found], count=DAYS),
+        active=_active(ctx, [told[project.id] for project, _ in active], count=SPARK),
+        new=[told[project.id] for project, _ in new],
         live=_live(ctx, limit=MORE),
     )
 
@@ -70,7 +72,7 @@ def get_desk(ctx: Context) -> Desk:
         running=running,
         elsewhere=_live(ctx, ~author, limit=FEW),
         landed=activity.newest(ctx, mine, limit=10),
-        projects=_active(ctx, own, count=SPARK),
+        projects=_active(ctx, projects.summaries(ctx, own), count=SPARK),
         days=activity.days(ctx, col(Landing.author) == ctx.actor.handle, weeks=WEEKS),
         week_landed=_count(ctx, mine, week),
         week_by_agents=_count(ctx, mine, week, col(Landing.agent) != ""),
@@ -128,8 +130,7 @@ def _rows(
     return ctx.db.exec(query.limit(limit)).all()
 
 
-def _active(ctx: Context, rows: Sequence[tuple[Project, Organization]], *, count: int) -> list[ActiveProject]:
-    shown: list[ProjectSummary] = projects.summaries(ctx, rows)
+def _active(ctx: Context, shown: Sequence[ProjectSummary], *, count: int) -> list[ActiveProject]:
     days = activity.days_of_each(ctx, {each.id: each.position for each in shown}, count=count)
     return [
         ActiveProject(project=each, landed=sum(days[each.id].counts), days=days[each.id]) for each in shown
