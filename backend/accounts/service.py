@@ -39,6 +39,7 @@ from backend.accounts.schemas import (
 from backend.core.context import Context
 from backend.core.errors import Forbidden, InvalidInput, NotFound
 from backend.core.operations import Mode, operation
+from backend.organizations.facts import OwnerChanged
 from backend.organizations.models import Membership, Organization
 from backend.projects import access as project_access
 from backend.projects.models import Project
@@ -110,6 +111,7 @@ def update_current_user(
         account.links = list(dict.fromkeys(links))
     ctx.db.add(account)
     ctx.db.add(own)
+    ctx.emit(OwnerChanged(own.id))
     return get_current_user(ctx)
 
 

@@ -29,7 +29,6 @@ LOOK = "1"
 LONGEST = 600
 """Letters of a title or description that are kept: no picture shows more."""
 
-OWNED = "owner"
 PROJECT = Pattern("/{organization}/{project}")
 LANDING = Pattern("/{organization}/{project}/landings/{position}")
 SESSION = Pattern("/{organization}/{project}/sessions/{session}")
@@ -63,8 +62,8 @@ class Subject:
 
     @property
     def picture(self) -> str:
-        """The address of its picture; owners have none, as nothing would take it back with their account."""
-        return "" if self.key == OWNED else f"/og{self.path}.png?v={self.tag}"
+        """The address of its picture."""
+        return f"/og{self.path}.png?v={self.tag}"
 
 
 def of_project(project: ProjectSummary) -> Subject:
@@ -120,7 +119,7 @@ def of_owner(owner: OrganizationSummary) -> Subject:
     """A person or an organization."""
     return Subject(
         home=owner.id,
-        key=OWNED,
+        key="owner",
         kind="Person" if owner.personal else "Organization",
         address=owner.handle,
         path=_path(owner.handle),

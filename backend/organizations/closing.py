@@ -11,6 +11,7 @@ from backend.core.errors import Conflict, InvalidInput
 from backend.core.operations import operation
 from backend.invitations.service import forget_invitations
 from backend.organizations import access
+from backend.organizations.facts import OwnerChanged
 from backend.organizations.models import Membership, Role
 from backend.organizations.schemas import HandleText
 from backend.projects.collaborators import people_only
@@ -55,4 +56,5 @@ def delete_organization(ctx: Context, *, organization: HandleText, confirm: Hand
     found.name = found.description = ""
     found.deleted_at = ctx.now()
     ctx.db.add(found)
+    ctx.emit(OwnerChanged(found.id))
     return ClosedOrganization(handle=found.handle)

@@ -3,6 +3,7 @@
 from sqlmodel import col, func, select
 
 from backend.core.context import Context
+from backend.organizations.facts import OwnerChanged
 from backend.organizations.models import Membership, Organization, Role
 from backend.projects.models import Project
 
@@ -45,5 +46,6 @@ def leave_everything(ctx: Context, account_id: str, handle: str) -> None:
     own = ctx.db.exec(select(Organization).where(Organization.handle == handle)).one()
     own.name = own.description = ""
     ctx.db.add(own)
+    ctx.emit(OwnerChanged(own.id))
     if ctx.db.exec(select(Project.id).where(Project.organization_id == own.id).limit(1)).first() is None:
         ctx.db.delete(own)

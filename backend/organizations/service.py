@@ -14,6 +14,7 @@ from backend.core.context import Context
 from backend.core.errors import Conflict, Forbidden, Kind, MicelioError
 from backend.core.operations import operation
 from backend.organizations import access
+from backend.organizations.facts import OwnerChanged
 from backend.organizations.models import Membership, Organization, Role
 from backend.organizations.schemas import (
     Cursor,
@@ -104,6 +105,7 @@ def update_organization(
     if description is not None:
         found.description = description
     ctx.db.add(found)
+    ctx.emit(OwnerChanged(found.id))
     return summary(ctx, found, role)
 
 

@@ -4,9 +4,11 @@ from html import escape
 
 import reflex as rx
 
+from backend.embedding import subjects
 from backend.instance import exploring
 from backend.instance.schemas import Profile
 from backend.organizations import service as organizations
+from backend.organizations.schemas import OrganizationSummary
 from backend.projects import service as projects
 from micelio_app import layout, plain, routes
 from micelio_app.frame import OrganizationFrame
@@ -212,6 +214,18 @@ def _bare(address: rx.Var[str]) -> rx.Var[str]:
     return address.replace("https://", "").replace("http://", "")
 
 
+def _person(owner: OrganizationSummary) -> dict[str, str]:
+    """Who it is as schema.org says it."""
+    told = {
+        "@type": "Person" if owner.personal else "Organization",
+        "name": owner.name or owner.handle,
+        "alternateName": owner.handle,
+        "description": owner.description,
+        "url": owner.url,
+    }
+    return {name: text for name, text in told.items() if text}
+
+
 @head(routes.OWNER)
 async def owner_head(session: str | None, *, org: str) -> Head:
     """The name, what a person says of themselves, and the projects as a list."""
@@ -228,6 +242,8 @@ async def owner_head(session: str | None, *, org: str) -> Head:
         path=routes.owner(owner.handle),
         indexed=bool(page.items),
         feed=f"{routes.owner(owner.handle)}.atom",
+        image=subjects.of_owner(owner).picture,
+        json_ld=_person(owner),
         body=plain.title(owner.name or owner.handle)
         + plain.paragraph(owner.description)
         + (f"<ul>{links}</ul>" if links else "")

@@ -21,6 +21,18 @@ def test_a_person_is_shown_with_what_they_say_and_where_else_they_are(bench, ada
     assert f'<a rel="me nofollow noopener noreferrer" href="{address}">{address}</a>' in found.body
 
 
+def test_a_person_says_who_they_are_to_other_sites(bench, ada, head_of):
+    bench.run(ada, update_current_user, name="Ada", bio="Bees")
+
+    person, organization = head_of("/ada"), head_of("/acme")
+
+    assert person.image.startswith("/og/ada.png?v=") and organization.image.startswith("/og/acme.png?v=")
+    assert (person.json_ld["@type"], organization.json_ld["@type"]) == ("Person", "Organization")
+    assert (person.json_ld["name"], person.json_ld["alternateName"]) == ("Ada", "ada")
+    assert person.json_ld["description"] == "Bees" and person.json_ld["url"].endswith("/ada")
+    assert "ada@example.org" not in person.tags("")
+
+
 def test_explore_without_scripts_lists_public_projects_only(bench, ada, grace, head_of):
     bench.landed(ada, {"a": b"a\n"})
 

@@ -5,11 +5,14 @@ from dataclasses import replace
 
 import pytest
 
+from backend.accounts.service import update_current_user
 from backend.core.context import SYSTEM, Actor, Context
 from backend.core.errors import RateLimited
+from backend.core.jobs import drain
 from backend.embedding import jobs, pictures
 from backend.embedding.pictures import Pictures
 from backend.embedding.subjects import Subject
+from backend.organizations.service import update_organization
 from backend.projects.about import ProjectChanged
 from backend.projects.service import update_project
 
@@ -114,12 +117,26 @@ def test_landings_and_landed_sessions_have_pictures_and_nothing_private_has(get,
             f"acme/notes/sessions/{running.id}",
             "acme/notes/landings/9",
         ),
-        *("acme/none", "acme", "ada", "x/y/z", "acme/notes/landings/99999999999999999999", ""),
+        *("acme/none", "nobody", "x/y/z", "acme/notes/landings/99999999999999999999", ""),
         f"acme/plans/sessions/{landed.id}",
     ]
     for path in missing:
         for asker in (None, ada):
             assert get(f"/og/{path}.png", asker).status_code == 404, path
+
+
+def test_people_and_organizations_have_pictures_that_go_with_what_they_said(get, bench, ada):
+    bench.run(ada, update_current_user, name="Ada Lovelace", bio="Numbers")
+    before = get("/og/ada.png")
+    assert (before.status_code, size_of(before.content)) == (200, (1200, 630))
+    assert get("/og/acme.png").status_code == 200
+
+    bench.run(ada, update_current_user, name="Ada")
+    bench.run(ada, update_organization, organization="acme", description="Tools")
+    drain(bench.forge)
+
+    assert not list(bench.forge.store.list("pictures/"))
+    assert get("/og/ada.png").headers["etag"] != before.headers["etag"]
 
 
 def test_pictures_go_when_a_project_changes(get, bench, ada):
