@@ -21,7 +21,8 @@ from time import monotonic
 from backend.core.config import Settings
 from backend.core.errors import Unavailable
 
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
+"""Who ends while starting is seen at once: this is for a process that hangs, on however slow a machine."""
 STOP_SECONDS = 4.0
 LOOK_SECONDS = 0.1
 FAILURES_ALLOWED = 5
