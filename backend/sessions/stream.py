@@ -179,7 +179,7 @@ async def follow(watcher: Watcher, *, several: bool) -> AsyncIterator[bytes]:
     """
     yield b"retry: 1000\n\n"
     topics = await to_thread.run_sync(watcher.topics)
-    patience = HEARTBEAT
+    rung = False
     with watcher.forge.bell.listen(*topics) as ear, watcher.tails().watched(watcher.cursors):
         while True:
             try:
@@ -192,11 +192,11 @@ async def follow(watcher: Watcher, *, several: bool) -> AsyncIterator[bytes]:
             # A ring that came while this read is remembered; a full batch may have more behind it.
             if len(frames) == BATCH:
                 continue
+            # It may have rung for what the watcher may see, which was asked a moment ago: ask again then.
+            patience = TRUSTED_FOR if rung else HEARTBEAT
             rung = await ear.wait(patience)
             if not rung and patience == HEARTBEAT:
                 yield b": still here\n\n"
-            # It may have rung for what the watcher may see, and they were asked about a moment ago.
-            patience = TRUSTED_FOR if rung and not frames else HEARTBEAT
 
 
 def frame(row: SessionEvent) -> Frame:
