@@ -132,10 +132,16 @@ def heard(face):
 
 
 def come_back(bench, actor):
-    """An account with the id that ada had, and her places in organizations."""
+    """Accounts of those that there were, ada's with her id and places in organizations. They are not in the
+    store, so that somebody is a person comes back with them.
+    """
     with Context(bench.forge, SYSTEM).transaction() as tx:
-        row = {"id": actor.id, "handle": actor.handle, "name": actor.name, "email": "ada@example.org"}
-        tx.db.add(Account(**row, password_hash="", admin=True, created_at=tx.now()))
+        for id, handle in ((actor.id, "ada"), (new_id(), "mallory")):
+            row = {"id": id, "handle": handle, "name": handle.title(), "email": f"{handle}@example.org"}
+            tx.db.add(Account(**row, password_hash="", admin=id == actor.id, created_at=tx.now()))
+            own = tx.db.exec(select(Organization).where(Organization.handle == handle)).one()
+            own.personal = True
+            tx.db.add(own)
         tx.db.flush()
         for found in tx.db.exec(select(Organization).where(Organization.handle.in_(["acme", "ada"]))).all():
             row = {"organization_id": found.id, "account_id": actor.id, "role": Role.OWNER}
