@@ -60,7 +60,7 @@ lock: $(VENV)/serve ## resolve pyproject.toml into the two hashed lock files
 	@.ci/lock $(PYTHON)
 
 packages: ## install the Debian packages that tests need
-	@.ci/packages caddy chromium git nginx-light postgresql redis-server systemd
+	@.ci/packages caddy chromium-headless-shell git nginx-light postgresql redis-server systemd
 
 bench-packages: ## install the Debian packages that only figures are compared with
 	@.ci/packages fcgiwrap nginx-light

@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Iterator
 from contextlib import suppress
+from shutil import which
 from typing import Any
 
 from playwright.sync_api import Browser, CDPSession, sync_playwright
@@ -11,7 +12,7 @@ from playwright.sync_api import TimeoutError as NotQuiet
 from tests.bench.figures import Figure
 from tests.bench.stage import Stage
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = next(filter(None, map(which, ("chromium-headless-shell", "chromium"))), "")
 LOADS = 3
 QUIET_MS = 4000
 PAINT = """() => new Promise((tell) => new PerformanceObserver((list) => {

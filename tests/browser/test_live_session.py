@@ -103,7 +103,8 @@ def test_a_save_a_note_and_the_landing_are_seen_without_reload(page, mic, watchi
     mic("session", "land", "--summary", "One number more")
     expect(page.locator(".session-head .state")).to_have_text("Landed")
     expect(page.get_by_role("button", name="Land", exact=True)).to_have_count(0)
-    page.get_by_role("link", name="#5").click()
+    position = rest("GET", f"/sessions/{session['id']}")["landed_position"]
+    page.get_by_role("link", name=f"#{position}").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Say how many parts there are")
     assert page.evaluate("window.never_reloaded") is True
 
