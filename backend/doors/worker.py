@@ -32,8 +32,9 @@ RELAY_SECONDS = 1.0
 POLL_SECONDS = 0.25
 UNHURRIED = ("archive", "imports", "maintenance", "mirrors")
 UNHURRIED_SECONDS = 1.0
-"""A second matters little to what is in these queues, and looking into one each quarter second takes 1 to 2 % of
-a core."""
+"""A second matters little to what is in these queues, and looking into one each quarter second takes 1 to 2 %
+of a core.
+"""
 TAKE_OVER_SECONDS = 5.0
 PARALLEL_JOBS = 4
 KEPT = timedelta(days=7)
