@@ -193,7 +193,7 @@ async def follow(watcher: Watcher, *, several: bool) -> AsyncIterator[bytes]:
             if len(frames) == BATCH:
                 continue
             # It may have rung for what the watcher may see, which was asked a moment ago: ask again then.
-            patience = TRUSTED_FOR if rung else HEARTBEAT
+            patience = TRUSTED_FOR if rung and not frames else HEARTBEAT
             rung = await ear.wait(patience)
             if not rung and patience == HEARTBEAT:
                 yield b": still here\n\n"

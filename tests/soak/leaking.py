@@ -6,6 +6,7 @@ is another process, so that only the forge is weighed.
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -35,8 +36,10 @@ CROWD = 400
 PATIENCE = 30.0
 CUT = bytes(1 << 20)
 MORE_MEMORY = 1.10
-MORE_FILES = 6
+MORE_FILES = 2
+MORE_OF_DATABASES = 6
 """Two connections to SQLite with three files each: pools fill by chance. A leak is one of hundreds."""
+_DATABASE = re.compile(r"\.(?:db|sqlite3?|idx|index)(?:-wal|-shm)?(?: \(deleted\))?$")
 MORE_SOCKETS = 2
 
 
@@ -57,6 +60,7 @@ class Held:
 
     memory: int
     files: int
+    databases: int
     threads: int
     children: int
 
@@ -64,9 +68,9 @@ class Held:
     def by(cls, process: int) -> "Held":
         """What it holds now."""
         threads = len(os.listdir(f"/proc/{process}/task"))
-        return cls(
-            _own_memory(process), len(os.listdir(f"/proc/{process}/fd")), threads, len(tree(process)) - 1
-        )
+        opened = _opened(process)
+        databases = sum(_DATABASE.search(path) is not None for path in opened)
+        return cls(_own_memory(process), len(opened) - databases, databases, threads, len(tree(process)) - 1)
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,8 @@ class Leaked:
             found.append(f"memory grew from {before.memory >> 20} MB to {after.memory >> 20} MB")
         if after.files > before.files + MORE_FILES:
             found.append(f"{before.files} open files became {after.files}")
+        if after.databases > before.databases + MORE_OF_DATABASES:
+            found.append(f"{before.databases} open files of databases became {after.databases}")
         if after.threads > before.threads:
             found.append(f"{before.threads} threads became {after.threads}")
         if after.children > before.children:
@@ -97,6 +103,7 @@ class Leaked:
         lines = [
             ("memory before, after", f"{before.memory >> 20} MB, {after.memory >> 20} MB ({growth:+.1f} %)"),
             ("open files before, after", f"{before.files}, {after.files}"),
+            ("those of databases", f"{before.databases}, {after.databases}"),
             ("threads before, after", f"{before.threads}, {after.threads}"),
             ("children before, after", f"{before.children}, {after.children}"),
         ]
@@ -228,10 +235,15 @@ def _own_memory(process: int) -> int:
 
 def _sockets(process: int) -> int:
     """How many connections it has over the network, and ears for them."""
-    found = 0
+    return sum(path.startswith("socket:") for path in _opened(process))
+
+
+def _opened(process: int) -> list[str]:
+    """What its descriptors lead to."""
+    found = []
     for name in os.listdir(f"/proc/{process}/fd"):
         with suppress(OSError):
-            found += os.readlink(f"/proc/{process}/fd/{name}").startswith("socket:")
+            found.append(os.readlink(f"/proc/{process}/fd/{name}"))
     return found
 
 
