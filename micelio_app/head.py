@@ -25,6 +25,7 @@ from backend.core import moved
 from backend.core.errors import Kind, MicelioError
 from backend.core.plain_page import BRAND
 from micelio_app import routes
+from micelio_app.callers import asked_once
 
 SITE = "Micelio"
 SAYS = "A git forge that keeps the prompt, the plan and every tool call beside the change they made."
@@ -162,7 +163,7 @@ async def head_for(path: str, session: str | None, query: str = "") -> Head:
         return Head(title=SITE, path=path)
     more = {"query": dict(parse_qsl(query, max_num_fields=50))} if _takes_query(maker) else {}
     try:
-        with moved.listening() as heard:
+        with asked_once(), moved.listening() as heard:
             made = await maker(session, **slugs, **more)
         elsewhere = moved.at_new_address(path, 1, heard)
         return made if elsewhere is None else Head(title=SITE, status=308, location=elsewhere)

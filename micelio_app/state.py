@@ -22,7 +22,7 @@ from backend.core.errors import Kind, MicelioError, ValidationFailed
 from backend.core.operations import invoke
 from backend.projects.web import Prepare, html_of
 from micelio_app import routes
-from micelio_app.callers import ADDRESS_HEADER, caller
+from micelio_app.callers import ADDRESS_HEADER, caller, found
 
 Schema = TypeVar("Schema", bound=BaseModel)
 Identify = Callable[[Forge, str | None, str], Actor]
@@ -51,10 +51,19 @@ async def ask(browser: str | None, operation: Callable[..., Schema], /, **payloa
 
 
 def _ask(browser: str | None, operation: Callable[..., Any], payload: dict[str, Any]) -> Any:
-    forge, identify = _Instance.forge, _Instance.identify
+    return invoke(*_asker(browser), operation, payload)
+
+
+def _asker(browser: str | None) -> tuple[Forge, Actor]:
+    """The forge, and who asks."""
+    forge, identify, known = _Instance.forge, _Instance.identify, found.get()
     if forge is None or identify is None:
         raise RuntimeError("no forge is served: call state.serve_from first")
-    return invoke(forge, identify(forge, browser, caller.get()), operation, payload)
+    if known is None:
+        return forge, identify(forge, browser, caller.get())
+    if browser not in known:
+        known[browser] = identify(forge, browser, caller.get())
+    return forge, known[browser]
 
 
 async def drawn(browser: str | None, prepare: Prepare, at: dict[str, str], query: dict[str, str]) -> str:
@@ -63,10 +72,8 @@ async def drawn(browser: str | None, prepare: Prepare, at: dict[str, str], query
 
 
 def _drawn(browser: str | None, prepare: Prepare, at: dict[str, str], query: dict[str, str]) -> str:
-    forge, identify = _Instance.forge, _Instance.identify
-    if forge is None or identify is None:
-        raise RuntimeError("no forge is served: call state.serve_from first")
-    return html_of(forge, prepare(forge, identify(forge, browser, caller.get()), at, query))
+    forge, actor = _asker(browser)
+    return html_of(forge, prepare(forge, actor, at, query))
 
 
 def token_for_forms(browser: str | None) -> str:
@@ -76,10 +83,9 @@ def token_for_forms(browser: str | None) -> str:
 
 async def viewer(session: str | None) -> Actor:
     """Who a browser session belongs to; an anonymous actor when it is gone."""
-    forge, identify = _Instance.forge, _Instance.identify
-    if forge is None or identify is None:
+    if _Instance.forge is None:
         return Actor()
-    return await asyncio.to_thread(identify, forge, session, caller.get())
+    return (await asyncio.to_thread(_asker, session))[1]
 
 
 # The slugs of every pattern in `routes`, known to views before any page is hung.

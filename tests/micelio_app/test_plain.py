@@ -129,3 +129,17 @@ def test_strangers_are_counted_by_their_address(forge, read, filled):
     assert (refused.status, refused.indexed) == (429, True) and refused.retry_after > 0
     caller.set("192.0.2.2")
     assert asyncio.run(head.head_for("/acme/notes", None)).status == 200
+
+
+def test_whoever_reads_a_page_is_looked_up_once(filled, read, ada, monkeypatch):
+    asked = []
+
+    def identified(forge, browser, address):
+        asked.append(browser)
+        return identify.from_browser_id(forge, browser, address)
+
+    monkeypatch.setattr(state._Instance, "identify", identified)
+    for path in ("/acme/notes?show=readme", "/acme/notes/landings/1?show=changes"):
+        read(path, ada)
+
+    assert asked == [ada.browser_id] * 2
