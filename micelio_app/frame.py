@@ -38,6 +38,7 @@ class OrganizationFrame(AppState):
 class ProjectFrame(AppState):
     """The project of the address, as far as its tabs tell."""
 
+    trunk: str = "main"
     landings: int = 0
     open_sessions: int = 0
     archived: bool = False
@@ -50,6 +51,7 @@ class ProjectFrame(AppState):
     async def look(self):
         """Count again; every page of a project begins with it."""
         found = await self.call(operations.get_project, organization=self.org, project=self.project)
+        self.trunk = found.default_branch
         self.landings, self.open_sessions = found.position, found.open_sessions
         self.archived, self.mirrored = found.archived, found.mirrored
         self.settings = "settings" in found.may

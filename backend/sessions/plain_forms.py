@@ -52,7 +52,7 @@ FORMS = {
             title="Land",
             label="Summary",
             hint="What changed and why; may stay empty.",
-            button="Land on main",
+            button="Land on the trunk",
             tone=" primary",
             done="Landed, or waiting for review where that is asked for.",
         ),

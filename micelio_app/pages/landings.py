@@ -148,7 +148,9 @@ def landings_page() -> rx.Component:
     """The list."""
     nothing = lists.empty(
         "Nothing landed yet",
-        rx.el.p("A landing is a session that became part of main. Start one in a clone."),
+        rx.el.p(
+            "A landing is a session that became part of ", frame.ProjectFrame.trunk, ". Start one in a clone."
+        ),
         forms.copy_box('mic session start "what you want"'),
     )
     earlier = rx.el.p(forms.button("Earlier landings", on_click=LandingsState.more), class_name="more")
@@ -159,7 +161,10 @@ def landings_page() -> rx.Component:
     empty = rx.cond(LandingsState.loaded, nothing, lists.waiting())
     return layout.project_page(
         rx.el.h1("Landings", class_name="hush"),
-        lists.section("Landed on main", rx.cond(LandingsState.rows.length() > 0, filled, empty)),
+        lists.section(
+            rx.Var.create("Landed on ") + frame.ProjectFrame.trunk,
+            rx.cond(LandingsState.rows.length() > 0, filled, empty),
+        ),
         current="Landings",
         crumbs=[("Landings", frame.BASE + "/landings")],
     )
@@ -198,7 +203,7 @@ def _opening() -> rx.Component:
     return rx.el.header(
         rx.el.p(
             chips.status("landed"),
-            rx.el.span("#", LandingState.number, " on main", class_name="num"),
+            rx.el.span("#", LandingState.number, " on ", frame.ProjectFrame.trunk, class_name="num"),
             who,
             when(LandingState.landed_at, ago=True),
             rx.cond(LandingState.written_by != "", written),
@@ -307,7 +312,7 @@ async def landings_head(session: str | None, *, org: str, project: str, query: M
     return Head(
         title=f"Landings · {org}/{project}",
         path=routes.landings(org, project),
-        body=plain.unseen("Landings") + plain.section("Landed on main", rows, earlier if page.next else ""),
+        body=plain.unseen("Landings") + plain.section("Landed", rows, earlier if page.next else ""),
         crumbs=plain.way(org, project, ("Landings", routes.landings(org, project))),
         tabs=plain.tabs(org, project, "Landings"),
     )

@@ -21,7 +21,7 @@ from micelio_app.keys import Place
 from micelio_app.pages.project import elsewhere
 from micelio_app.state import AppState, ask, drawn, token_for_forms
 from micelio_app.ui import chips, feed, forms
-from micelio_app.ui.links import link, slug, when
+from micelio_app.ui.links import Text, link, slug, when
 
 OPEN = ("active", "pending_review")
 LONG_GOAL = 240
@@ -81,7 +81,7 @@ class SessionState(AppState):
 
     @rx.event
     async def land(self, form: dict[str, str]):
-        """Land the session on main."""
+        """Land the session on the trunk."""
         done = await self.call(
             landing_operations.land_session, session=self.id, summary=form.get("summary", "")
         )
@@ -203,7 +203,7 @@ def _facts() -> rx.Component:
 
 
 def _drawer(
-    submit: str, tone: str, name: str, handler: rx.EventHandler, *fields: rx.Component
+    submit: Text, tone: str, name: str, handler: rx.EventHandler, *fields: rx.Component
 ) -> rx.Component:
     return rx.el.form(
         *fields,
@@ -247,7 +247,9 @@ def _land_form() -> rx.Component:
         rows="3",
         max_length="10000",
     )
-    return _drawer("Land on main", "primary", "land", SessionState.land, field)
+    return _drawer(
+        rx.Var.create("Land on ") + frame.ProjectFrame.trunk, "primary", "land", SessionState.land, field
+    )
 
 
 def _abandon_form() -> rx.Component:

@@ -6,14 +6,17 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+from sqlmodel import select
 
 import micelio_app.pages
 from backend.accounts.form_tokens import form_token
 from backend.doors import identify
+from backend.projects.models import Project, Ref
 from backend.projects.service import update_project
 from micelio_app import head, state
 from micelio_app.callers import caller
 from tests.backend.workbench import bench  # noqa: F401
+from tests.micelio_app.visiting import visited
 
 assert micelio_app.pages.ALL
 HOSTILE = "</noscript><script>alert(1)</script> \"'&"
@@ -143,3 +146,11 @@ def test_whoever_reads_a_page_is_looked_up_once(filled, read, ada, monkeypatch):
         read(path, ada)
 
     assert asked == [ada.browser_id] * 2
+
+
+def test_a_trunk_is_called_by_its_name(filled, read, ada):
+    with filled.forge.db.transaction(write=True) as db:
+        project = db.exec(select(Project.id).where(Project.handle == "notes")).one()
+        db.add(Ref(project=project, name="HEAD", target="ref: refs/heads/trunk"))
+
+    assert '"trunk_rx_state_": "trunk"' in asyncio.run(visited("/acme/notes/landings", ada.browser_id)).held
