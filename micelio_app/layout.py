@@ -18,7 +18,7 @@ from micelio_app.keys import KEYS, Place, drives
 from micelio_app.state import AppState
 from micelio_app.ui import chips, lists
 from micelio_app.ui.forms import button, post
-from micelio_app.ui.links import Go, key, link, mark, outside, pathname, query_of
+from micelio_app.ui.links import Go, Text, key, link, mark, outside, pathname, query_of
 
 Crumb = tuple[Any, Any]
 
@@ -78,7 +78,7 @@ def page(
         ),
         _foot() if foot else rx.fragment(),
         _keys([*EVERYWHERE, *keys]),
-        _actions(actions),
+        _actions(actions, back=bool(crumbs)),
         Go.create(),
     )
 
@@ -161,7 +161,7 @@ def missing() -> rx.Component:
         rx.el.h1("Nothing grows at this address"),
         rx.el.p(
             "It may be private, moved or never have been. If you were sent here, ",
-            outside("sign in", href=routes.SIGN_IN),
+            outside("sign in", href=_sign_in(back=True)),
             " and try again.",
         ),
         class_name="empty",
@@ -190,7 +190,7 @@ def _bar(crumbs: Sequence[Crumb], *, home: bool) -> rx.Component:
         link(mark(), name, to=routes.HOME, class_name="brand"),
         _crumbs(crumbs) if crumbs else rx.fragment(),
         _jump(),
-        rx.el.nav(_signed_out(), _signed_in(), class_name="you", aria_label="You"),
+        rx.el.nav(_signed_out(back=bool(crumbs)), _signed_in(), class_name="you", aria_label="You"),
         class_name="bar",
     )
 
@@ -233,11 +233,20 @@ def _mirrored() -> rx.Component:
     )
 
 
-def _signed_out() -> rx.Component:
+def _sign_in(*, back: bool) -> Text:
+    """Where one signs in: to come back to this very page, where it is one to come back to."""
+    if not back:
+        return routes.SIGN_IN
+    here = pathname() + query_of()
+    expression = f'("{routes.SIGN_IN}?next=" + encodeURIComponent({here}))'
+    return rx.Var(_js_expr=expression, _var_type=str, _var_data=here._get_all_var_data()).guess_type()
+
+
+def _signed_out(*, back: bool) -> rx.Component:
     return rx.el.span(
         # On a phone the way back needs the room; the palette and the home page lead there too.
         link("Explore", to=routes.EXPLORE, class_name="only-wide"),
-        outside("Sign in", href=routes.SIGN_IN, class_name="btn small"),
+        outside("Sign in", href=_sign_in(back=back), class_name="btn small"),
         class_name="signed-out",
     )
 
@@ -291,7 +300,7 @@ def _keys(places: Sequence[Place]) -> rx.Component:
     )
 
 
-def _actions(more: Sequence[Any]) -> rx.Component:
+def _actions(more: Sequence[Any], *, back: bool) -> rx.Component:
     """What the palette offers to do here: links and buttons that nobody sees, and it presses."""
     words = {"data-words": "dark light colours mode night"}
     signed_in = (
@@ -309,7 +318,7 @@ def _actions(more: Sequence[Any]) -> rx.Component:
     return rx.el.div(
         *more,
         rx.el.span(*signed_in, class_name="signed-in"),
-        rx.el.span(outside("Sign in", href=routes.SIGN_IN), class_name="signed-out"),
+        rx.el.span(outside("Sign in", href=_sign_in(back=back)), class_name="signed-out"),
         link("Home", to=routes.HOME, custom_attrs=drives("g", "h")),
         link("Explore", to=routes.EXPLORE, custom_attrs={"data-words": "projects most landed new"}),
         rx.el.button("Theme", type="button", on_click=rx.toggle_color_mode, custom_attrs=words),

@@ -1,5 +1,8 @@
 """A new project: empty, from files of this machine, or where another stands."""
 
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
 import reflex as rx
 
 from backend.organizations import service as organizations
@@ -271,10 +274,11 @@ def _address() -> rx.Component:
 
 
 @head(routes.NEW_PROJECT)
-async def new_project_head(session: str | None) -> Head:
-    """Title of the form; strangers sign in first."""
+async def new_project_head(session: str | None, *, query: Mapping[str, str]) -> Head:
+    """Title of the form; strangers sign in first, and go on with what they came for."""
     if not session:
-        return Head(title="Sign in", status=303, location=routes.sign_in(routes.NEW_PROJECT))
+        asked = f"?{urlencode(query)}" if query else ""
+        return Head(title="Sign in", status=303, location=routes.sign_in(routes.NEW_PROJECT + asked))
     return Head(
         title="New project",
         path=routes.NEW_PROJECT,

@@ -13,8 +13,8 @@ from tests.browser.conftest import CHECKOUT
 
 
 def test_a_stranger_signs_in_first(strangers_page, world):
-    strangers_page.goto("/new")
-    strangers_page.wait_for_url("**/signin?next=/new")
+    strangers_page.goto("/new?fork=acme/tools")
+    strangers_page.wait_for_url("**/signin?next=/new%3Ffork%3Dacme%252Ftools")
 
 
 def test_a_name_is_checked_while_it_is_typed(page, world):

@@ -228,6 +228,8 @@ def test_a_private_project_is_the_same_404_as_none(forge, world, strangers_page)
 
     strangers_page.goto("/acme/vault")
     strangers_page.get_by_role("heading", name="Nothing grows at this address").wait_for()
+    back = strangers_page.locator("main").get_by_role("link", name="sign in")
+    assert back.get_attribute("href") == "/signin?next=%2Facme%2Fvault"
 
 
 def _without_id(answer):

@@ -42,7 +42,9 @@ def said(page: Page, text: str) -> Locator:
 
 
 def test_one_signs_in_after_a_wrong_password_and_goes_on(world, reader):
-    reader.goto("/signin?next=/acme/vault")
+    reader.goto("/acme/tools/landings/1")
+    seen(reader.get_by_role("link", name="Sign in")).click()
+    reader.wait_for_url("**/signin?next=*landings*1")
     for password in ("something else entirely", PASSWORD):
         seen(reader.get_by_label("Handle or e-mail")).fill("ada")
         seen(reader.get_by_label("Password")).fill(password)
@@ -50,7 +52,8 @@ def test_one_signs_in_after_a_wrong_password_and_goes_on(world, reader):
         if password != PASSWORD:
             reader.get_by_role("alert").filter(has_text="No account has this handle").wait_for()
 
-    reader.get_by_role("heading", name="Vault").wait_for()
+    seen(reader.get_by_role("heading", name="Start a README")).wait_for()
+    assert reader.url.endswith("/acme/tools/landings/1")
 
 
 def test_code_is_browsed_from_the_project_to_a_file_and_its_landing(world, reader, scripts):

@@ -93,7 +93,8 @@ def test_what_people_wrote_stays_text(filled, read, ada):
 
 def test_a_stranger_goes_from_the_project_to_the_session_behind_a_file(filled, read):
     front = read("/acme/notes")
-    assert {"/acme/notes/blob/HEAD/README.md", "/acme/notes/landings/1", "/signin"} <= set(front.links)
+    assert {"/acme/notes/blob/HEAD/README.md", "/acme/notes/landings/1"} <= set(front.links)
+    assert "/signin?next=/acme/notes" in front.links
     assert "Notes" in front.text and front.forms == []
 
     landing = read("/acme/notes/landings/1")
