@@ -135,7 +135,8 @@ class Head:
 MISSING = Head(
     title="Nothing grows at this address",
     status=404,
-    body="<h1>Nothing grows at this address</h1><p>It may be private, moved or never have been. "
+    body='<h1 class="title">Nothing grows at this address</h1>'
+    "<p>It may be private, moved or never have been. "
     f'If you were sent here, <a href="{routes.SIGN_IN}">sign in</a> and try again.</p>',
 )
 

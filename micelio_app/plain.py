@@ -3,7 +3,7 @@
 Everything is HTML as text. What people wrote is escaped here, so makers of heads pass it as it is.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from backend.projects.schemas import FileChange, LandingSummary, ProjectSummary, Said
@@ -109,8 +109,8 @@ def sessions(items: Iterable[SessionSummary]) -> str:
 _STATES = {"active": "running", "pending_review": "waiting", "rejected": "failed"}
 
 
-def projects(items: Iterable[ProjectSummary]) -> str:
-    """Projects as rows."""
+def projects(items: Iterable[ProjectSummary], told: Mapping[str, str] | None = None) -> str:
+    """Projects as rows; `told` has more to say of some, by their ids."""
     return rows(
         (
             "",
@@ -118,6 +118,7 @@ def projects(items: Iterable[ProjectSummary]) -> str:
             _spans(
                 each.description or "No description",
                 "" if each.visibility.value == "public" else each.visibility.value,
+                (told or {}).get(each.id, ""),
             ),
         )
         for each in items

@@ -15,7 +15,7 @@ from backend.projects.schemas import FilePage, ProjectSummary
 from backend.sessions import files as session_files
 from backend.sessions import service as sessions
 from backend.sessions.schemas import SessionFileText
-from micelio_app import frame, layout, routes
+from micelio_app import frame, layout, plain, routes
 from micelio_app.frame import ProjectFrame
 from micelio_app.head import Head, head
 from micelio_app.pages.project import parents, path_title
@@ -177,15 +177,14 @@ def _not_allowed() -> rx.Component:
 
 async def _head(session: str | None, *, org: str, project: str, splat: str, how: str) -> Head:
     found = await ask(session, projects.get_project, organization=org, project=project)
-    address = f"{found.organization}/{found.handle}"
-    title = f"{TITLES[how]} {splat}".strip()
-    files = routes.project(found.organization, found.handle)
     return Head(
-        title=f"{title} · {address}",
+        title=f"{TITLES[how]} {splat}".strip() + f" · {found.organization}/{found.handle}",
         indexed=False,
-        body=f"<h1>{TITLES[how]} {escape(splat)}</h1><p>Changing files in a browser needs JavaScript. "
-        f"Without it: <code>mic clone {escape(found.url)}</code>, change them there, and land.</p>"
-        f'<p><a href="{files}">The files of {address}</a></p>',
+        body=plain.title(f"{TITLES[how]} {splat}".strip())
+        + "<p>Changing files in a browser needs JavaScript. Without it, clone the project, change them, "
+        f'and land:</p><pre class="mono above"><code>mic clone {escape(found.url)}</code></pre>',
+        crumbs=plain.way(found.organization, found.handle),
+        tabs=plain.tabs(found.organization, found.handle, "Files"),
     )
 
 

@@ -1,13 +1,12 @@
 """Explore: where most landed lately, what was made, and what runs now; for everybody."""
 
 from dataclasses import dataclass
-from html import escape
 
 import reflex as rx
 
 from backend.instance import exploring
 from backend.instance.schemas import ActiveProject, Exploration
-from micelio_app import layout, routes
+from micelio_app import layout, plain, routes
 from micelio_app.head import Head, head
 from micelio_app.pages.rows import (
     ProjectRow,
@@ -135,24 +134,22 @@ async def explore_head(session: str | None) -> Head:
         title="Explore",
         description="Where most landed in the last 30 days, what is new, and what is being built now.",
         path=routes.EXPLORE,
-        body=f"<h1>Explore</h1>{_listed(found)}",
+        body=plain.title("Explore") + _listed(found),
+        crumbs=plain.crumbs(("Explore", routes.EXPLORE)),
     )
 
 
 def _listed(found: Exploration) -> str:
     if not found.new:
-        return "<p>No project here that you may see.</p>"
-    most = [(each.project, f"{each.landed} landed in 30 days") for each in found.landed]
-    rows = [("Most landed", most), ("New", [(each, "") for each in found.new])]
-    html = ""
-    for name, projects in rows:
-        items = "".join(
-            f'<li><a href="{escape(routes.project(each.organization, each.handle))}">'
-            f"{escape(each.organization)}/{escape(each.handle)}</a> {escape(each.description)} {told}</li>"
-            for each, told in projects
-        )
-        html += f"<h2>{name}</h2><ul>{items}</ul>" if items else ""
-    return html
+        return plain.nothing("No project here that you may see")
+    landed = {each.project.id: f"{each.landed} landed in 30 days" for each in found.landed}
+    most = plain.projects([each.project for each in found.landed], landed)
+    live = plain.section("Live now", plain.sessions(found.live)) if found.live else ""
+    return (
+        (plain.section("Most landed", most) if landed else "")
+        + live
+        + plain.section("New", plain.projects(found.new))
+    )
 
 
 layout.screen(routes.EXPLORE, explore_page, title="Explore · Micelio", on_load=[ExploreState.load])

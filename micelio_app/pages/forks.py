@@ -1,12 +1,13 @@
 """Forks of a project, as far as one may see them."""
 
-from html import escape
+from collections.abc import Mapping
+from urllib.parse import quote
 
 import reflex as rx
 
 from backend.projects import forks as operations
 from backend.projects import service as projects
-from micelio_app import frame, layout, routes
+from micelio_app import frame, layout, plain, routes
 from micelio_app.head import Head, head
 from micelio_app.pages.rows import ProjectRow, project_line, project_row
 from micelio_app.state import AppState, ask
@@ -72,21 +73,26 @@ def fork_address(address: rx.Var[str]) -> rx.Var[str]:
 
 
 @head(routes.FORKS)
-async def forks_head(session: str | None, *, org: str, project: str) -> Head:
-    """The list, for readers without scripts."""
+async def forks_head(session: str | None, *, org: str, project: str, query: Mapping[str, str]) -> Head:
+    """The list, page by page, for readers without scripts."""
     parent = await ask(session, projects.get_project, organization=org, project=project)
-    page = await ask(session, operations.list_forks, organization=org, project=project)
-    rows = "".join(
-        f'<li><a href="{escape(routes.project(each.organization, each.handle))}">'
-        f"{escape(each.organization)}/{escape(each.handle)}</a> {escape(each.description)}</li>"
-        for each in page.items
+    page = await ask(
+        session,
+        operations.list_forks,
+        organization=parent.organization,
+        project=parent.handle,
+        cursor=query.get("after", ""),
     )
-    address = f"{parent.organization}/{parent.handle}"
+    here = routes.forks(parent.organization, parent.handle)
+    rows = plain.projects(page.items) if page.items else plain.nothing("No fork that you may see")
+    more = f'<p class="more"><a class="btn" href="?after={quote(page.next or "")}">More forks</a></p>'
     return Head(
-        title=f"Forks · {address}",
-        path=routes.forks(parent.organization, parent.handle),
+        title=f"Forks · {parent.organization}/{parent.handle}",
+        path=here,
         indexed=False,
-        body=f"<h1>Forks of {escape(address)}</h1><ul>{rows or '<li>No fork that you may see</li>'}</ul>",
+        body=plain.unseen("Forks") + plain.section("Forks", rows, more if page.next else ""),
+        crumbs=plain.way(parent.organization, parent.handle, ("Forks", here)),
+        tabs=plain.tabs(parent.organization, parent.handle, "Files"),
     )
 
 

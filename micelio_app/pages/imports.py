@@ -6,7 +6,7 @@ import reflex as rx
 
 from backend.portability import service as operations
 from backend.portability.schemas import ImportStatus
-from micelio_app import layout, routes
+from micelio_app import layout, plain, routes
 from micelio_app.head import Head, head
 from micelio_app.state import AppState, ask
 from micelio_app.ui import chips, forms, lists
@@ -197,7 +197,9 @@ async def new_import_head(session: str | None) -> Head:
         title="Import a repository",
         path=routes.NEW_IMPORT,
         indexed=False,
-        body="<h1>Import a repository</h1>",
+        body=plain.title("Import a repository")
+        + "<p>Importing in a browser needs JavaScript. Without it:</p>"
+        '<pre class="mono above"><code>mic import git URL ORG/PROJECT</code></pre>',
     )
 
 
@@ -210,8 +212,8 @@ async def import_head(session: str | None, *, import_id: str) -> Head:
         title=f"Import into {address}",
         path=routes.importing(told.id),
         indexed=False,
-        body=f"<h1>Import into {escape(address)}</h1>"
-        f"<p>{escape(told.source)}: {escape(told.state.value)}</p>",
+        body=plain.title(f"Import into {address}")
+        + f"<p>{escape(told.source)}: {escape(told.state.value)}</p>",
     )
 
 

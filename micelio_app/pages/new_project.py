@@ -9,7 +9,7 @@ from backend.organizations import service as organizations
 from backend.projects import forks as fork_operations
 from backend.projects import service as operations
 from backend.projects.schemas import ProjectSummary
-from micelio_app import layout, routes
+from micelio_app import layout, plain, routes
 from micelio_app.head import Head, head
 from micelio_app.state import AppState
 from micelio_app.ui import forms, lists
@@ -283,7 +283,7 @@ async def new_project_head(session: str | None, *, query: Mapping[str, str]) -> 
         title="New project",
         path=routes.NEW_PROJECT,
         indexed=False,
-        body="<h1>New project</h1><p>In a folder with your files: "
+        body=plain.title("New project") + "<p>In a folder with your files: "
         "<code>mic project create ORG/PROJECT --init</code></p>",
     )
 

@@ -12,7 +12,7 @@ import reflex as rx
 
 from backend.search import service as operations
 from backend.search.schemas import SearchCounts, SearchHit, SearchPage
-from micelio_app import layout, routes
+from micelio_app import layout, plain, routes
 from micelio_app.head import Head, head
 from micelio_app.state import AppState, ask
 from micelio_app.ui import chips, forms, lists
@@ -307,7 +307,7 @@ async def search_head(session: str | None, *, query: dict[str, str]) -> Head:
     )
     title = f"{q} · Search" if q else "Search"
     if not q:
-        return Head(title=title, path=routes.SEARCH, indexed=False, body=f"<h1>Search</h1>{field}")
+        return Head(title=title, path=routes.SEARCH, indexed=False, body=plain.title("Search") + field)
     page = await ask(
         session,
         operations.search_forge,
@@ -316,7 +316,7 @@ async def search_head(session: str | None, *, query: dict[str, str]) -> Head:
         cursor=query.get("cursor", ""),
         limit=LIMIT,
     )
-    return Head(title=title, indexed=False, body=f"<h1>Search</h1>{field}{_listed(page, q)}")
+    return Head(title=title, indexed=False, body=plain.title("Search") + field + _listed(page, q))
 
 
 def _listed(page: SearchPage, q: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import reflex as rx
 
 from backend.instance import service as instance
-from micelio_app import layout, routes
+from micelio_app import layout, plain, routes
 from micelio_app.head import Head, head
 from micelio_app.pages.sign_in import (
     SignInState,
@@ -203,7 +203,7 @@ async def sign_up_head(session: str | None, *, query: Mapping[str, str]) -> Head
         refused="Not created.",
     )
     if here.signup.value != "open" and not query.get("token"):
-        body = "<h1>Sign-up is by invitation</h1><p>Ask an administrator of this forge for one.</p>"
+        body = plain.title("Sign-up is by invitation") + "<p>Ask an administrator of this forge for one.</p>"
     return Head(title="Create an account", path=routes.SIGN_UP, indexed=False, body=body)
 
 
@@ -227,7 +227,9 @@ async def sent_head(session: str | None) -> Head:
     """Said without scripts too."""
     here = await ask(session, instance.get_instance)
     said = "If that address can be used here, a link is on its way to it." if here.sends_mail else NOT_HERE
-    return Head(title="A link was made", indexed=False, body=f"<h1>A link was made</h1><p>{said}</p>")
+    return Head(
+        title="A link was made", indexed=False, body=plain.title("A link was made") + f"<p>{said}</p>"
+    )
 
 
 @head(routes.CONFIRM)
