@@ -22,6 +22,7 @@ from vcs.wire import (
     LARGEST_MESSAGE,
     LARGEST_PROBLEM,
     MOVED,
+    MOVED_FROM,
     PROBLEM,
     PROBLEM_LIMIT,
     auth_pb2_grpc,
@@ -222,17 +223,17 @@ class Client:
     def called(self, method: Any, request: Any, metadata: Any) -> Any:
         """Call once, and hear what comes beside the answer."""
         answer, ended = method.with_call(request, metadata=metadata, timeout=CALL_SECONDS)
-        self.hear(request, ended.trailing_metadata())
+        self.hear(ended.trailing_metadata())
         return answer
 
-    def hear(self, request: Any, trailing: Any) -> None:
-        """Say once that a project has another address now, when an answer brings the word."""
-        new = dict(trailing or ()).get(MOVED)
+    def hear(self, trailing: Any) -> None:
+        """Say once that something has another address now, when an answer brings the word."""
+        told = dict(trailing or ())
+        new = told.get(MOVED)
         if new is None or new in self._moved:
             return
         self._moved.add(new)
-        old = f"{request.organization_handle}/{request.project_handle}".strip("/")
-        render.aside(f"{old} is {new} now. The old address goes on working.")
+        render.aside(f"{told.get(MOVED_FROM, 'It')} is {new} now. The old address goes on working.")
 
     def refusal(self, error: Any) -> Refused | Unreachable | NotSignedIn:
         """What a failed call says."""
@@ -265,7 +266,7 @@ class Client:
         try:
             with self._alive(stream):
                 yield from stream
-                self.hear(request, stream.trailing_metadata())
+                self.hear(stream.trailing_metadata())
         except grpc.RpcError as error:
             raise self.refusal(error) from None
 

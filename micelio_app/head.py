@@ -168,7 +168,7 @@ async def head_for(path: str, session: str | None, query: str = "") -> Head:
     try:
         with asked_once(), moved.listening() as heard:
             made = await maker(session, **slugs, **more)
-        elsewhere = moved.at_new_address(path, 1, heard)
+        elsewhere = _elsewhere(route, path, heard)
         return made if elsewhere is None else Head(title=SITE, status=308, location=elsewhere)
     except MicelioError as refusal:
         if refusal.kind is Kind.EXHAUSTED:
@@ -176,6 +176,15 @@ async def head_for(path: str, session: str | None, query: str = "") -> Head:
         if refusal.kind in (Kind.UNAVAILABLE, Kind.CORRUPT):
             raise
         return MISSING
+
+
+def _elsewhere(route: str, path: str, heard: list[moved.Moved]) -> str | None:
+    parts = route.split("/")
+    if "[project]" in parts:
+        return moved.at_new_address(path, parts.index("[org]"), heard)
+    if "[org]" in parts:
+        return moved.at_new_address(path, parts.index("[org]"), heard, segments=1)
+    return None
 
 
 def _too_many(refusal: MicelioError) -> Head:

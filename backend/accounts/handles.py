@@ -2,12 +2,14 @@
 
 A handle is the first segment of an address, so whatever the forge itself answers there can
 never be one. Handles are case-insensitive and kept in lower case. A handle that was taken once
-is never given to somebody else: links and clones of the old owner must not change their meaning.
+is never given to somebody else: links and clones of the old owner must not change their meaning. Only
+whoever had it may have it again.
 """
 
 import re
 
 from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, select
 
 from backend.accounts.models import Handle, Owner
 from backend.core.context import Context
@@ -73,8 +75,11 @@ def is_handle(text: str) -> bool:
 
 
 def claim_handle(ctx: Context, handle: str, *, owner: Owner, owner_id: str) -> None:
-    """Give a checked handle to an account or organization, for ever; HandleTaken when it has an owner."""
-    if ctx.db.get(Handle, handle) is not None:
+    """Give a checked handle to an account or organization, for ever; HandleTaken when it is another's."""
+    known = ctx.db.get(Handle, handle)
+    if known is not None and (known.owner, known.owner_id) == (owner, owner_id):
+        return
+    if known is not None:
         raise HandleTaken(handle=handle)
     ctx.db.add(Handle(handle=handle, owner=owner, owner_id=owner_id))
     try:
@@ -82,3 +87,15 @@ def claim_handle(ctx: Context, handle: str, *, owner: Owner, owner_id: str) -> N
         ctx.db.flush()
     except IntegrityError:
         raise HandleTaken(handle=handle) from None
+
+
+def owner_of(ctx: Context, handle: str, owner: Owner) -> str | None:
+    """The id of the account or organization that has the handle now, or had it before."""
+    known = ctx.db.get(Handle, handle.lower())
+    return known.owner_id if known is not None and known.owner is owner else None
+
+
+def handles_of(ctx: Context, owner_id: str) -> list[str]:
+    """Every handle that an account or organization has or had, in the order of the alphabet."""
+    query = select(Handle.handle).where(Handle.owner_id == owner_id).order_by(col(Handle.handle))
+    return list(ctx.db.exec(query))

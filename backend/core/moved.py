@@ -1,4 +1,5 @@
-"""What moved: an operation finds a project at its old address, and the door that asked hears of it.
+"""What moved: an operation finds a project at its old address, or an organization by its old handle, and
+the door that asked hears of it.
 
 Nothing of this is said before the asker was allowed to see what moved.
 """
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Moved:
-    """`organization/project` as it was asked for, and as it is."""
+    """`organization/project`, or an organization's handle alone, as it was asked for, and as it is."""
 
     old: str
     new: str
@@ -38,12 +39,13 @@ def note(old: str, new: str) -> None:
         heard.append(Moved(old, new))
 
 
-def at_new_address(path: str, place: int, heard: list[Moved]) -> str | None:
+def at_new_address(path: str, place: int, heard: list[Moved], *, segments: int = 2) -> str | None:
     """A path whose segments from `place` on are an old organization and project, with the new ones in
-    their place; None when nothing moved.
+    their place; None when nothing moved. With one segment the organization stands there alone.
     """
-    if not heard:
+    found = [each.new.split("/") for each in heard if each.new.count("/") == segments - 1]
+    if not found:
         return None
     parts = path.split("/")
-    parts[place : place + 2] = heard[-1].new.split("/")
+    parts[place : place + segments] = found[-1]
     return "/".join(parts)

@@ -43,9 +43,10 @@ answer has an `X-Request-Id`; send your own to find it in the logs.
 they are its items'. A name that the schema does not have is a 422 that says so. Lists of projects, landings
 and sessions take `?updated_since=2026-01-31T12:00:00Z`; ask the next time with the moment at which you began.
 
-**Nobody's change lost.** Send that `ETag` as `If-Match` with a PATCH, PUT or DELETE of the same address: when
-somebody changed it since, it stays as it is and you get a 412 with the ETag it has now. Tags are strong,
-of the whole answer (without `fields`); `*` is any. Where a GET has no address, neither has If-Match.
+**Nobody's change lost.** Send that `ETag` as `If-Match` with a PATCH, PUT or DELETE of the same address, or
+with a POST to a verb below it (`…/rename`, `…/abandon`): when somebody changed it since, it stays as it is
+and you get a 412 with the ETag it has now. Tags are strong, of the whole answer (without `fields`); `*` is
+any. Where a GET has no address, neither has If-Match.
 
 **Once.** Send an `Idempotency-Key` of your own (a random UUID) with whatever changes something, and send
 the same request with the same key when its answer got lost: it is done once and answered alike for 24 hours,

@@ -175,7 +175,7 @@ def _expect(wanted: str, op: Operation, address: Mapping[str, str], ctx: Context
     if reading is None:
         raise PreconditionFailed(problem="This address has no ETag, so If-Match cannot hold: leave it out.")
     # Two who both name today's tag take turns, and the second finds another.
-    ctx.forge.db.lock_until_commit(ctx.db, f"etag:{op.path}:{sorted(address.items())}")
+    ctx.forge.db.lock_until_commit(ctx.db, f"etag:{reading.path}:{sorted(address.items())}")
     tag = _tag(_json(result_inside(ctx, reading, address)))
     if wanted != "*" and tag not in [each.strip() for each in wanted.split(",")]:
         problem = (
@@ -185,9 +185,12 @@ def _expect(wanted: str, op: Operation, address: Mapping[str, str], ctx: Context
 
 
 def _read_at(op: Operation) -> Operation | None:
-    """The operation that a GET of the same address runs."""
-    offered = catalogue.offered("rest")
-    return next((each for each in offered if (each.method, each.path) == ("GET", op.path)), None)
+    """The operation that a GET of the same address runs; of a verb's address that answers what it is
+    about, as `…/rename` does, the GET of what it is about.
+    """
+    reads = {each.path: each for each in catalogue.offered("rest") if each.method == "GET"}
+    about = reads.get(op.path.rpartition("/")[0]) if op.method == "POST" else None
+    return reads.get(op.path) or (about if about is not None and about.result is op.result else None)
 
 
 def _tag(body: bytes) -> str:
@@ -229,11 +232,13 @@ def _answer(op: Operation, request: Request, actor: Actor, body: bytes, extra: M
 
 
 def _elsewhere(op: Operation, request: Request, heard: list[moved.Moved]) -> str | None:
-    """Where this is now, when the project in the address has moved."""
-    parts = op.path.split("/")
-    if "{project}" not in parts:
-        return None
-    return moved.at_new_address(raw_path(request.scope), parts.index("{project}") - 1, heard)
+    """Where this is now, when the project or organization in the address has moved."""
+    parts, path = op.path.split("/"), raw_path(request.scope)
+    if "{project}" in parts:
+        return moved.at_new_address(path, parts.index("{project}") - 1, heard)
+    if "{organization}" in parts:
+        return moved.at_new_address(path, parts.index("{organization}"), heard, segments=1)
+    return None
 
 
 def _at(path: str, request: Request) -> Response:

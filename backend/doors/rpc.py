@@ -36,6 +36,7 @@ from vcs.wire import (
     LARGEST_MESSAGE,
     LARGEST_PROBLEM,
     MOVED,
+    MOVED_FROM,
     PROBLEM,
     PROBLEM_LIMIT,
     SMALL_PROBLEM,
@@ -234,7 +235,8 @@ class Call:
                 self._refuse(InternalError(request_id=self.id))
             else:
                 if self.heard:
-                    self.context.set_trailing_metadata(((MOVED, self.heard[-1].new),))
+                    last = self.heard[-1]
+                    self.context.set_trailing_metadata(((MOVED, last.new), (MOVED_FROM, last.old)))
                 self._log(200)
         finally:
             self.listening.__exit__(None, None, None)

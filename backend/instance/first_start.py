@@ -2,7 +2,7 @@
 
 It is imported with its history, as any repository. One without a whole history (a shallow clone,
 or nothing committed) has its tracked files landed by a session instead, as they are. Once
-`micelio/micelio` has a landing nothing is ever imported again, whatever becomes of it.
+`micelio/micelio` has a landing nothing is ever imported again, whatever becomes of it, and wherever it went.
 """
 
 import logging
@@ -23,7 +23,7 @@ from backend.portability import service as imports
 from backend.portability.models import Import, ImportState, Origin
 from backend.projects import projection
 from backend.projects.creating import finish_creating
-from backend.projects.models import Landing, Project, Proposers, Visibility
+from backend.projects.models import FormerAddress, Landing, Project, Proposers, Visibility
 from backend.projects.service import create_project, update_project
 from backend.sessions import content, files, landing, service
 from backend.sessions.models import Status, WorkSession
@@ -91,6 +91,8 @@ def _find(ctx: Context) -> Project | None:
 
 def _hosted(ctx: Context) -> bool:
     with ctx.transaction(write=False) as tx:
+        if tx.db.get(FormerAddress, (HANDLE, HANDLE)) is not None:
+            return True
         project = _find(tx)
         return project is not None and tx.db.get(Landing, (project.id, 1)) is not None
 

@@ -11,3 +11,12 @@ class OwnerChanged:
     """What an organization or a person says of itself is another now, or nothing any more."""
 
     organization: str
+
+
+@fact
+@dataclass(frozen=True)
+class OrganizationRenamed:
+    """An organization has another handle; `actor` is the account's id."""
+
+    organization: str
+    actor: str | None

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, delete, select
 
+from backend.accounts.handles import handles_of
 from backend.core.context import Context
 from backend.core.errors import Conflict
 from backend.organizations.models import Organization
@@ -121,6 +122,24 @@ def lead_here(ctx: Context, row: Project, addresses: Iterable[str]) -> None:
             ctx.db.add(FormerAddress(organization=organization, handle=handle, project_id=row.id))
 
 
+def follow_owner(ctx: Context, owner: Organization, old: str) -> None:
+    """Make what the addresses of an organization's projects were under its former handle lead to them.
+
+    Raises AddressKept when the organization comes back to a handle under which another project was.
+    """
+    rows = ctx.db.exec(select(Project.handle, Project.id).where(Project.organization_id == owner.id))
+    was = select(FormerAddress).where(col(FormerAddress.organization).in_([old, owner.handle]))
+    before = {(each.organization, each.handle): each for each in ctx.db.exec(was)}
+    for handle, id in rows.all():
+        kept = before.get((owner.handle, handle))
+        if kept is not None and kept.project_id != id:
+            raise AddressKept(address=f"{owner.handle}/{handle}")
+        if kept is not None:
+            ctx.db.delete(kept)
+        if (old, handle) not in before:
+            ctx.db.add(FormerAddress(organization=old, handle=handle, project_id=id))
+
+
 def finish_creating(ctx: Context, id: str) -> None:
     """Begin the project's log and show it. Safe to repeat: the sweeper calls it after a crash.
 
@@ -179,6 +198,7 @@ def about_of(ctx: Context, row: Project, owner: Organization) -> dict[str, Any]:
     return {
         "organization": owner.handle,
         "organization_name": owner.name,
+        "organization_was": [each for each in handles_of(ctx, owner.id) if each != owner.handle],
         "project": row.handle,
         "name": row.name,
         "description": row.description,

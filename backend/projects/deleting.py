@@ -102,20 +102,15 @@ def list_deleted_projects(ctx: Context, *, organization: HandleText) -> DeletedP
 )
 def restore_project(ctx: Context, *, organization: HandleText, project: HandleText) -> ProjectSummary:
     """Bring a deleted project back as it was, at its address. Owners only, for 30 days."""
-    query = (
-        select(Project, Organization)
-        .join(Organization)
-        .where(
-            Organization.handle == organization.lower(),
-            Project.handle == project.lower(),
-            Project.state == ProjectState.DELETED,
-        )
-        .with_for_update(of=Project)
+    owner = organization_access.named(ctx, organization)
+    query = select(Project).where(
+        Project.organization_id == (owner.id if owner else ""),
+        Project.handle == project.lower(),
+        Project.state == ProjectState.DELETED,
     )
-    row = ctx.db.exec(query).first()
-    if row is None or access.standing_of(ctx, row[0]) < access.Standing.OWNER:
+    found = ctx.db.exec(query.with_for_update()).first()
+    if owner is None or found is None or access.standing_of(ctx, found) < access.Standing.OWNER:
         raise NotFound(what="deleted project")
-    found, owner = row
     found.state, found.deleted_at = ProjectState.READY, None
     ctx.db.add(found)
     ctx.audit("project.undeleted", f"{owner.handle}/{found.handle}")

@@ -9,6 +9,7 @@ from backend.core.context import Context
 from backend.core.errors import MicelioError
 from backend.core.jobs import every, on
 from backend.core.operations import Mode
+from backend.organizations.facts import OrganizationRenamed
 from backend.projects import about, deleting, maintenance
 from backend.projects.about import ProjectChanged
 from backend.projects.counting import LinesUncounted, count_lines
@@ -92,6 +93,13 @@ def fill_half_made_index(ctx: Context, fact: IndexDue) -> None:
 def count_changed_lines(ctx: Context, fact: LinesUncounted) -> None:
     """Count the lines that the landings of a long history changed."""
     count_lines(ctx, fact.project)
+
+
+@on(OrganizationRenamed, queue="maintenance", attempts=8)
+def state_what_changed_with_its_owner(ctx: Context, fact: OrganizationRenamed) -> None:
+    """Each project's log is told whose it is, and nothing is kept that shows the old address."""
+    for id in ctx.db.exec(select(Project.id).where(Project.organization_id == fact.organization)):
+        ctx.emit(ProjectChanged(id, fact.actor))
 
 
 @on(ProjectChanged, queue="maintenance", attempts=8, mode=Mode.STEPS)

@@ -8,11 +8,14 @@ from typing import Any, TypeVar
 
 from sqlmodel import select
 
+from backend.accounts.handles import claim_handle
+from backend.accounts.models import Owner
 from backend.core.context import Context
+from backend.organizations import access as organization_access
 from backend.organizations.models import Organization
 from backend.organizations.service import found_organization
 from backend.projects import code
-from backend.projects.creating import lead_here
+from backend.projects.creating import follow_owner, lead_here
 from backend.projects.models import Project, ProjectState, Proposers, Visibility
 from vcs.about import last_about
 from vcs.objects import parse_time
@@ -68,6 +71,9 @@ def restore_row(ctx: Context, repository: Repository) -> Project:
     ctx.db.add(row)
     ctx.db.flush()
     lead_here(ctx, row, told.get("redirects", ()))
+    if told.get("organization", owner.handle) != owner.handle:
+        # This log was told last before its organization was renamed.
+        lead_here(ctx, row, [f"{told['organization']}/{row.handle}"])
     ctx.audit("project.restored", f"{owner.handle}/{row.handle}")
     return row
 
@@ -80,9 +86,19 @@ def show(ctx: Context, project: str) -> None:
 
 
 def _organization(ctx: Context, told: dict[str, Any]) -> Organization:
-    handle = told.get("organization", ORPHANS)
-    found = ctx.db.exec(select(Organization).where(Organization.handle == handle)).first()
-    return found or found_organization(ctx, handle=handle, name=told.get("organization_name", ""))
+    """Whose it is, under the newest handle that any log tells of; its former handles are its own."""
+    handle, was = told.get("organization", ORPHANS), told.get("organization_was", [])
+    known = (organization_access.named(ctx, each) for each in (handle, *was))
+    found = next((each for each in known if each is not None), None)
+    if found is None:
+        found = found_organization(ctx, handle=handle, name=told.get("organization_name", ""))
+    for each in (handle, *was):
+        claim_handle(ctx, each, owner=Owner.ORGANIZATION, owner_id=found.id)
+    if found.handle in was:
+        old, found.handle = found.handle, handle
+        ctx.db.add(found)
+        follow_owner(ctx, found, old)
+    return found
 
 
 def _handle(ctx: Context, owner: Organization, project: str, told: dict[str, Any]) -> str:

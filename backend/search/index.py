@@ -66,14 +66,19 @@ def _follow(session: Session, _: UOWTransaction) -> None:
     for row in session.deleted:
         if type(row) in WATCHED:
             changed[type(row)].add(row.id)
+    # A project is found by its owner's handle too.
+    renamed = [row.id for row in session.dirty if type(row) is Organization and _differs(row, "handle")]
+    if renamed:
+        theirs = sql_select(Project.id).where(col(Project.organization_id).in_(renamed))
+        changed[Project] |= {id for (id,) in session.connection().execute(theirs)}
     if changed:
         write(session.connection(), changed)
 
 
-def _differs(row: Any) -> bool:
+def _differs(row: Any, *columns: str) -> bool:
     return any(
         attributes.get_history(row, name, PassiveFlag.PASSIVE_NO_INITIALIZE).has_changes()
-        for name in WATCHED[type(row)]
+        for name in columns or WATCHED[type(row)]
     )
 
 

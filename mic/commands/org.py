@@ -19,6 +19,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     create.add_argument("--name", default="", help="its name for people")
     create.add_argument("--description", default="", help="one line about it")
     parsing.verb(verbs, "list", run_list, "mic org list")
+    rename = parsing.verb(verbs, "rename", run_rename, "mic org rename acme acme-labs")
+    rename.add_argument("organization", metavar="ORG", help="which organization")
+    rename.add_argument("handle", metavar="HANDLE", help="its handle from now on")
     members = parsing.verb(verbs, "members", run_members, "mic org members acme")
     members.add_argument("organization", metavar="ORG", help="whose members")
     projects = parsing.verb(verbs, "projects", project.run_list, "mic org projects acme")
@@ -57,6 +60,19 @@ def run_list(here: Here, args: Namespace) -> None:
     for each in found:
         personal = ", personal" if each.personal else ""
         render.line(f"{each.handle:<{width}}  {each.name or each.handle}  ({each.role}{personal})")
+
+
+def run_rename(here: Here, args: Namespace) -> None:
+    """Give an organization another handle"""
+    client = here.client()
+    client.require_token()
+    found = client.organizations.RenameOrganization(
+        o.RenameOrganizationRequest(organization_handle=args.organization, handle=args.handle)
+    )
+    if here.json:
+        return render.as_json(as_dict(found))
+    render.line(f"Renamed {args.organization} to {found.handle}. The old addresses lead there.")
+    render.line(found.url)
 
 
 def run_members(here: Here, args: Namespace) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import reflex as rx
 
 from backend.invitations import service as inviting
-from backend.organizations import closing
+from backend.organizations import closing, renaming
 from backend.organizations import service as organizations
 from backend.organizations.schemas import MemberSummary
 from backend.projects import deleting
@@ -160,6 +160,15 @@ class OrganizationState(AppState):
             self.name, self.description, self.done = found.name, found.description, "Saved."
 
     @rx.event
+    async def rename(self, form: dict[str, str]):
+        """Another handle."""
+        handle = form.get("handle", "").strip()
+        found = await self.attempt(
+            "rename", renaming.rename_organization, organization=self.org, handle=handle
+        )
+        return rx.redirect(routes.organization_settings(found.handle)) if found is not None else None
+
+    @rx.event
     async def delete(self, form: dict[str, str]):
         """End it."""
         confirm = form.get("confirm", "")
@@ -277,7 +286,7 @@ def organization_settings_page() -> rx.Component:
             chips.avatar(OrganizationState.handle, size="huge"),
             rx.el.div(
                 rx.el.b(OrganizationState.handle),
-                rx.el.p("The handle stays; the picture is drawn from it.", class_name="hint"),
+                rx.el.p("The picture is drawn from the handle.", class_name="hint"),
             ),
             class_name="line",
         ),
@@ -322,6 +331,26 @@ def organization_settings_page() -> rx.Component:
 
 def _danger() -> rx.Component:
     return rx.fragment(
+        lists.section(
+            "Handle",
+            rx.el.form(
+                forms.field(
+                    "New handle",
+                    "handle",
+                    hint="Links and clones go on working under the old one, which nobody else gets.",
+                    error=rx.cond(OrganizationState.fault_place == "rename", OrganizationState.fault, ""),
+                    auto_complete="off",
+                    auto_capitalize="none",
+                    default_value=OrganizationState.handle,
+                    required=True,
+                    max_length=39,
+                ),
+                rx.el.p(forms.button("Rename", type="submit")),
+                on_submit=OrganizationState.rename,
+                class_name="stack",
+            ),
+            class_name="stack",
+        ),
         lists.section(
             "Deleted projects",
             rx.el.p(
@@ -394,7 +423,7 @@ def new_organization_page() -> rx.Component:
             forms.field(
                 "Handle",
                 "handle",
-                hint="Its name in addresses: lower-case letters, digits, dashes. It stays.",
+                hint="Its name in addresses: lower-case letters, digits, dashes.",
                 error=rx.cond(NewOrganizationState.fault_place == "new", NewOrganizationState.fault, ""),
                 auto_complete="off",
                 auto_capitalize="none",

@@ -224,6 +224,7 @@ def _teams(run, monkeypatch, token_of, arrive) -> None:
     run("mic project collaborators acme/notes --set mallory=read")
     run("mic org role compilers mallory admin")
     run("mic org remove compilers mallory")
+    run("mic org rename compilers compiler-club")
 
 
 def test_every_command_answers_the_json_that_its_page_says(said, notes):

@@ -15,7 +15,12 @@ PROBLEM = "micelio-error-bin"
 """Trailing metadata of a refusal: its problem document in JSON, as REST would answer it."""
 
 MOVED = "micelio-moved"
-"""Trailing metadata of a call that named a project by a former address: "organization/project" now."""
+"""Trailing metadata of a call that named a project by a former address: "organization/project" now. For an
+organization by a former handle, its handle now.
+"""
+
+MOVED_FROM = "micelio-moved-from"
+"""Beside it: the former address or handle that was named."""
 
 PROBLEM_LIMIT = "micelio-problem-limit"
 """Metadata of a call: how many bytes of problem its caller takes; without it `SMALL_PROBLEM`."""

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from vcs.wire import invitations_pb2 as vcs_dot_wire_dot_invitations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cvcs/wire/organizations.proto\x12\nmicelio.v1\x1a\x1avcs/wire/invitations.proto\"N\n\x19\x43reateOrganizationRequest\x12\x0e\n\x06handle\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"5\n\x16GetOrganizationRequest\x12\x1b\n\x13organization_handle\x18\x01 \x01(\t\"9\n\x18ListOrganizationsRequest\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\"h\n\x19ListOrganizationsResponse\x12/\n\x05items\x18\x01 \x03(\x0b\x32 .micelio.v1.OrganizationResponse\x12\x11\n\x04next\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_next\"~\n\x19UpdateOrganizationRequest\x12\x1b\n\x13organization_handle\x18\x01 \x01(\t\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x64\x65scription\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\x07\n\x05_nameB\x0e\n\x0c_description\"\xa4\x01\n\x14OrganizationResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06handle\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x10\n\x08personal\x18\x05 \x01(\x08\x12\x11\n\x04role\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x12\n\ncreated_at\x18\x07 \x01(\t\x12\x0b\n\x03url\x18\x08 \x01(\tB\x07\n\x05_role\"P\n\x12ListMembersRequest\x12\x1b\n\x13organization_handle\x18\x01 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\x05\"\\\n\x13ListMembersResponse\x12)\n\x05items\x18\x01 \x03(\x0b\x32\x1a.micelio.v1.MemberResponse\x12\x11\n\x04next\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_next\"Q\n\x13InviteMemberRequest\x12\x1b\n\x13organization_handle\x18\x01 \x01(\t\x12\x0f\n\x07invitee\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\";\n\x1cListMemberInvitationsRequest\x12\x1b\n\x13organization_handle\x18\x01 \x01(\t\"P\n\x13UpdateMemberRequest\x12\x1b\n\x13organization_handle\x18\x01 \x01(\t\x12\x0e\n\x06handle\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\"I\n\x19\x44\x65leteOrganizationRequest\x12\x1b\n\x13organization_handle\x18\x01 \x01(\t\x12\x0f\n\x07\x63onfirm\x18\x02 \x01(\t\",\n\x1a\x44\x65leteOrganizationResponse\x12\x0e\n\x06handle\x18\x01 \x01(\t\"B\n\x13RemoveMemberRequest\x12\x1b\n\x13organization_handle\x18\x01 \x01(\t\x12\x0e\n\x06handle\x18\x02 \x01(\t\"e\n\x0eMemberResponse\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0e\n\x06handle\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12\x11\n\tjoined_at\x18\x05 \x01(\t2\x92\x07\n\x13OrganizationService\x12]\n\x12\x43reateOrganization\x12%.micelio.v1.CreateOrganizationRequest\x1a .micelio.v1.OrganizationResponse\x12W\n\x0fGetOrganization\x12\".micelio.v1.GetOrganizationRequest\x1a .micelio.v1.OrganizationResponse\x12`\n\x11ListOrganizations\x12$.micelio.v1.ListOrganizationsRequest\x1a%.micelio.v1.ListOrganizationsResponse\x12]\n\x12UpdateOrganization\x12%.micelio.v1.UpdateOrganizationRequest\x1a .micelio.v1.OrganizationResponse\x12N\n\x0bListMembers\x12\x1e.micelio.v1.ListMembersRequest\x1a\x1f.micelio.v1.ListMembersResponse\x12K\n\x0cInviteMember\x12\x1f.micelio.v1.InviteMemberRequest\x1a\x1a.micelio.v1.InviteResponse\x12\x66\n\x15ListMemberInvitations\x12(.micelio.v1.ListMemberInvitationsRequest\x1a#.micelio.v1.ListInvitationsResponse\x12K\n\x0cUpdateMember\x12\x1f.micelio.v1.UpdateMemberRequest\x1a\x1a.micelio.v1.MemberResponse\x12K\n\x0cRemoveMember\x12\x1f.micelio.v1.RemoveMemberRequest\x1a\x1a.micelio.v1.MemberResponse\x12\x63\n\x12\x44\x65leteOrganization\x12%.micelio.v1.DeleteOrganizationRequest\x1a&.micelio.v1.DeleteOrganizationResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cvcs/wire/organizations.proto\x12\nmicelio.v1\x1a\x1avcs/wire/invitations.proto\"N\n\x19\x43reateOrganizationRequest\x12\x0e\n\x06handle\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"5\n\x16GetOrganizationRequest\x12\x1b\n\x13organization_handle\x18\x01 \x01(\t\"9\n\x18ListOrganizationsRequest\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\"h\n\x19ListOrganizationsResponse\x12/\n\x05items\x18\x01 \x03(\x0b\x32 .micelio.v1.OrganizationResponse\x12\x11\n\x04next\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_next\"~\n\x19UpdateOrganizationRequest\x12\x1b\n\x13organization_handle\x18\x01 \x01(\t\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x64\x65scription\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\x07\n\x05_nameB\x0e\n\x0c_description\"H\n\x19RenameOrganizationRequest\x12\x1b\n\x13organization_handle\x18\x01 \x01(\t\x12\x0e\n\x06handle\x18\x02 \x01(\t\"\xa4\x01\n\x14OrganizationResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06handle\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x10\n\x08personal\x18\x05 \x01(\x08\x12\x11\n\x04role\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x12\n\ncreated_at\x18\x07 \x01(\t\x12\x0b\n\x03url\x18\x08 \x01(\tB\x07\n\x05_role\"P\n\x12ListMembersRequest\x12\x1b\n\x13organization_handle\x18\x01 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\x05\"\\\n\x13ListMembersResponse\x12)\n\x05items\x18\x01 \x03(\x0b\x32\x1a.micelio.v1.MemberResponse\x12\x11\n\x04next\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_next\"Q\n\x13InviteMemberRequest\x12\x1b\n\x13organization_handle\x18\x01 \x01(\t\x12\x0f\n\x07invitee\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\";\n\x1cListMemberInvitationsRequest\x12\x1b\n\x13organization_handle\x18\x01 \x01(\t\"P\n\x13UpdateMemberRequest\x12\x1b\n\x13organization_handle\x18\x01 \x01(\t\x12\x0e\n\x06handle\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\"I\n\x19\x44\x65leteOrganizationRequest\x12\x1b\n\x13organization_handle\x18\x01 \x01(\t\x12\x0f\n\x07\x63onfirm\x18\x02 \x01(\t\",\n\x1a\x44\x65leteOrganizationResponse\x12\x0e\n\x06handle\x18\x01 \x01(\t\"B\n\x13RemoveMemberRequest\x12\x1b\n\x13organization_handle\x18\x01 \x01(\t\x12\x0e\n\x06handle\x18\x02 \x01(\t\"e\n\x0eMemberResponse\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0e\n\x06handle\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12\x11\n\tjoined_at\x18\x05 \x01(\t2\xf1\x07\n\x13OrganizationService\x12]\n\x12\x43reateOrganization\x12%.micelio.v1.CreateOrganizationRequest\x1a .micelio.v1.OrganizationResponse\x12W\n\x0fGetOrganization\x12\".micelio.v1.GetOrganizationRequest\x1a .micelio.v1.OrganizationResponse\x12`\n\x11ListOrganizations\x12$.micelio.v1.ListOrganizationsRequest\x1a%.micelio.v1.ListOrganizationsResponse\x12]\n\x12UpdateOrganization\x12%.micelio.v1.UpdateOrganizationRequest\x1a .micelio.v1.OrganizationResponse\x12]\n\x12RenameOrganization\x12%.micelio.v1.RenameOrganizationRequest\x1a .micelio.v1.OrganizationResponse\x12N\n\x0bListMembers\x12\x1e.micelio.v1.ListMembersRequest\x1a\x1f.micelio.v1.ListMembersResponse\x12K\n\x0cInviteMember\x12\x1f.micelio.v1.InviteMemberRequest\x1a\x1a.micelio.v1.InviteResponse\x12\x66\n\x15ListMemberInvitations\x12(.micelio.v1.ListMemberInvitationsRequest\x1a#.micelio.v1.ListInvitationsResponse\x12K\n\x0cUpdateMember\x12\x1f.micelio.v1.UpdateMemberRequest\x1a\x1a.micelio.v1.MemberResponse\x12K\n\x0cRemoveMember\x12\x1f.micelio.v1.RemoveMemberRequest\x1a\x1a.micelio.v1.MemberResponse\x12\x63\n\x12\x44\x65leteOrganization\x12%.micelio.v1.DeleteOrganizationRequest\x1a&.micelio.v1.DeleteOrganizationResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,26 +42,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTORGANIZATIONSRESPONSE']._serialized_end=370
   _globals['_UPDATEORGANIZATIONREQUEST']._serialized_start=372
   _globals['_UPDATEORGANIZATIONREQUEST']._serialized_end=498
-  _globals['_ORGANIZATIONRESPONSE']._serialized_start=501
-  _globals['_ORGANIZATIONRESPONSE']._serialized_end=665
-  _globals['_LISTMEMBERSREQUEST']._serialized_start=667
-  _globals['_LISTMEMBERSREQUEST']._serialized_end=747
-  _globals['_LISTMEMBERSRESPONSE']._serialized_start=749
-  _globals['_LISTMEMBERSRESPONSE']._serialized_end=841
-  _globals['_INVITEMEMBERREQUEST']._serialized_start=843
-  _globals['_INVITEMEMBERREQUEST']._serialized_end=924
-  _globals['_LISTMEMBERINVITATIONSREQUEST']._serialized_start=926
-  _globals['_LISTMEMBERINVITATIONSREQUEST']._serialized_end=985
-  _globals['_UPDATEMEMBERREQUEST']._serialized_start=987
-  _globals['_UPDATEMEMBERREQUEST']._serialized_end=1067
-  _globals['_DELETEORGANIZATIONREQUEST']._serialized_start=1069
-  _globals['_DELETEORGANIZATIONREQUEST']._serialized_end=1142
-  _globals['_DELETEORGANIZATIONRESPONSE']._serialized_start=1144
-  _globals['_DELETEORGANIZATIONRESPONSE']._serialized_end=1188
-  _globals['_REMOVEMEMBERREQUEST']._serialized_start=1190
-  _globals['_REMOVEMEMBERREQUEST']._serialized_end=1256
-  _globals['_MEMBERRESPONSE']._serialized_start=1258
-  _globals['_MEMBERRESPONSE']._serialized_end=1359
-  _globals['_ORGANIZATIONSERVICE']._serialized_start=1362
-  _globals['_ORGANIZATIONSERVICE']._serialized_end=2276
+  _globals['_RENAMEORGANIZATIONREQUEST']._serialized_start=500
+  _globals['_RENAMEORGANIZATIONREQUEST']._serialized_end=572
+  _globals['_ORGANIZATIONRESPONSE']._serialized_start=575
+  _globals['_ORGANIZATIONRESPONSE']._serialized_end=739
+  _globals['_LISTMEMBERSREQUEST']._serialized_start=741
+  _globals['_LISTMEMBERSREQUEST']._serialized_end=821
+  _globals['_LISTMEMBERSRESPONSE']._serialized_start=823
+  _globals['_LISTMEMBERSRESPONSE']._serialized_end=915
+  _globals['_INVITEMEMBERREQUEST']._serialized_start=917
+  _globals['_INVITEMEMBERREQUEST']._serialized_end=998
+  _globals['_LISTMEMBERINVITATIONSREQUEST']._serialized_start=1000
+  _globals['_LISTMEMBERINVITATIONSREQUEST']._serialized_end=1059
+  _globals['_UPDATEMEMBERREQUEST']._serialized_start=1061
+  _globals['_UPDATEMEMBERREQUEST']._serialized_end=1141
+  _globals['_DELETEORGANIZATIONREQUEST']._serialized_start=1143
+  _globals['_DELETEORGANIZATIONREQUEST']._serialized_end=1216
+  _globals['_DELETEORGANIZATIONRESPONSE']._serialized_start=1218
+  _globals['_DELETEORGANIZATIONRESPONSE']._serialized_end=1262
+  _globals['_REMOVEMEMBERREQUEST']._serialized_start=1264
+  _globals['_REMOVEMEMBERREQUEST']._serialized_end=1330
+  _globals['_MEMBERRESPONSE']._serialized_start=1332
+  _globals['_MEMBERRESPONSE']._serialized_end=1433
+  _globals['_ORGANIZATIONSERVICE']._serialized_start=1436
+  _globals['_ORGANIZATIONSERVICE']._serialized_end=2445
 # @@protoc_insertion_point(module_scope)

@@ -49,6 +49,14 @@ class UpdateOrganizationRequest(_message.Message):
     description: str
     def __init__(self, organization_handle: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ...) -> None: ...
 
+class RenameOrganizationRequest(_message.Message):
+    __slots__ = ("organization_handle", "handle")
+    ORGANIZATION_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
+    organization_handle: str
+    handle: str
+    def __init__(self, organization_handle: _Optional[str] = ..., handle: _Optional[str] = ...) -> None: ...
+
 class OrganizationResponse(_message.Message):
     __slots__ = ("id", "handle", "name", "description", "personal", "role", "created_at", "url")
     ID_FIELD_NUMBER: _ClassVar[int]

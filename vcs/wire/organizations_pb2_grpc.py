@@ -55,6 +55,11 @@ class OrganizationServiceStub:
                 request_serializer=vcs_dot_wire_dot_organizations__pb2.UpdateOrganizationRequest.SerializeToString,
                 response_deserializer=vcs_dot_wire_dot_organizations__pb2.OrganizationResponse.FromString,
                 _registered_method=True)
+        self.RenameOrganization = channel.unary_unary(
+                '/micelio.v1.OrganizationService/RenameOrganization',
+                request_serializer=vcs_dot_wire_dot_organizations__pb2.RenameOrganizationRequest.SerializeToString,
+                response_deserializer=vcs_dot_wire_dot_organizations__pb2.OrganizationResponse.FromString,
+                _registered_method=True)
         self.ListMembers = channel.unary_unary(
                 '/micelio.v1.OrganizationService/ListMembers',
                 request_serializer=vcs_dot_wire_dot_organizations__pb2.ListMembersRequest.SerializeToString,
@@ -113,6 +118,13 @@ class OrganizationServiceServicer:
 
     def UpdateOrganization(self, request, context):
         """Change name or description; what is not set stays as it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenameOrganization(self, request, context):
+        """Give an organization another handle; the old one leads to it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -181,6 +193,11 @@ def add_OrganizationServiceServicer_to_server(servicer, server):
             'UpdateOrganization': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateOrganization,
                     request_deserializer=vcs_dot_wire_dot_organizations__pb2.UpdateOrganizationRequest.FromString,
+                    response_serializer=vcs_dot_wire_dot_organizations__pb2.OrganizationResponse.SerializeToString,
+            ),
+            'RenameOrganization': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenameOrganization,
+                    request_deserializer=vcs_dot_wire_dot_organizations__pb2.RenameOrganizationRequest.FromString,
                     response_serializer=vcs_dot_wire_dot_organizations__pb2.OrganizationResponse.SerializeToString,
             ),
             'ListMembers': grpc.unary_unary_rpc_method_handler(
@@ -321,6 +338,33 @@ class OrganizationService:
             target,
             '/micelio.v1.OrganizationService/UpdateOrganization',
             vcs_dot_wire_dot_organizations__pb2.UpdateOrganizationRequest.SerializeToString,
+            vcs_dot_wire_dot_organizations__pb2.OrganizationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenameOrganization(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/micelio.v1.OrganizationService/RenameOrganization',
+            vcs_dot_wire_dot_organizations__pb2.RenameOrganizationRequest.SerializeToString,
             vcs_dot_wire_dot_organizations__pb2.OrganizationResponse.FromString,
             options,
             channel_credentials,

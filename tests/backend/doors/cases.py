@@ -175,6 +175,9 @@ CASES: dict[str, Case] = {
     "get_organization": about_organization(ANYONE, invalid={"organization": LONG}),
     "list_organizations": about_me(invalid={"limit": 101}),
     "update_organization": about_organization(OWNERS_INSIDE, ok={"name": "Acme Ltd"}, invalid={"name": LONG}),
+    "rename_organization": about_organization(
+        OWNERS_INSIDE, ok={"handle": "acme-labs"}, invalid={"handle": LONG}
+    ),
     "list_members": about_organization(INSIDERS_READ, invalid={"limit": 101}),
     "update_member": about_organization(
         OWNERS_INSIDE, ok={"handle": "hedy", "role": "admin"}, invalid={"role": "king"}

@@ -374,7 +374,7 @@ def test_an_update_holds_only_for_what_was_read(door, world, address):
 
 
 def test_what_has_no_tag_is_not_changed_under_a_condition(door, grace):
-    refused = door.send("POST", "/api/v1/sessions/0123abcd/abandon", grace, headers={"If-Match": '"a"'})
+    refused = door.send("POST", "/api/v1/sessions/0123abcd/land", grace, headers={"If-Match": '"a"'})
 
     assert refused.status_code == 412
 

@@ -9,12 +9,13 @@ import psycopg
 import pytest
 from sqlmodel import func, select
 
-from backend.accounts.models import Account
+from backend.accounts.models import Account, Handle
 from backend.core import jobs, migrate
 from backend.core.context import SYSTEM, Context, Forge
 from backend.instance import doctor, recovery
 from backend.instance.recovery import recover
 from backend.organizations.models import Membership
+from backend.organizations.renaming import rename_organization
 from backend.organizations.service import adopt_organizations
 from backend.projects.forks import fork_project
 from backend.projects.landings import get_landing, get_landing_diff, list_landings
@@ -202,3 +203,25 @@ def test_what_was_deleted_stays_so_and_what_is_broken_is_left(filled, emptied, a
 
 def test_a_forge_somebody_uses_is_left_alone(bench):
     assert recover(bench.forge) == recovery.Recovered()
+
+
+def test_a_renamed_organization_comes_back_under_its_new_handle_and_keeps_the_old_one(filled, emptied, ada):
+    filled.run(ada, rename_organization, organization="acme", handle="zenith")
+    # The store is lost before the last log was told.
+    with filled.forge.db.transaction(write=False) as db:
+        late = db.exec(select(Project).where(Project.handle == "plans")).one().id
+    jobs.relay(filled.forge, lambda subscriber, row: _unless_about(late, filled.forge, subscriber, row))
+    jobs.relay(filled.forge, lambda subscriber, row: _unless_about(late, filled.forge, subscriber, row))
+    recover(emptied.forge)
+
+    for project in ("notes", "plans"):
+        for organization in ("acme", "zenith"):
+            found = emptied.run(SYSTEM, get_project, organization=organization, project=project)
+            assert found.organization == "zenith"
+    with emptied.forge.db.transaction(write=False) as db:
+        assert set(db.exec(select(Handle.handle)).all()) >= {"acme", "zenith"}
+
+
+def _unless_about(project, forge, subscriber, row):
+    if row.body.get("project") != project:
+        jobs.run_subscriber(forge, subscriber, row.id, row.body)

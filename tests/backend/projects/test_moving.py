@@ -3,9 +3,12 @@
 import pytest
 from sqlmodel import select
 
+from backend.accounts.handles import HandleTaken
 from backend.core import jobs, moved
 from backend.core.errors import Conflict, Forbidden, NotFound
 from backend.instance import doctor
+from backend.organizations.renaming import rename_organization
+from backend.organizations.service import create_organization, get_organization
 from backend.projects import deleting, restoring
 from backend.projects.about import tell_log
 from backend.projects.creating import AddressKept, ProjectTaken
@@ -87,6 +90,46 @@ def test_a_transferred_project_is_its_new_owners(bench, ada, grace, mallory, aud
             bench.run(outside, get_project, **where)
         assert heard == []
     assert audited("project.transferred")[0][2:] == ("ada/plans", {"old": "acme/plans"})
+
+
+def test_an_organization_is_renamed_and_nobody_gets_its_old_handle(bench, ada, grace, mallory, audited):
+    with pytest.raises(Forbidden):
+        bench.run(grace, rename_organization, organization="acme", handle="zenith")
+    with pytest.raises(NotFound):
+        bench.run(ada, rename_organization, organization="ada", handle="zenith")
+    bench.landed(ada, {"a": b"1\n"})
+    bench.on("acme/plans").run(ada, delete_project, organization="acme", project="plans")
+    made = bench.run(ada, rename_organization, organization="acme", handle="Zenith")
+
+    assert (made.handle, made.url.rpartition("/")[2]) == ("zenith", "zenith")
+    with moved.listening() as heard:
+        assert bench.run(mallory, get_project, **bench.where).organization == "zenith"
+        assert bench.run(mallory, get_organization, organization="ACME").handle == "zenith"
+    assert heard == [moved.Moved("acme/notes", "zenith/notes"), moved.Moved("acme", "zenith")]
+    assert bench.landed(grace, {"b": b"2\n"}).position == 2
+    for handle in ("acme", "zenith"):
+        with pytest.raises(HandleTaken):
+            bench.run(mallory, create_organization, handle=handle)
+    assert bench.run(ada, restore_project, organization="acme", project="plans").organization == "zenith"
+    rename(bench.on("zenith/notes"), ada, "papers")
+    assert bench.run(mallory, get_project, **bench.where).handle == "papers"
+    assert audited("organization.renamed")[0][2:] == ("zenith", {"old": "acme"})
+
+
+def test_an_organization_comes_back_to_its_old_handle_unless_links_would_change_their_meaning(bench, ada):
+    bench.run(ada, rename_organization, organization="acme", handle="zenith")
+    id = bench.run(ada, get_project, **bench.where).id
+    rename(bench.on("zenith/notes"), ada, "papers")
+    other = bench.on("zenith/notes")
+    with pytest.raises(AddressKept):
+        other.create(ada)
+    rename(bench.on("zenith/papers"), ada, "notes")
+    bench.run(ada, rename_organization, organization="acme", handle="acme")
+
+    assert bench.run(ada, get_project, **bench.where).id == id
+    assert other.run(ada, get_project, **other.where).organization == "acme"
+    with pytest.raises(Conflict):
+        bench.run(ada, rename_organization, organization="zenith", handle="acme")
 
 
 @pytest.mark.parametrize("who", ["grace", "mallory"])

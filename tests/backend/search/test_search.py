@@ -7,6 +7,7 @@ from backend.accounts.deletion import delete_current_user
 from backend.accounts.service import update_current_user
 from backend.core.context import SYSTEM, Context
 from backend.core.errors import InvalidInput
+from backend.organizations.renaming import rename_organization
 from backend.organizations.service import create_organization, update_organization
 from backend.projects.deleting import delete_project, restore_project
 from backend.projects.moving import rename_project, transfer_project
@@ -156,8 +157,13 @@ def test_the_index_follows_renames_transfers_deletions_and_their_undoing(bench, 
     assert named(ada, "notes", "project") == []
     assert named(ada, "papers", "project") == ["acme/papers"]
 
-    bench.run(ada, transfer_project, organization="acme", project="papers", into="ada")
+    bench.run(ada, rename_organization, organization="acme", handle="zenith")
     assert named(ada, "acme papers", "project") == []
+    assert named(ada, "zenith", "organization") == ["Acme"]
+    assert named(ada, "zenith papers", "project") == ["zenith/papers"]
+
+    bench.run(ada, transfer_project, organization="zenith", project="papers", into="ada")
+    assert named(ada, "zenith papers", "project") == []
     assert named(ada, "ada/papers", "project") == ["ada/papers"]
 
     bench.run(ada, delete_project, organization="ada", project="papers")
