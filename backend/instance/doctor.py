@@ -28,6 +28,7 @@ from vcs.errors import MicelioError
 from vcs.git.judging import git_faults, objects_of, refs_of
 from vcs.git.process import GitFailed
 from vcs.git.projection import GitProjection
+from vcs.git.upkeep import left_alone
 from vcs.index_check import wrong_tables
 
 FORGOTTEN = timedelta(minutes=5)
@@ -94,6 +95,12 @@ def _held_against_sql(forge: Forge, project: Project, address: str) -> Iterator[
                 # What cannot be read is a finding like any other, and the rest is still looked at.
                 sentence, name = error.sentence.rstrip("."), look.__name__.strip("_").replace("_", " ")
                 yield Finding(address, f"its {name} cannot be checked: {sentence}")
+    if packs := left_alone(git.projection(forge, project)):
+        sentence = (
+            f"its git repository on this node has {packs} packs and should have been repacked; what hinders "
+            "it is in the log of this node's worker, or of its web process where no worker runs"
+        )
+        yield Finding(address, sentence, fault=False)
 
 
 def _index(ctx: Context, project: Project) -> Iterator[str]:

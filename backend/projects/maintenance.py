@@ -90,8 +90,8 @@ def fill_index(ctx: Context, project: str) -> None:
 def keep_git_here(ctx: Context) -> None:
     """Repack each git repository of this node that upkeep would improve.
 
-    No fact is stated: any worker could take that, and a node keeps its own repositories only. One process
-    of a node is at it at a time. What a crash interrupts is due again.
+    No fact is stated: any worker could take that, and a node keeps its own repositories only (decision 0018).
+    One process of a node is at it at a time. What fails or is killed is due again.
     """
     folder = ctx.forge.settings.data / "git"
     folder.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,8 @@ def keep_git_here(ctx: Context) -> None:
         for project in git.due_for_upkeep(ctx.forge) if mine else ():
             try:
                 keep_git(ctx, project)
-            except MicelioError:
+            except (MicelioError, OSError):
+                # The others are not to wait for one whose folder the disk does not let us write.
                 log.exception("the git repository of project %s could not be repacked", project)
 
 

@@ -20,7 +20,7 @@ from vcs.git.process import run_git
 from vcs.git.projection import GitProjection
 from vcs.git.refs import clear_locks, pack_refs
 
-__all__ = ["PACKS", "WEEK", "Kept", "is_due", "maintain"]
+__all__ = ["PACKS", "WEEK", "Kept", "is_due", "left_alone", "maintain"]
 
 PACKS = 50
 """So many packs are worth a repack: finding an object asks each of them."""
@@ -51,6 +51,12 @@ def is_due(shown: GitProjection, now: float | None = None) -> bool:
     packs = PackFolder(shown.path / "objects/pack").names()
     fresh = not shown.noted("whole") and shown.noted("position") > 0
     return len(packs) > PACKS or fresh or shown.noted("mending") or _sweep_due(shown, now or time())
+
+
+def left_alone(shown: GitProjection) -> int:
+    """How many packs there are when they are so many that upkeep should have come long ago; else 0."""
+    count = len(PackFolder(shown.path / "objects/pack").names())
+    return count if count > 4 * PACKS else 0
 
 
 def maintain(shown: GitProjection, *, now: float | None = None) -> Kept | None:

@@ -94,3 +94,11 @@ def test_a_repository_that_is_behind_is_brought_on_and_judged(bench, shown, ada)
     bench.landed(ada, {"later": b"later\n"})
 
     assert faults(bench) == []
+
+
+def test_a_repository_that_nobody_repacks_is_told_of_and_is_no_fault(bench, shown, monkeypatch):
+    monkeypatch.setattr("vcs.git.upkeep.PACKS", 0)
+
+    told = [found.sentence for found in doctor.examine(bench.forge) if not found.fault]
+
+    assert any("should have been repacked" in sentence for sentence in told) and faults(bench) == []

@@ -1,5 +1,6 @@
 """Children of git: how many there are, what they share, and that none outlives its client."""
 
+import errno
 import os
 import shutil
 import socket
@@ -19,9 +20,9 @@ from backend.projects import code, maintenance
 from backend.projects import git as projects
 from backend.projects.keeping import Keeper
 from backend.projects.models import Cursor
-from tests.backend.doors.git.conftest import until
+from tests.backend.doors.git.conftest import Place, until
 from tests.backend.doors.git.pushes import clone
-from vcs import disk
+from vcs import disk, faults
 
 REQUEST = {"Content-Type": "application/x-git-upload-pack-request", "Git-Protocol": "version=2"}
 
@@ -113,17 +114,6 @@ def test_an_answer_is_shared_by_clients_that_only_call_themselves_otherwise(own,
 
     assert first.content == second.content
     assert started(watched, "git pack-objects") == 1
-
-
-def test_thirty_two_clones_at_once_are_all_whole(own, git):
-    shas = own.shas("open")
-    with ThreadPoolExecutor(32) as pool:
-        words = [["--depth=1"], [], ["--filter=blob:none", "--bare"], ["--single-branch"]]
-        rans = list(pool.map(lambda n: git("clone", "-q", *words[n % 4], own.of("open"), f"c{n}"), range(32)))
-
-    assert [ran.err for ran in rans if ran.code] == []
-    assert all(git.ok("rev-parse", "HEAD", at=f"c{n}").strip() == shas[-1] for n in range(32))
-    assert until(lambda: not children_of(os.getpid()))
 
 
 def test_never_more_children_than_the_machine_bears(own):
@@ -308,6 +298,24 @@ def test_a_client_that_does_not_read_holds_no_child(own):
         read = sum(map(len, iter(lambda: connection.recv(1 << 20), b"")))
 
     assert read > 24 << 20
+
+
+def test_a_repository_that_cannot_be_repacked_holds_up_no_other(world):
+    place = Place(world, "")
+    shown = [projects.show(world.forge, SYSTEM, place.row(name)) for name in ("open", "secret")]
+    packs = [each.path / "objects/pack" for each in shown]
+
+    def full():
+        faults.disarm()
+        raise OSError(errno.ENOSPC, "no space left")
+
+    faults.arm("upkeep.begun", full)
+    maintenance.keep_git_here(Context(world.forge, SYSTEM))
+
+    assert sorted(bool(list(each.glob("*.bitmap"))) for each in packs) == [False, True]
+    world.forge.forget("git upkeep looked")
+    maintenance.keep_git_here(Context(world.forge, SYSTEM))
+    assert all(list(each.glob("*.bitmap")) for each in packs)
 
 
 def test_each_worker_repacks_the_repositories_of_its_own_node(own, tmp_path):
