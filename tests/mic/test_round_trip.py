@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from tests.backend.portability.imports import dot_git, objects_of, refs_of
-from tests.vcs.git.sources import generated, odd
+from tests.vcs.git.sources import generated, odd, real
 from vcs.git.process import run_git
 
 
 @pytest.mark.parametrize(
-    "make", [odd, lambda folder: generated(folder, 21), lambda folder: generated(folder, 22)]
+    "make", [odd, real, lambda folder: generated(folder, 21), lambda folder: generated(folder, 22)]
 )
 def test_import_then_export_gives_back_every_ref_and_object(as_ada, tmp_path, make):
     git = make(tmp_path / "source")

@@ -47,6 +47,16 @@ def test_slashes_at_the_end_belong_to_the_path_and_an_escaped_one_to_the_ref(doo
     assert "ref 'feature/x'" in missing["detail"]
 
 
+def test_imports_are_asked_for_in_the_specification_s_words_at_its_address(door, grace):
+    told = {"source_url": "https://example.org/a.git", "organization_handle": "acme", "project_handle": "fresh"}
+    moved = door.send("POST", "/api/projects/import", grace, json=told)
+    asked = door.send("POST", moved.headers["location"], grace, json=told)
+
+    assert (moved.status_code, asked.status_code) == (308, 202)
+    stages = [stage["stage"] for stage in asked.json()["stages"]]
+    assert stages == ["metadata", "git_data_clone", "validation", "landing", "finalization"]
+
+
 @pytest.mark.parametrize("tail", ["", "/"])
 def test_the_path_of_a_tree_may_be_empty(door, grace, tail):
     assert door.send("GET", f"{OPEN}/tree/HEAD{tail}", grace).json()["path"] == ""

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import socket
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -11,8 +13,10 @@ from backend.core.context import Forge
 from backend.core.errors import MicelioError
 from backend.portability.models import ImportState
 from backend.portability.sources import check_url, is_public
+from tests.backend.doors.git.conftest import until
 from tests.backend.portability.imports import Imports, dot_git, objects_of, refs_of
 from tests.git_servers import elsewhere
+from tests.services import free_port
 from tests.vcs.git.sources import generated, odd
 
 
@@ -44,6 +48,24 @@ def test_a_history_is_read_over_http(imports, ada, tmp_path, there):
     assert refs_of(imports.repository()) == refs_of(dot_git(git))
     assert objects_of(imports.repository()) == objects_of(dot_git(git))
     assert (done.source, done.default_branch) == (f"{there.url}/odd/.git", "trunk")
+
+
+def test_a_history_is_read_over_git_s_own_protocol(imports, ada, tmp_path):
+    git, port = generated(tmp_path / "made", 4), free_port()
+    listening = ["--export-all", "--listen=127.0.0.1", f"--port={port}", f"--base-path={tmp_path}"]
+    with subprocess.Popen(["git", "-c", "safe.directory=*", "daemon", *listening]) as daemon:
+        try:
+            until(lambda: listens(port))
+            imports.done(ada, f"git://127.0.0.1:{port}/made/.git")
+        finally:
+            daemon.terminate()
+
+    assert refs_of(imports.repository()) == refs_of(dot_git(git))
+
+
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_private_sources_take_user_and_token_once_and_nothing_keeps_them(

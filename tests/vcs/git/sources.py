@@ -1,11 +1,12 @@
 """Repositories to import: ordinary ones, and what forty years of tools left in real ones."""
 
 import random
+import subprocess
 from pathlib import Path
 
 from tests.vcs.gits import Git
 
-__all__ = ["generated", "odd", "reachable"]
+__all__ = ["generated", "odd", "reachable", "real"]
 
 PERSON = b"Ada <ada@example.org>"
 
@@ -151,6 +152,19 @@ def generated(folder: Path, seed: int, commits: int = 60) -> Git:
             out.append(b"tag v%d\nfrom :%d\ntagger T <t@t> 5 +0000\ndata 2\nv\n" % (mark, mark))
     out.append(b"done\n")
     git.run("fast-import", "--quiet", "--force", input=b"".join(out))
+    return git
+
+
+def real(folder: Path) -> Git:
+    """The first eighty commits of what this is a checkout of; a generated history where it has no such."""
+    checkout = str(Path(__file__).parents[3])
+    command = ["git", "-C", checkout, "-c", "safe.directory=*", "rev-list", "--reverse", "HEAD"]
+    commits = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+    if len(commits) < 80:
+        return generated(folder, 80)
+    git = Git(_made(folder), "sha1")
+    served = "--upload-pack=git -c safe.directory=* upload-pack"
+    git.run("fetch", "-q", "--update-head-ok", served, checkout, f"{commits[79]}:refs/heads/main")
     return git
 
 

@@ -27,10 +27,12 @@ def words(signed_in):
     return {"MIC_HOME": str(signed_in.home / "mic"), "PATH": f"{beside}:{os.environ['PATH']}"}
 
 
-def test_a_private_project_clones_without_a_word(place, signed_in):
+def test_a_private_project_is_cloned_and_pushed_to_without_a_word(place, signed_in):
     signed_in.ok("clone", "-q", place.of("secret"), "a", **words(signed_in))
+    told = signed_in("push", "--dry-run", "origin", "HEAD:refs/heads/side", at="a", **words(signed_in))
 
     assert signed_in.ok("rev-parse", "HEAD", at="a").strip() == place.shas("secret")[-1]
+    assert told.code == 0 and "[new branch]" in told.err
     assert "mic_" not in (signed_in.home / "a/.git/config").read_text()
 
 

@@ -49,6 +49,8 @@ def test_a_clone_ends_where_a_tag_or_a_time_says(place, git):
     git.ok("clone", "-q", f"--shallow-since={int(when) - 86400}", place.of("open"), "b")
 
     assert git.ok("rev-list", "HEAD", at="b").split() == shas[::-1]
+    later = git("clone", f"--shallow-since={int(when) + 86400}", place.of("open"), "c")
+    assert later.code == 128 and "shallow info" in later.err
 
 
 @pytest.mark.parametrize(("version", "filter"), [("2", "blob:none"), ("0", "blob:none"), ("2", "tree:0")])

@@ -4,6 +4,7 @@ import gzip
 import socket
 import zlib
 from base64 import b64encode
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import httpx
@@ -178,6 +179,12 @@ def test_requests_are_counted_by_token_and_by_address(own):
     asked(own, "open")
 
     assert own.forge.left("address:127.0.0.1", rates.anonymous)[0] == before - 2
+    own.forge.settings = replace(own.forge.settings, rates=replace(rates, anonymous=3, account=2))
+    for person, allowed in (("", 3), ("grace", 2)):
+        token = own.world.tokens.get(person, "")
+        told = [asked(own, "open", user=person, password=token) for _ in range(allowed + 1)]
+        assert [answer.status_code for answer in told] == [200] * allowed + [429], person
+        assert int(told[-1].headers["retry-after"]) > 0 and told[-1].text.endswith("\n")
 
 
 def _token_id(place, person):

@@ -14,7 +14,7 @@ from sqlmodel import select
 from backend.sessions.landing import sweep
 from backend.sessions.models import Permit
 from tests.backend.doors.git.conftest import until
-from tests.backend.doors.git.packs import Maker, pack
+from tests.backend.doors.git.packs import BLOB, ZERO, Maker, envelope, pack, sha1_of
 from tests.backend.doors.git.pushes import Desk, state
 from vcs import faults
 
@@ -149,6 +149,27 @@ def test_bodies_that_are_none_are_refused_in_words(desk: Desk):
     ):
         answer = httpx.post(address(desk), content=content, headers=headers, auth=signed(desk), timeout=60)
         assert (answer.status_code, told in answer.text) == (status, True), (content[:20], answer.text)
+    assert state(desk.place, desk.project) == before
+
+
+def test_a_ref_that_is_not_there_is_deleted_as_git_does_it(desk: Desk):
+    before = state(desk.place, desk.project)
+    for old, told in ((ZERO, b"ok refs/heads/none"), (desk.tip().encode(), b"ng refs/heads/none ")):
+        body = envelope([(old, ZERO, b"refs/heads/none")])
+        answer = httpx.post(address(desk), content=body, headers=TYPE, auth=signed(desk))
+        assert told in answer.content
+    assert state(desk.place, desk.project) == before
+
+
+def test_an_object_that_a_push_lacks_is_named(desk: Desk):
+    before = state(desk.place, desk.project)
+    maker = Maker(2, desk.tip())
+    (_, *entries), new = maker.commit()
+    body = maker.push(new) + pack(entries)
+    answer = httpx.post(address(desk), content=body, headers=TYPE, auth=signed(desk))
+
+    lacked = sha1_of(BLOB, b"%d\n" % Maker(2, "").rng.randrange(10**9)).hex().encode()
+    assert b"ng refs/heads/fuzz" in answer.content and lacked in answer.content
     assert state(desk.place, desk.project) == before
 
 

@@ -196,6 +196,13 @@ def test_paths_that_no_tree_may_hold_are_named(desk: Desk):
         said = desk.refused("origin", f"{made}:main")
         assert f"sub/{told}" in said or told in said, said
         assert "sub/" in said
+    path = desk.git.home / "tree"
+    for name in ("/etc/passwd", ".git/config"):
+        path.write_bytes(b"100644 %s\0%s" % (name.encode(), bytes.fromhex(blob)))
+        tree = desk.ok("hash-object", "-w", "-t", "tree", "--literally", str(path)).strip()
+        made = desk.ok("commit-tree", "-m", "bad", "-p", "HEAD", tree).strip()
+        said = desk.refused("origin", f"{made}:main")
+        assert f"{name} cannot be stored" in said, said
 
 
 def test_every_byte_of_a_commit_is_kept(desk: Desk):
@@ -269,8 +276,9 @@ def test_large_pushes_are_staged_and_arrive_whole(desk: Desk):
     assert len(desk.session()["changes"]) == 300
 
 
-def test_sixteen_who_push_at_once_lose_nothing(desk: Desk):
+def test_sixteen_push_while_thirty_two_clone_and_nothing_is_lost(desk: Desk):
     blob = desk.tip("HEAD:README.md")
+    ways = (("--depth=1",), (), ("--filter=blob:none", "--bare"), ("--single-branch",))
 
     def push(number: int) -> None:
         mine, name = f"refs/mine/{number}", f"f{number}.txt"
@@ -283,10 +291,19 @@ def test_sixteen_who_push_at_once_lose_nothing(desk: Desk):
                 return
         raise AssertionError("never landed")
 
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(push, range(16)))
+    def clone(number: int) -> list[str]:
+        desk.git.ok("clone", "-q", *ways[number % 4], desk.url(""), f"c{number}")
+        return desk.git.ok("rev-list", "HEAD", at=f"c{number}").split()
 
-    fresh = desk.other("fresh")
+    with ThreadPoolExecutor(48) as pool:
+        pushes, clones = pool.map(push, range(16)), pool.map(clone, range(32))
+        cloned = [*enumerate(clones)]
+        list(pushes)
+
+    fresh, shas = desk.other("fresh"), desk.place.shas(desk.project)
     assert {f"f{number}.txt" for number in range(16)} <= set(fresh.ok("ls-files").split())
-    assert len(desk.place.shas(desk.project)) == 17
+    assert len(shas) == 17
     assert fresh.ok("rev-list", "--count", "HEAD").strip() == "17"
+    for number, held in cloned:
+        whole = shas[shas.index(held[0]) :: -1]
+        assert held == (whole if number % 4 else whole[:1])
