@@ -17,15 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from backend.accounts.models import Account, TokenKind
-from backend.accounts.people import new_account
-from backend.accounts.tokens import mint_token
-from backend.core.context import SYSTEM, Context, Forge
-from backend.organizations.service import found_organization
-from backend.projects.service import create_project
 from tests.bench.figures import Figure, spent
 from tests.bench.stage import CHECKOUT, Stage
-from tests.bench.writing import Project
+from tests.bench.writing import Project, owner
 from vcs.landing import Limits
 
 WRITERS = (1, 8, 32, 128)
@@ -76,7 +70,7 @@ def _processes(stage: Stage, store: str, database: str, *, whole: bool) -> Itera
     total = writers * landings
     job = {
         "environ": environ,
-        "token": _token(forge),
+        "token": owner(forge),
         "writers": writers,
         "landings": landings,
         "doors": 1,
@@ -98,22 +92,6 @@ def _processes(stage: Stage, store: str, database: str, *, whole: bool) -> Itera
     data = Path(environ["MICELIO_DATA"])
     retries = _counted(data, "lost") / _counted(data, "landed")
     yield Figure(f"{name}.retries", retries, "x", at_most=1)
-
-
-def _token(forge: Forge) -> str:
-    """Ada's, who owns acme/notes."""
-    with Context(forge, SYSTEM).transaction() as tx:
-        ada: Account = new_account(tx, handle="ada", email="ada@example.org", name="Ada", password_hash="")
-        found_organization(tx, handle="acme", name="Acme", owner_id=ada.id)
-        _, secret = mint_token(
-            tx,
-            ada,
-            name="bench",
-            kind=TokenKind.PERSONAL,
-            scopes=["project:read", "session:read", "session:write"],
-        )
-    create_project(Context(forge, SYSTEM), organization="acme", project="notes")
-    return secret
 
 
 def _counted(folder: Path, what: str) -> float:

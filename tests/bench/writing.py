@@ -5,6 +5,9 @@ from functools import cached_property
 from pathlib import PurePosixPath
 
 import backend.doors.catalogue  # noqa: F401  registers every job and fact
+from backend.accounts.models import TokenKind
+from backend.accounts.people import new_account
+from backend.accounts.tokens import mint_token
 from backend.core.context import SYSTEM, Context, Forge
 from backend.organizations.service import found_organization
 from backend.projects import access, code, projection
@@ -68,6 +71,17 @@ class Project:
     def land(self, contents: Mapping[bytes, bytes]) -> None:
         """Land these files as one session."""
         self.land_session(self.ready(contents))
+
+
+def owner(forge: Forge) -> str:
+    """A token of ada's, who owns acme/notes, both of them new."""
+    with Context(forge, SYSTEM).transaction() as tx:
+        ada = new_account(tx, handle="ada", email="ada@example.org", name="Ada", password_hash="")
+        found_organization(tx, handle="acme", name="Acme", owner_id=ada.id)
+        scopes = ["project:read", "session:read", "session:write"]
+        _, secret = mint_token(tx, ada, name="bench", kind=TokenKind.PERSONAL, scopes=scopes)
+    create_project(Context(forge, SYSTEM), organization="acme", project="notes")
+    return secret
 
 
 def named(count: int) -> list[bytes]:
