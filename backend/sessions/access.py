@@ -8,6 +8,7 @@ and seen with the project. What may not be seen is answered like what does not e
 from collections.abc import Iterable
 from enum import StrEnum
 
+from sqlalchemy import bindparam
 from sqlmodel import col, or_, select
 
 from backend.core.context import Context, Via
@@ -15,7 +16,7 @@ from backend.core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from backend.organizations.models import Organization
 from backend.projects import access as project_access
 from backend.projects.access import Standing
-from backend.projects.models import Project, Proposers
+from backend.projects.models import Project, ProjectState, Proposers
 from backend.sessions.models import Status, WorkSession
 from vcs.paths import quote, unquote
 
@@ -31,6 +32,8 @@ class Deed(StrEnum):
 
 
 OPEN = (Status.ACTIVE, Status.PENDING_REVIEW)
+WHOLE = 36
+"""Characters of a whole id."""
 
 
 class SessionOver(Conflict):
@@ -143,20 +146,37 @@ def _may_finish(ctx: Context, found: WorkSession, *, trusted: bool) -> bool:
 
 def _found(ctx: Context, text: str, *, locked: bool) -> tuple[WorkSession, Project, Organization]:
     wanted = text.lower()
-    ids = col(WorkSession.id) == wanted
-    if len(wanted) < 36:
+    if len(wanted) == WHOLE:
+        query = _LOCKED_BY_ID if locked else _BY_ID
+        seen = [row for row in ctx.db.exec(query, params={"id": wanted}).all() if _sees(ctx, row[0], row[1])]
+    else:
         ids = or_(col(WorkSession.id).startswith(wanted), col(WorkSession.id).endswith(wanted))
-    query = _WITH_PROJECT.where(ids, visible(ctx))
-    if locked:
-        # What this transaction read of it before may be old by now.
-        query = query.with_for_update(of=WorkSession).execution_options(populate_existing=True)
-    seen = ctx.db.exec(query).all()
+        query = _WITH_PROJECT.where(ids, visible(ctx))
+        seen = ctx.db.exec(_locking(query) if locked else query).all()
     if len(seen) > 1:
         names = ", ".join(found.id for found, _, _ in seen[:3])
         raise InvalidInput(problem=f"{text} fits several sessions: {names}. Give more of the id.")
     if not seen:
         raise NotFound(what="session")
     return seen[0]
+
+
+def _sees(ctx: Context, found: WorkSession, project: Project) -> bool:
+    """What `visible` says in SQL, of one session at hand."""
+    if project.state is not ProjectState.READY:
+        return False
+    if ctx.actor.via is Via.SYSTEM:
+        return True
+    if project_access.Ability.READ not in project_access.abilities(ctx, project):
+        return False
+    mine = ctx.actor.signed_in and found.author_id == ctx.actor.id
+    own = mine and not project_access.elsewhere(ctx, project)
+    return found.status is Status.LANDED or own or sees_all(ctx, project)
+
+
+def _locking(query):  # type: ignore[no-untyped-def]
+    # What this transaction read of it before may be old by now.
+    return query.with_for_update(of=WorkSession).execution_options(populate_existing=True)
 
 
 # Made once: a landing asks twice, and making it costs as much as asking.
@@ -167,7 +187,8 @@ _WITH_PROJECT = (
     .order_by(col(WorkSession.id))
     .limit(4)
 )
-
+_BY_ID = _WITH_PROJECT.where(col(WorkSession.id) == bindparam("id"))
+_LOCKED_BY_ID = _locking(_BY_ID)
 
 _DONE = {
     Deed.VIEW: "viewed",

@@ -181,6 +181,35 @@ def test_open_sessions_of_a_public_project_are_for_its_members(bench, ada, grace
         bench.run(mallory, add_session_note, session=other, content="Hello")
 
 
+def test_whoever_sees_a_session_by_its_whole_id_sees_it_by_a_part_and_nobody_else_does(
+    bench, ada, grace, mallory, stranger, agent_of
+):
+    """The first is judged in Python and the second in SQL."""
+    plans = bench.on("acme/plans")
+    open_to_all = bench.on("acme/shown")
+    open_to_all.create(ada, visibility="public")
+    bench.run(ada, update_project, **open_to_all.where, session_visibility="anyone")
+    sessions = [each.start(ada).id for each in (bench, plans, open_to_all)]
+    sessions += [each.start(mallory).id for each in (bench, open_to_all)]
+    sessions += [each.landed(ada, {"a": b"1"}).id for each in (bench, plans)]
+    bound = [
+        agent_of(who, project=project) for who in (ada, mallory) for project in ("acme/notes", "acme/shown")
+    ]
+
+    def sees(actor, text):
+        try:
+            return bench.run(actor, get_session, session=text).id
+        except NotFound:
+            return None
+
+    everybody = list(enumerate([ada, grace, mallory, stranger, *bound]))
+    by_whole = {(n, id): sees(who, id) for n, who in everybody for id in sessions}
+    by_part = {(n, id): sees(who, id[1:]) for n, who in everybody for id in sessions}
+
+    assert by_whole == by_part
+    assert None in by_whole.values() and set(sessions) < set(by_whole.values())
+
+
 def test_landed_sessions_are_seen_with_their_project(bench, ada, stranger):
     public = bench.landed(ada, {"a": b"1"}).id
     private = bench.on("acme/plans").landed(ada, {"a": b"1"}).id
