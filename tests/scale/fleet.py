@@ -23,6 +23,7 @@ NODES = {"a": "127.0.0.2", "b": "127.0.0.3"}
 BALANCER = "127.0.0.1"
 WORDS = ("web", "grpc", "worker")
 STARTUP_SECONDS = 120
+SERVED_BY = "x-served-by"
 
 
 @dataclass
@@ -78,6 +79,11 @@ class Fleet:
             return httpx.get(f"{self.node(name)}/health/ready", timeout=5).status_code == 200
         return False
 
+    def chosen(self, name: str) -> bool:
+        """Whether the balancer sends a request to that node: one that was gone it passes over for a while."""
+        by = httpx.get(f"{self.url}/health/live", timeout=5).headers[SERVED_BY]
+        return by.rpartition(", ")[2].startswith(NODES[name])
+
     def said(self, name: str, word: str) -> str:
         """What a process logged."""
         return (self.folder / f"{name}-{word}.log").read_text()
@@ -132,7 +138,8 @@ def _configuration(fleet: Fleet, folder: Path) -> str:
     )
     return (
         f"{user}\ndaemon off;\nworker_processes 1;\npid {folder}/pid;\n"
-        f"events {{}}\nhttp {{\naccess_log off;\n{kept}{site}}}\n"
+        f"events {{}}\nhttp {{\naccess_log off;\n"
+        f"add_header {SERVED_BY} $upstream_addr always;\n{kept}{site}}}\n"
     )
 
 

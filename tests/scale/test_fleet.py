@@ -231,7 +231,7 @@ def test_any_process_killed_under_load_costs_one_retry_and_nothing_is_lost_or_do
         load.wait(7)
         fleet.kill("b", "worker")
         fleet.start("a", "web")
-        patient(lambda: fleet.ready("a"), PATIENCE)
+        patient(lambda: fleet.ready("a") and fleet.chosen("a"), PATIENCE)
         fleet.kill("b", "grpc")
         load.wait(12)
         fleet.kill("b", "web")

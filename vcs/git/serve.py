@@ -215,7 +215,8 @@ class GitServer:
             self._running.add(child)
         answer.abandoned = lambda: _kill(child)
         try:
-            if not answer.wanted:
+            # Whoever left or closed before it could be found has not ended it.
+            if self._closed or not answer.wanted:
                 _kill(child)
             yield
         finally:
