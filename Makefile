@@ -26,7 +26,7 @@ install: $(VENV)/serve ## link micelio and mic into ~/.local/bin
 	@echo "micelio, mic and git-credential-mic are in $(LINKS)."
 
 test: $(VENV)/test packages ## run every test (ARGS="-k word" for some)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/test ## check format and lint rules
 	@$(BIN)/ruff format --check .

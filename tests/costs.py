@@ -16,6 +16,8 @@ import pytest
 LONG_FILES = Path(__file__).with_name("long_files.txt")
 SLOWEST = 40
 SINCE = pytest.StashKey[float]()
+KEPT: dict[str, float] = {}
+"""What fixtures that outlive a test have cost, as far as it is known only when they end."""
 
 
 def spent() -> float:
@@ -54,9 +56,28 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """A report carries its seconds to whoever prints, also from a worker of xdist."""
     report = yield
     now = spent()
-    report.cpu = now - item.stash[SINCE]
+    report.cpu = now - item.stash[SINCE] - sum(KEPT.values())
+    report.cpu_kept = dict(KEPT)
+    KEPT.clear()
     item.stash[SINCE] = now
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef) -> Iterator[None]:
+    """What a lasting fixture started is charged to it at its end, not to the test that is last by chance."""
+    lasts, before = fixturedef.scope != "function", [0.0]
+
+    def charge() -> None:
+        KEPT[fixturedef.argname] = spent() - before[-1]
+
+    if lasts:
+        # Finalizers run from the last to the first: its own end lies between these two.
+        fixturedef.addfinalizer(charge)
+    done = yield
+    if lasts:
+        fixturedef.addfinalizer(lambda: before.append(spent()))
+    return done
 
 
 def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
@@ -67,8 +88,15 @@ def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
     files: dict[str, float] = defaultdict(float)
     for report in reports:
         files[report.location[0]] += report.cpu
-    terminalreporter.section(f"{sum(files.values()):.1f} processor seconds")
+    total = sum(files.values()) + sum(sum(report.cpu_kept.values()) for report in reports)
+    terminalreporter.section(f"{total:.1f} processor seconds")
     for path, seconds in sorted(files.items(), key=lambda item: -item[1]):
         terminalreporter.write_line(f"{seconds:7.1f} {path}")
+    kept: dict[str, float] = defaultdict(float)
+    for report in reports:
+        for name, seconds in report.cpu_kept.items():
+            kept[name] += seconds
+    for name, seconds in sorted(kept.items(), key=lambda item: -item[1])[:SLOWEST]:
+        terminalreporter.write_line(f"{seconds:7.1f} fixture {name}")
     for report in sorted(reports, key=lambda each: -each.cpu)[:SLOWEST]:
         terminalreporter.write_line(f"{report.cpu:7.1f} {report.when:8} {report.nodeid}")

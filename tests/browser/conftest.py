@@ -42,7 +42,7 @@ PATIENCE = 15_000
 expect.set_options(timeout=PATIENCE)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def forge(tmp_path_factory) -> Iterator[Forge]:
     """`micelio serve` on free ports over an empty folder; the pages are built if they changed."""
     folder = tmp_path_factory.mktemp("forge")
@@ -105,7 +105,7 @@ class Welcomed:
     token: str
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def welcomed(forge) -> Welcomed:
     """The first sign-in, by the link that `serve` printed."""
     with launched() as browser:
@@ -159,13 +159,13 @@ def open_context(chromium, forge) -> Callable[..., BrowserContext]:
     return open_context
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ada(welcomed) -> dict[str, Any]:
     """The cookies of Ada's browser."""
     return welcomed.state
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def rest(welcomed, forge) -> Iterator[Rest]:
     """The API as Ada, with a token her browser made."""
     headers = {"Authorization": f"Bearer {welcomed.token}"}
@@ -173,7 +173,7 @@ def rest(welcomed, forge) -> Iterator[Rest]:
         yield Rest(client, welcomed.token)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(rest) -> World:
     """Projects, landings and sessions in every state there is."""
     return furnish(rest)
