@@ -7,7 +7,6 @@ from datetime import timedelta
 from importlib.metadata import version
 from typing import Any
 
-import redis
 from anyio import to_thread
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
@@ -153,6 +152,9 @@ def _ping_redis(forge: Forge) -> None:
     """The bell rings through the database unless there is Redis."""
     if not forge.settings.redis_url:
         return
+    # Takes a tenth of what every process imports; most forges have no Redis.
+    import redis
+
     client = forge.part(
         _ping_redis, lambda: redis.Redis.from_url(forge.settings.redis_url, socket_timeout=PING_SECONDS)
     )
