@@ -48,7 +48,11 @@ def test_slashes_at_the_end_belong_to_the_path_and_an_escaped_one_to_the_ref(doo
 
 
 def test_imports_are_asked_for_in_the_specification_s_words_at_its_address(door, grace):
-    told = {"source_url": "https://example.org/a.git", "organization_handle": "acme", "project_handle": "fresh"}
+    told = {
+        "source_url": "https://example.org/a.git",
+        "organization_handle": "acme",
+        "project_handle": "fresh",
+    }
     moved = door.send("POST", "/api/projects/import", grace, json=told)
     asked = door.send("POST", moved.headers["location"], grace, json=told)
 
