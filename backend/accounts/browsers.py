@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from sqlalchemy import bindparam
 from sqlmodel import col, delete, select, update
 
 from backend.accounts.models import Account, BrowserSession
@@ -56,11 +57,15 @@ def by_id(ctx: Context, id: str) -> tuple[BrowserSession, Account] | None:
     """The live browser session of a public id: only for ids that a cookie was checked for before."""
     if len(id) != 36 or not id.isascii():
         return None
-    return ctx.db.exec(
-        select(BrowserSession, Account)
-        .join(Account, col(Account.id) == col(BrowserSession.account_id))
-        .where(BrowserSession.id == id, col(BrowserSession.expires_at) > ctx.now())
-    ).first()
+    return ctx.db.exec(_LIVE, params={"of_browser": id, "now": ctx.now()}).first()
+
+
+# Made once: every request of a browser asks it.
+_LIVE = (
+    select(BrowserSession, Account)
+    .join(Account, col(Account.id) == col(BrowserSession.account_id))
+    .where(BrowserSession.id == bindparam("of_browser"), col(BrowserSession.expires_at) > bindparam("now"))
+)
 
 
 def browser_actor(caller: Actor, row: BrowserSession, account: Account) -> Actor:

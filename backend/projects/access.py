@@ -5,7 +5,9 @@ asker may not see is answered exactly like what does not exist.
 """
 
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 
+from sqlalchemy import ColumnElement, bindparam
 from sqlmodel import col, select
 
 from backend.core import moved
@@ -107,15 +109,8 @@ def project(
     (`backend.core.moved`). NotFound when it may not be seen, Forbidden or Conflict when seen.
     """
     asked = (organization.lower(), handle.lower())
-    together = select(Project, Organization).join(Organization)
-    row = (
-        ctx.db.exec(together.where(Organization.handle == asked[0], Project.handle == asked[1])).first()
-        or ctx.db.exec(
-            together.join(FormerAddress, col(FormerAddress.project_id) == col(Project.id)).where(
-                FormerAddress.organization == asked[0], FormerAddress.handle == asked[1]
-            )
-        ).first()
-    )
+    at = {"at_organization": asked[0], "at_handle": asked[1]}
+    row = ctx.db.exec(_HERE, params=at).first() or ctx.db.exec(_ONCE_HERE, params=at).first()
     if row is None:
         raise NotFound(what="project")
     found, owner = row
@@ -123,6 +118,16 @@ def project(
     if (owner.handle, found.handle) != asked:
         moved.note("/".join(asked), f"{owner.handle}/{found.handle}")
     return found, owner
+
+
+# Made once: every request asks it, and making it costs as much as asking.
+_TOGETHER = select(Project, Organization).join(Organization)
+_HERE = _TOGETHER.where(
+    Organization.handle == bindparam("at_organization"), Project.handle == bindparam("at_handle")
+)
+_ONCE_HERE = _TOGETHER.join(FormerAddress, col(FormerAddress.project_id) == col(Project.id)).where(
+    FormerAddress.organization == bindparam("at_organization"), FormerAddress.handle == bindparam("at_handle")
+)
 
 
 def by_id(ctx: Context, id: str, ability: Ability = Ability.READ) -> tuple[Project, Organization]:
@@ -207,30 +212,40 @@ def elsewhere(ctx: Context, found: Project) -> bool:
     return bool(only) and only != found.id
 
 
-def visible(ctx: Context):  # type: ignore[no-untyped-def]
+def visible(ctx: Context) -> ColumnElement[bool]:
     """An SQL condition: projects the asker may see."""
-    ready = col(Project.state) == ProjectState.READY
     if ctx.actor.via is Via.SYSTEM:
-        return ready
-    public = col(Project.visibility) == Visibility.PUBLIC
+        return _READY
     if not ctx.actor.signed_in:
-        return ready & public
-    return ready & (public | _reaches(ctx, *CollaboratorRole))
+        return _OPEN
+    return _seen(ctx.actor.id, ctx.actor.limits.get("project"))
 
 
-def belongs(ctx: Context):  # type: ignore[no-untyped-def]
+def belongs(ctx: Context) -> ColumnElement[bool]:
     """An SQL condition: projects where the (signed-in) asker stands as a member or closer, as far as its
     token reaches.
     """
-    return _reaches(ctx, CollaboratorRole.WRITE, CollaboratorRole.ADMIN)
+    return _reaches(
+        ctx.actor.id, ctx.actor.limits.get("project"), CollaboratorRole.WRITE, CollaboratorRole.ADMIN
+    )
 
 
-def _reaches(ctx: Context, *roles: CollaboratorRole):  # type: ignore[no-untyped-def]
-    mine = select(Membership.organization_id).where(Membership.account_id == ctx.actor.id)
+_READY = col(Project.state) == ProjectState.READY
+_PUBLIC = col(Project.visibility) == Visibility.PUBLIC
+_OPEN = _READY & _PUBLIC
+
+
+# What is kept are conditions and no answers. A page asks for them five times.
+@lru_cache(maxsize=512)
+def _seen(account: str | None, only: str | None) -> ColumnElement[bool]:
+    return _READY & (_PUBLIC | _reaches(account, only, *CollaboratorRole))
+
+
+@lru_cache(maxsize=512)
+def _reaches(account: str | None, only: str | None, *roles: CollaboratorRole) -> ColumnElement[bool]:
+    mine = select(Membership.organization_id).where(Membership.account_id == account)
     shared = select(Collaborator.project_id).where(
-        Collaborator.account_id == ctx.actor.id, col(Collaborator.role).in_(roles)
+        Collaborator.account_id == account, col(Collaborator.role).in_(roles)
     )
     reached = col(Project.organization_id).in_(mine) | col(Project.id).in_(shared)
-    if only := ctx.actor.limits.get("project"):
-        reached = reached & (col(Project.id) == only)
-    return reached
+    return reached & (col(Project.id) == only) if only else reached

@@ -143,8 +143,15 @@ def record_at(repository: Repository, sequence: int) -> tuple[Record, str] | Non
 
 def last_landing(ctx: Context, project: str) -> Landing | None:
     """The newest projected landing."""
-    newest = select(Landing).where(Landing.project == project).order_by(col(Landing.position).desc())
-    return ctx.db.exec(newest.limit(1)).first()
+    return ctx.db.exec(_NEWEST, params={"of_project": project}).first()
+
+
+_NEWEST = (
+    select(Landing)
+    .where(Landing.project == bindparam("of_project"))
+    .order_by(col(Landing.position).desc())
+    .limit(1)
+)
 
 
 def resolve(ctx: Context, project: Project, ref: str) -> Target:

@@ -213,6 +213,8 @@ def summary(ctx: Context, found: Project, owner: Organization) -> ProjectSummary
 
 def summaries(ctx: Context, rows: Sequence[tuple[Project, Organization]]) -> list[ProjectSummary]:
     """The same for many, in their order, with as few questions as for one."""
+    if not rows:
+        return []
     shown = [project for project, _ in rows]
     newest, around = _newest(ctx, [project.id for project in shown]), _around(ctx, shown)
     return [_summary(ctx, project, owner, newest.get(project.id), around) for project, owner in rows]
@@ -241,7 +243,8 @@ def _around(ctx: Context, projects: Sequence[Project]) -> _Around:
         .join(Organization, col(Organization.id) == col(Project.organization_id))
         .where(col(Project.id).in_(parents), access.visible(ctx))
     )
-    addresses = {id: f"{organization}/{handle}" for id, organization, handle in ctx.db.exec(origins)}
+    found = ctx.db.exec(origins) if parents else ()
+    addresses = {id: f"{organization}/{handle}" for id, organization, handle in found}
     return _Around(
         running=_running(ctx, ids),
         forks={parent: count for parent, count in ctx.db.exec(forks) if parent},
