@@ -47,7 +47,8 @@ def pages() -> dict[str, Page]:
 
 def _read(name: str, path: str) -> Page:
     text = (DOCS / path).read_text()
-    return Page(name, f"docs/{path}", text.partition("\n")[0].removeprefix("# "), text)
+    title = text.partition("\n")[0].removeprefix("# ").replace("`", "")
+    return Page(name, f"docs/{path}", title, text)
 
 
 def address(page: Page) -> str:

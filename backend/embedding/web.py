@@ -156,7 +156,12 @@ class _TextRoute(AddressRoute):
                 text = tell(forge, request.state.actor, origin_of(forge, request), at)
             except MicelioError as error:
                 refusal = request.app.exception_handlers[MicelioError](request, error)
-                kept = {k: v for k, v in refusal.headers.items() if not k.startswith("content-")}
+                own = ("vary", "cache-control")
+                kept = {
+                    name: value
+                    for name, value in refusal.headers.items()
+                    if not name.startswith("content-") and name not in own
+                }
                 return PlainTextResponse(f"{error.sentence}\n", refusal.status_code, {**kept, **headers})
             tag = f'W/"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
             headers["ETag"] = tag

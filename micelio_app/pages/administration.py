@@ -192,6 +192,7 @@ def _made() -> rx.Component:
 def _invitations() -> rx.Component:
     nothing = lists.empty("Nobody is invited", rx.el.p("Invitations wait here until they are used."))
     rows = lists.rows(rx.foreach(AdministrationState.invitations, _invitation_line))
+    count = AdministrationState.invitations.length()
     return lists.section(
         "Invitations",
         rx.el.form(
@@ -208,8 +209,8 @@ def _invitations() -> rx.Component:
             reset_on_submit=True,
             class_name="stack",
         ),
-        rx.cond(AdministrationState.invitations.length() > 0, rows, nothing),
-        count=AdministrationState.invitations.length(),
+        rx.cond(count > 0, rows, nothing),
+        count=rx.cond(count > 0, rx.fragment(count)),
         class_name="stack",
     )
 

@@ -107,7 +107,7 @@ def _opening() -> rx.Component:
 
 
 def _message() -> rx.Component:
-    said = rx.el.pre(CommitState.message, class_name="said")
+    said = rx.el.pre(CommitState.message, class_name="said above")
     nothing = rx.el.p("Its first line is all it says.", class_name="soft above")
     return lists.section("Message", rx.cond(CommitState.message != "", said, nothing))
 

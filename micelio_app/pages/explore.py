@@ -29,6 +29,7 @@ class ActiveRow:
     name: str
     description: str
     public: bool
+    archived: bool
     live: int
     landed: int
     ever: bool
@@ -61,6 +62,7 @@ def active_row(active: ActiveProject) -> ActiveRow:
         name=f"{project.organization}/{project.handle}",
         description=project.description,
         public=project.visibility.value == "public",
+        archived=project.archived,
         live=project.open_sessions,
         landed=active.landed,
         ever=project.position > 0,
@@ -71,12 +73,13 @@ def active_row(active: ActiveProject) -> ActiveRow:
 def active_line(row: rx.Var[ActiveRow], *, narrow: bool = False) -> rx.Component:
     """One project with its bars; `narrow` for asides, which have no room for what it is for."""
     private = rx.cond(row.public, rx.fragment(), rx.fragment(" ", chips.tag("Private", "ochre")))
-    live = rx.cond(row.live > 0, rx.el.span(row.live, " live", class_name="moss"))
+    archived = rx.cond(row.archived, rx.fragment(" ", chips.tag("Archived")))
+    live = rx.cond(row.live > 0, rx.el.span(row.live, " open", class_name="moss"))
     quiet = rx.cond(row.ever, rx.el.span("quiet for two weeks"), rx.el.span("nothing landed yet"))
     landed = rx.cond(row.landed > 0, rx.el.span(row.landed, " landed"), quiet)
     told = rx.cond(row.description != "", rx.el.span(rx.el.bdi(row.description)))
     return lists.row(
-        rx.fragment(link(row.name, to=row.url), private),
+        rx.fragment(link(row.name, to=row.url), private, archived),
         meta=(live, landed) if narrow else (told, live),
         side=(rx.html(row.spark, class_name="spark-box"), *(() if narrow else (landed,))),
     )

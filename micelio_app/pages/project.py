@@ -344,11 +344,11 @@ def _fork() -> rx.Component:
 
 
 def _growing() -> rx.Component:
+    opened = rx.cond(ProjectState.open_sessions == 1, " open session", " open sessions")
     filled = lists.section(
         "Growing now",
         lists.rows(rx.foreach(ProjectState.growing, session_line)),
-        count=ProjectState.open_sessions,
-        end=link("All sessions", to=frame.BASE + "/sessions"),
+        end=link(ProjectState.open_sessions, opened, to=frame.BASE + "/sessions"),
     )
     return rx.cond(ProjectState.growing.length() > 0, filled)
 
@@ -498,7 +498,7 @@ def _clone() -> rx.Component:
 
 def _about() -> rx.Component:
     running = rx.cond(
-        ProjectState.open_sessions > 0, ProjectState.open_sessions.to_string() + " running", "none running"
+        ProjectState.open_sessions > 0, ProjectState.open_sessions.to_string() + " open", "none open"
     )
     website = rx.el.div(
         rx.el.dt("Website"),

@@ -178,7 +178,7 @@ def project_line(row: rx.Var[ProjectRow]) -> rx.Component:
             rx.cond(row.archived, rx.fragment(" ", chips.tag("Archived"))),
         ),
         meta=(rx.el.span(rx.el.bdi(rx.cond(row.description != "", row.description, "No description"))),),
-        side=(rx.cond(row.live > 0, rx.el.span(row.live, " live", class_name="moss")), quiet),
+        side=(rx.cond(row.live > 0, rx.el.span(row.live, " open", class_name="moss")), quiet),
     )
 
 
