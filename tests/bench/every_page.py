@@ -92,8 +92,8 @@ def brought(served: Served, history: Path, landings: int) -> str:
 
 
 def signed_in(served: Served) -> str:
-    """The Cookie header of the administrator's browser."""
-    made = served.micelio("create-admin", "--email", "grace@example.org", "--handle", "grace")
+    """The Cookie header of a browser of whoever owns the project."""
+    made = served.micelio("create-admin", "--email", "ada@example.org", "--handle", "ada")
     link = next(word for word in made.split() if "/link?token=" in word)
     form = {"token": urlsplit(link).query.removeprefix("token="), "password": PASSWORD}
     with closing(http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)) as connection:
