@@ -121,7 +121,8 @@ class Head:
         )
         # Pages with a way to them are pages to come back to.
         sign_in = escape(routes.sign_in(self.path if self.crumbs else ""), quote=True)
-        you = out if signed_in else f'<a class="btn small" href="{sign_in}">Sign in</a>'
+        settings = f'<a href="{routes.ACCOUNT}">Settings</a>'
+        you = settings + out if signed_in else f'<a class="btn small" href="{sign_in}">Sign in</a>'
         crumbs = f'<nav class="crumbs" aria-label="Breadcrumb">{self.crumbs}</nav>' if self.crumbs else ""
         tabs = f'<nav class="tabs" aria-label="Project">{self.tabs}</nav>' if self.tabs else ""
         return (

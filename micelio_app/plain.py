@@ -61,14 +61,15 @@ def paragraph(text: str) -> str:
     return f'<p class="soft said">{escape(text)}</p>' if text else ""
 
 
-def rows(items: Iterable[tuple[str, str, str]]) -> str:
-    """Two-line rows: the state that their dot shows or none, what each is, and what is said of it; the
-    last two are HTML already.
+def rows(items: Iterable[tuple[str, ...]]) -> str:
+    """Two-line rows: the state that their dot shows or none, what each is, what is said of it, and forms
+    below; all but the first are HTML already.
     """
     drawn = (
         f"<li{'' if state else ' class=plain'}>{_dot(state)}"
-        f'<div class="main">{what}<p class="meta">{of}</p></div></li>'
-        for state, what, of in items
+        f'<div class="main">{what}<p class="meta">{of}</p>'
+        f"{_line(forms)}</div></li>"
+        for state, what, of, *forms in items
     )
     return f'<ul class="rows">{"".join(drawn)}</ul>'
 
@@ -182,6 +183,10 @@ def way(organization: str, project: str, *further: tuple[str, str]) -> str:
 
 def _dot(state: str) -> str:
     return f'<i class="dot" data-state="{escape(state)}"></i>' if state else ""
+
+
+def _line(forms: Sequence[str]) -> str:
+    return f'<div class="line close">{"".join(forms)}</div>' if forms else ""
 
 
 def _spans(*texts: str) -> str:

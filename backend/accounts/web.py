@@ -13,13 +13,14 @@ from urllib.parse import parse_qsl, urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from backend.accounts import recovery, sign_in, signing_up
 from backend.accounts.addresses import confirm_address
 from backend.accounts.avatars import avatar
 from backend.accounts.browsers import COOKIE
+from backend.accounts.form_tokens import check_form_token
 from backend.accounts.links import CONFIRM, LINK, RESET, SIGN_UP, WELCOME
 from backend.accounts.people import new_secret
 from backend.core.callers import ForeignOrigin, caller_address, own_origin
@@ -186,6 +187,25 @@ async def form_fields(request: Request, *, largest: int = LARGEST_FORM) -> Field
     if any("\x00" in value or not _storable(value) for value in found.values()):
         raise InvalidInput(problem="The form holds a character that cannot be kept.")
     return found
+
+
+def plain_form(
+    forge: Forge, request: Request, fields: Fields, act: Callable[[Actor], str], again: Callable[[str], str]
+) -> Response:
+    """The answer to a form of a page without scripts: on to the address that `act` gives, or the page that
+    `again` draws around a refusal's sentence. Whoever is not signed in is sent to sign in.
+    """
+    actor: Actor = request.state.actor
+    if not actor.signed_in:
+        return RedirectResponse(SIGN_IN, 303)
+    check_form_token(forge.settings, actor, fields.get("form_token", ""))
+    try:
+        address = act(actor)
+    except MicelioError as error:
+        refusal: Response = request.app.exception_handlers[MicelioError](request, error)
+        kept = {k: v for k, v in refusal.headers.items() if not k.startswith("content-")}
+        return HTMLResponse(again(error.sentence), refusal.status_code, kept)
+    return RedirectResponse(address, 303, {"Cache-Control": "no-store"})
 
 
 def _storable(text: str) -> bool:

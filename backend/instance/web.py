@@ -13,8 +13,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from backend.core.context import Forge
-from backend.core.errors import MicelioError, Unavailable
+from backend.accounts.web import form_fields, plain_form
+from backend.core.context import Actor, Forge
+from backend.core.errors import MicelioError, NotFound, Unavailable
+from backend.instance import plain_settings
 from vcs.objects import new_id
 
 MINIMUM_CLIENT = "0.1.0"
@@ -28,7 +30,9 @@ Check = Callable[[], None]
 
 
 def routes(forge: Forge) -> list[Route]:
-    """The addresses outside of /api that machines know by convention."""
+    """The addresses outside of /api that machines know by convention, and where settings are sent without
+    scripts.
+    """
 
     async def alive(request: Request) -> Response:
         return JSONResponse({"status": "ok", "version": version("micelio")}, headers=_FRESH)
@@ -50,7 +54,22 @@ def routes(forge: Forge) -> list[Route]:
     async def security(request: Request) -> Response:
         return PlainTextResponse(_security(forge, origin_of(forge, request)), headers=_KEPT)
 
+    async def settings(request: Request) -> Response:
+        form = plain_settings.FORMS.get(request.path_params["deed"])
+        if form is None:
+            raise NotFound(what="form")
+        fields = await form_fields(request)
+
+        def act(actor: Actor) -> str:
+            return plain_settings.sent_on(forge, actor, form, fields)
+
+        def again(sentence: str) -> str:
+            return plain_settings.again(form, fields, sentence)
+
+        return await to_thread.run_sync(plain_form, forge, request, fields, act, again)
+
     return [
+        Route("/_forms/settings/{deed}", settings, methods=["POST"]),
         Route("/health", alive),
         Route("/health/live", alive),
         Route("/health/ready", ready),

@@ -7,14 +7,13 @@ from anyio import to_thread
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from backend.accounts.form_tokens import check_form_token
-from backend.accounts.web import form_fields
+from backend.accounts.web import form_fields, plain_form
 from backend.core import operations
 from backend.core.context import Actor, Context, Forge
-from backend.core.errors import FileTooLarge, Forbidden, InvalidInput, MicelioError, NotFound
+from backend.core.errors import FileTooLarge, Forbidden, InvalidInput, NotFound
 from backend.projects import code
 from backend.sessions import access, content, editing, files, fragments, plain_forms, stream
 from backend.sessions.access import Deed
@@ -85,24 +84,19 @@ def routes(forge: Forge) -> list[Route]:
 
 
 def _posted(forge: Forge, request: Request, fields: Mapping[str, str]) -> Response:
-    """A form of a session's page: on to the page when it is done, else the reason and the form again."""
-    actor: Actor = request.state.actor
+    """A form of a session's page."""
     session, deed = request.path_params["session"], request.path_params["deed"]
-    if not actor.signed_in:
-        return RedirectResponse("/signin", 303)
     form = plain_forms.FORMS.get(deed)
     if form is None:
         raise NotFound(what="form")
-    check_form_token(forge.settings, actor, fields.get("form_token", ""))
-    try:
+
+    def act(actor: Actor) -> str:
         found = plain_forms.done(forge, actor, session, form, fields)
-    except MicelioError as error:
-        refusal: Response = request.app.exception_handlers[MicelioError](request, error)
-        kept = {k: v for k, v in refusal.headers.items() if not k.startswith("content-")}
-        body = plain_forms.again(session, form, fields, error.sentence)
-        return HTMLResponse(body, refusal.status_code, kept)
-    address = f"/{found.organization}/{found.project}/sessions/{found.id}?done={deed}"
-    return RedirectResponse(address, 303, {"Cache-Control": "no-store"})
+        return f"/{found.organization}/{found.project}/sessions/{found.id}?done={deed}"
+
+    return plain_form(
+        forge, request, fields, act, lambda sentence: plain_forms.again(session, form, fields, sentence)
+    )
 
 
 def _resolved(forge: Forge, actor: Actor, names: list[str]) -> list[str]:

@@ -4,6 +4,7 @@ Each form says its refusal where it stands. Passwords are in a handler's argumen
 and never in a State.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +14,10 @@ from backend.accounts import addresses, deletion, devices
 from backend.accounts import service as accounts
 from backend.accounts.schemas import DeviceSummary
 from backend.invitations import answering
-from micelio_app import layout, routes
+from micelio_app import layout, plain_settings, routes
 from micelio_app.head import Head, head
 from micelio_app.pages.people import AskedRow, asked_line, asked_row
-from micelio_app.state import AppState, viewer
+from micelio_app.state import AppState, ask, token_for_forms, viewer
 from micelio_app.ui import chips, forms, lists
 from micelio_app.ui.links import Text, link, outside, when
 
@@ -392,12 +393,17 @@ def _fault(place: str) -> Text:
 
 
 @head(routes.ACCOUNT)
-async def account_head(session: str | None) -> Head:
-    """Not for crawlers; a stranger is sent to sign in."""
+async def account_head(session: str | None, *, query: Mapping[str, str]) -> Head:
+    """Not for crawlers; a stranger is sent to sign in. The forms work without scripts too."""
     actor = await viewer(session)
     if not actor.signed_in:
         return Head(title="Settings", status=303, location=routes.sign_in(routes.ACCOUNT), indexed=False)
-    return Head(title="Settings", indexed=False)
+    me = await ask(session, accounts.get_current_user)
+    signed_in = await ask(session, devices.list_devices)
+    asked = await ask(session, answering.list_my_invitations)
+    token = token_for_forms(session)
+    body = plain_settings.account(me, signed_in.items, asked.items, token=token, query=query)
+    return Head(title="Settings", indexed=False, body=body)
 
 
 layout.screen(routes.ACCOUNT, account_page, title="Settings · Micelio", on_load=[AccountState.load])

@@ -3,6 +3,8 @@
 Both are on the page; which of them shows is known to the server before any State is (`layout`).
 """
 
+from collections.abc import Sequence
+
 import reflex as rx
 
 from backend.instance import exploring
@@ -10,7 +12,8 @@ from backend.instance import service as instance
 from backend.instance.schemas import Desk
 from backend.instance.service import Overview
 from backend.invitations import answering
-from micelio_app import layout, routes
+from backend.invitations.schemas import MyInvitation
+from micelio_app import layout, plain, plain_settings, routes
 from micelio_app.head import SAYS, Head, head
 from micelio_app.pages.explore import ActiveRow, active_line, active_row
 from micelio_app.pages.people import AskedRow, asked_line, asked_row
@@ -22,7 +25,7 @@ from micelio_app.pages.rows import (
     session_line,
     session_row,
 )
-from micelio_app.state import AppState
+from micelio_app.state import AppState, ask, token_for_forms, viewer
 from micelio_app.ui import chips, days, forms, graph, lists
 from micelio_app.ui.links import Text, link, outside
 
@@ -288,11 +291,31 @@ def _landed(rows: rx.Var[list[LandingRow]]) -> rx.Component:
     return lists.section("Landed", rx.cond(rows.length() > 0, filled, nothing))
 
 
+def plain_desk(desk: Desk, asked: Sequence[MyInvitation], token: str) -> str:
+    """A desk for readers without scripts, in the order of the page."""
+    running = plain.sessions(desk.running) if desk.running else plain.nothing("Nothing of yours is running")
+    landed = plain.landed(desk.landed) if desk.landed else plain.nothing("Nothing landed yet")
+    own = [each.project for each in desk.projects]
+    projects = plain.projects(own) if own else plain.nothing("No project yet")
+    return (
+        plain.unseen("Home")
+        + (plain_settings.invited(asked, token) if asked else "")
+        + (plain.section("Your turn", plain.sessions(desk.waiting)) if desk.waiting else "")
+        + plain.section("Running for you", running)
+        + (plain.section("Live now", plain.sessions(desk.elsewhere)) if desk.elsewhere else "")
+        + plain.section("Landed", landed)
+        + plain.section("Projects", projects, end=plain.link("Explore", routes.EXPLORE))
+    )
+
+
 @head(routes.HOME)
 async def home_head(session: str | None) -> Head:
-    """The front of the house; its prerendered page is readable as it is."""
-    if session:
-        return Head(title="Home", path=routes.HOME, indexed=False)
+    """The front of the house, whose prerendered page is readable as it is; or one's own desk."""
+    if (await viewer(session)).signed_in:
+        desk = await ask(session, exploring.get_desk)
+        asked = await ask(session, answering.list_my_invitations)
+        body = plain_desk(desk, asked.items, token_for_forms(session))
+        return Head(title="Home", path=routes.HOME, indexed=False, body=body)
     return Head(
         title=TITLE,
         path=routes.HOME,

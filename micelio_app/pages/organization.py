@@ -4,6 +4,7 @@ Members see members, admins look after them and the settings, owners end things.
 else these pages do not exist.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import reflex as rx
@@ -13,7 +14,7 @@ from backend.organizations import closing, renaming
 from backend.organizations import service as organizations
 from backend.organizations.schemas import MemberSummary
 from backend.projects import deleting
-from micelio_app import layout, routes
+from micelio_app import layout, plain, plain_settings, routes
 from micelio_app.frame import ORG, OrganizationFrame
 from micelio_app.head import MISSING, Head, head
 from micelio_app.pages.people import (
@@ -26,7 +27,7 @@ from micelio_app.pages.people import (
     people,
     person_row,
 )
-from micelio_app.state import AppState, ask, viewer
+from micelio_app.state import AppState, ask, token_for_forms, viewer
 from micelio_app.ui import chips, forms, lists
 from micelio_app.ui.links import link
 
@@ -451,26 +452,49 @@ def _titled(text: str) -> rx.Var[str]:
 
 
 @head(routes.MEMBERS)
-async def members_head(session: str | None, *, org: str) -> Head:
-    """For members; the missing page for everybody else."""
-    await ask(session, organizations.list_members, organization=org, limit=1)
-    return Head(title=f"Members of {org}", indexed=False)
+async def members_head(session: str | None, *, org: str, query: Mapping[str, str]) -> Head:
+    """For members; the missing page for everybody else. The forms work without scripts too."""
+    after = query.get("after", "")[:200]
+    page = await ask(session, organizations.list_members, organization=org, cursor=after)
+    found = await ask(session, organizations.get_organization, organization=org)
+    waiting = (
+        (await ask(session, inviting.list_member_invitations, organization=org)).items
+        if found.role in ADMINS
+        else []
+    )
+    further = f"{routes.members(found.handle)}?after={page.next}" if page.next else ""
+    who = {"me": (await viewer(session)).handle, "token": token_for_forms(session)}
+    body = plain_settings.members(found, page.items, waiting, **who, query=query, further=further)
+    return Head(
+        title=f"Members of {org}", indexed=False, body=body, crumbs=_crumbs(org, "Members", routes.members)
+    )
 
 
 @head(routes.ORGANIZATION_SETTINGS)
-async def organization_settings_head(session: str | None, *, org: str) -> Head:
-    """For admins; the missing page for everybody else."""
+async def organization_settings_head(session: str | None, *, org: str, query: Mapping[str, str]) -> Head:
+    """For admins; the missing page for everybody else. The forms work without scripts too."""
     found = await ask(session, organizations.get_organization, organization=org)
     if found.personal or found.role not in ADMINS:
         return MISSING
-    return Head(title=f"Settings of {org}", indexed=False)
+    body = plain_settings.organization(found, token=token_for_forms(session), query=query)
+    crumbs = _crumbs(org, "Settings", routes.organization_settings)
+    return Head(title=f"Settings of {org}", indexed=False, body=body, crumbs=crumbs)
 
 
 @head(routes.DELETED)
 async def deleted_head(session: str | None, *, org: str) -> Head:
-    """For owners; the missing page for everybody else."""
+    """For owners; the missing page for everybody else. The forms work without scripts too."""
     found = await ask(session, organizations.get_organization, organization=org)
-    return Head(title="Deleted projects", indexed=False) if found.role == "owner" else MISSING
+    if found.role != "owner":
+        return MISSING
+    listed = await ask(session, deleting.list_deleted_projects, organization=org)
+    body = plain_settings.deleted(found.handle, listed.items, token=token_for_forms(session))
+    crumbs = _crumbs(org, "Deleted projects", routes.deleted)
+    return Head(title="Deleted projects", indexed=False, body=body, crumbs=crumbs)
+
+
+def _crumbs(org: str, name: str, route: Callable[[str], str]) -> str:
+    return plain.crumbs((org, routes.owner(org)), (name, route(org)))
 
 
 @head(routes.NEW_ORGANIZATION)
@@ -480,7 +504,8 @@ async def new_organization_head(session: str | None) -> Head:
     if not actor.signed_in:
         sign_in = routes.sign_in(routes.NEW_ORGANIZATION)
         return Head(title="New organization", status=303, location=sign_in, indexed=False)
-    return Head(title="New organization", indexed=False)
+    body = plain_settings.new_organization(token_for_forms(session))
+    return Head(title="New organization", indexed=False, body=body)
 
 
 for _route, _view, _title, _load in (

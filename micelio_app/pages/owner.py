@@ -226,6 +226,16 @@ def _person(owner: OrganizationSummary) -> dict[str, str]:
     return {name: text for name, text in told.items() if text}
 
 
+def _inside(owner: OrganizationSummary) -> str:
+    """For those who belong to an organization, the ways to its other pages."""
+    if owner.personal or owner.role is None:
+        return ""
+    ways = [plain.link("Members", routes.members(owner.handle))]
+    if owner.role != "member":
+        ways.append(plain.link("Settings", routes.organization_settings(owner.handle)))
+    return plain.meta(*ways)
+
+
 @head(routes.OWNER)
 async def owner_head(session: str | None, *, org: str) -> Head:
     """The name, what a person says of themselves, and the projects as a list."""
@@ -245,6 +255,7 @@ async def owner_head(session: str | None, *, org: str) -> Head:
         image=subjects.of_owner(owner).picture,
         json_ld=_person(owner),
         body=plain.title(owner.name or owner.handle)
+        + _inside(owner)
         + plain.paragraph(owner.description)
         + (f"<ul>{links}</ul>" if links else "")
         + plain.section("Projects", rows),

@@ -305,6 +305,7 @@ FORMS = {
         ("/oauth/device/code", "/oauth/token", "/oauth/revoke"), "accounts: tests/backend/doors, tests/mic"
     ),
     "/_forms/sessions/{session}/{deed}": "wants a form token before it looks for the session: below",
+    "/_forms/settings/{deed}": "wants a form token before it does anything: tests/micelio_app",
     "/api/projects/import": "leads on to the operation",
     "/api/v1/projects/import/bundle": "makes a project: below",
     **dict.fromkeys(("/terms", "/privacy"), "lead on to the docs"),

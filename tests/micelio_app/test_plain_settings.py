@@ -1,0 +1,156 @@
+"""Home and settings without scripts: what is read there, and every form filled in and sent."""
+
+from html.parser import HTMLParser
+
+import pytest
+
+from backend.accounts.browsers import COOKIE
+from backend.accounts.service import get_current_user
+from backend.core.context import Forge
+from backend.doors.routes import own_app
+from backend.invitations.service import invite_member
+from backend.organizations.service import get_organization, list_members, list_organizations
+from backend.projects.deleting import delete_project
+from tests.backend.accounts.conftest import Site
+from tests.forges import PASSWORD
+from tests.micelio_app.test_plain import HOSTILE, Read
+
+
+@pytest.fixture
+def database(migrated_sqlite, tmp_path):
+    """One database is enough: no SQL is tested here."""
+    (tmp_path / "micelio.db").write_bytes(migrated_sqlite.read_bytes())
+    return f"sqlite:///{tmp_path / 'micelio.db'}"
+
+
+class Forms(HTMLParser):
+    """The forms of a page: where each goes, and what stands in its fields."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.forms: list[tuple[str, dict[str, str]]] = []
+        self.filling = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        if tag == "form":
+            self.forms.append((given["action"], {}))
+        elif tag in ("select", "textarea"):
+            self.filling = given["name"]
+        if tag == "input" or (tag == "option" and "selected" in given):
+            self.forms[-1][1][given.get("name") or self.filling] = given.get("value", "")
+
+    def handle_endtag(self, tag):
+        if tag == "textarea":
+            self.filling = ""
+
+    def handle_data(self, data):
+        if self.filling and data.strip():
+            self.forms[-1][1].setdefault(self.filling, data[1:])
+
+    def deeds(self) -> list[str]:
+        return [action.rpartition("/")[2] for action, _ in self.forms]
+
+
+class Browser:
+    """Somebody signed in, whose browser has no scripts."""
+
+    def __init__(self, forge: Forge, head_of, handle: str) -> None:
+        self.site, self.head_of = Site(forge), head_of
+        self.site.app = own_app(forge)
+        self.site.submit("/auth/sign-in", handle=handle, password=PASSWORD)
+        self.browser_id = self.site.cookies[COOKIE].partition(".")[0]
+
+    def open(self, path: str) -> str:
+        return self.head_of(path, self).body
+
+    def send(self, path: str, deed: str, **typed: str):
+        found = Forms(self.open(path)).forms
+        (action, fields) = next(each for each in found if each[0].endswith(f"/{deed}"))
+        assert set(typed) <= set(fields) | {"bio", "links", "description"}
+        return self.site.post(action, data={**fields, **typed})
+
+    def done(self, path: str, deed: str, **typed: str) -> str:
+        answer = self.send(path, deed, **typed)
+        assert answer.status_code == 303, answer.text
+        return answer.headers["location"]
+
+
+@pytest.fixture
+def browser(forge, bench, ada, head_of):
+    return lambda handle: Browser(forge, head_of, handle)
+
+
+def test_an_account_is_looked_after_by_forms_alone(bench, ada, browser):
+    desk = browser("ada")
+    links = "https://a.example.org\r\n\r\nhttps://b.example.org"
+    done = desk.done("/settings", "profile", name=f"Ada {HOSTILE}", links=links)
+    me = bench.run(ada, get_current_user)
+
+    assert done == "/settings?done=profile" and "Saved." in desk.open(done)
+    assert me.links == ["https://a.example.org", "https://b.example.org"]
+    assert "script" not in Read(desk.open("/settings")).tags
+    refused = desk.send("/settings", "password", current="not my password", new=PASSWORD + "!")
+    assert refused.status_code >= 400 and 'role="alert"' in refused.text
+    assert "not my password" not in refused.text
+    assert "Changed." in desk.open(desk.done("/settings", "password", current=PASSWORD, new=PASSWORD + "!"))
+    assert desk.done("/settings", "everywhere") == "/signin"
+    assert desk.head_of("/settings", desk).status == 303
+
+
+def test_an_organization_is_looked_after_by_forms_alone(bench, ada, grace, mallory, browser):
+    desk = browser("ada")
+    members = desk.done("/orgs/new", "new-organization", handle="guild", name="Guild")
+    assert members == "/orgs/guild/members?done=new-organization"
+    desk.done(members, "invite", invitee="mallory", role="admin")
+    assert "Send again" in desk.open("/orgs/guild/members")
+    desk.done("/orgs/guild/members", "revoke")
+    assert "Send again" not in desk.open("/orgs/guild/members")
+    desk.done("/orgs/guild/settings", "organization", description="Of the\r\nmoss")
+    assert bench.run(ada, get_organization, organization="guild").description == "Of the\nmoss"
+    renamed = desk.done("/orgs/guild/settings", "rename-organization", handle="moss")
+    assert renamed == "/orgs/moss/settings?done=rename-organization"
+    refused = desk.send("/orgs/moss/settings", "delete-organization", confirm="guild")
+    assert (refused.status_code, "Type moss to confirm" in refused.text) == (422, True)
+    assert desk.done("/orgs/moss/settings", "delete-organization", confirm="moss") == "/"
+
+    desk.done("/orgs/acme/members", "role", handle="grace", role="admin")
+    assert [each.role.value for each in bench.run(ada, list_members, organization="acme").items] == [
+        "owner",
+        "admin",
+    ]
+    bench.run(ada, delete_project, organization="acme", project="plans")
+    assert desk.done("/orgs/acme/deleted", "restore") == "/acme/plans"
+    assert browser("grace").done("/orgs/acme/members", "remove", handle="grace") == "/acme"
+    assert [each.handle for each in bench.run(grace, list_organizations).items] == ["grace"]
+
+
+def test_an_invitation_is_seen_at_home_and_answered_there(bench, ada, mallory, browser):
+    bench.run(ada, invite_member, organization="acme", invitee="mallory")
+
+    assert browser("mallory").done("/", "accept") == "/acme"
+    assert [each.handle for each in bench.run(mallory, list_organizations).items] == ["acme", "mallory"]
+
+
+def test_forms_are_those_one_may_use_and_nothing_is_done_without_their_token(bench, ada, grace, browser):
+    theirs, desk = browser("grace"), browser("ada")
+
+    assert Forms(theirs.open("/orgs/acme/members")).deeds() == ["remove"]
+    assert theirs.head_of("/orgs/acme/settings", theirs).status == 404
+    for token in ("", Forms(theirs.open("/orgs/acme/members")).forms[0][1]["form_token"]):
+        given = {"organization": "acme", "handle": "grace", "form_token": token}
+        assert desk.site.post("/_forms/settings/remove", data=given).status_code == 403
+    assert desk.site.post("/_forms/settings/nothing", data={}).status_code == 404
+    assert len(bench.run(ada, list_members, organization="acme").items) == 2
+
+
+def test_ones_desk_is_read(bench, ada, grace, browser):
+    bench.landed(grace, {"a": b"1\n"}, goal="Begin <it>")
+    running = bench.start(ada, goal=HOSTILE)
+    bench.start(grace, goal="Somebody else's")
+    page = Read(browser("ada").open("/"))
+
+    assert f"/acme/notes/sessions/{running.short_id}" in page.links and "/acme/notes/landings/1" in page.links
+    assert "Somebody else's" in page.text and "script" not in page.tags
+    assert {"/acme/notes", "/acme/plans"} <= set(page.links)
