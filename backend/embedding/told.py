@@ -65,7 +65,7 @@ def project(forge: Forge, actor: Actor, origin: str, at: At) -> str:
     landed: Any = invoke(forge, actor, list_landings, {**at, "limit": 10})
     found = page.project
     base = f"{origin}/{found.organization}/{found.handle}"
-    facts = [f"{found.position} landings", f"{found.open_sessions} open sessions"]
+    facts = [_counted(found.position, "landing"), _counted(found.open_sessions, "open session")]
     if licence := licence_of(forge, actor, found.organization, found.handle):
         facts.append(licence)
     if found.archived:
@@ -286,6 +286,10 @@ def _fenced(text: str, language: str) -> str:
 
 def _joined(*parts: str) -> str:
     return "\n\n".join(_tame(part.strip("\n")) for part in parts if part.strip()) + "\n"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _indented(text: str) -> str:

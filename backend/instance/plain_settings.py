@@ -264,7 +264,7 @@ FORMS = {
             (_ORGANIZATION, _HANDLE),
             title="Members",
             button="Remove",
-            done="Removed.",
+            done="",
             page=_after_removal,
         ),
         SettingsForm(

@@ -46,7 +46,7 @@ def instance(forge, answered):
 
     class Discovery(BaseHTTPRequestHandler):
         def do_GET(self):
-            if self.path.startswith(("/api/", "/.well-known/oauth")) or "/info/refs" in self.path:
+            if self.path != "/.well-known/micelio":
                 return self.pass_on()
             body = json.dumps(discovery(forge, f"http://{self.headers['Host']}")).encode()
             self.send_response(200)
