@@ -72,12 +72,22 @@ class EditingState(AppState):
             for each in running.items
             if (each.organization, each.project) == (project.organization, project.handle)
         ]
-        asked = self.router.url.query_parameters.get("session", "")
-        self.session = next((each["id"] for each in self.mine if asked and each["id"].endswith(asked)), "")
+        await self._continue(project, self.router.url.query_parameters.get("session", ""))
         if self.how in ("new", "upload"):
             self._into(project, path)
         else:
             await self._about(project, path)
+
+    async def _continue(self, project: ProjectSummary, asked: str) -> None:
+        """Choose the session that was asked for: one's own, or another's that one may change."""
+        self.session = next((each["id"] for each in self.mine if asked and each["id"].endswith(asked)), "")
+        if self.session or not asked:
+            return
+        found = await self.attempt("session", sessions.get_session, session=asked)
+        here = (project.organization, project.handle)
+        if found and "change" in found.may and (found.organization, found.project) == here:
+            self.session = found.id
+            self.mine = [{"id": found.id, "goal": found.goal}, *self.mine]
 
     def _into(self, project: ProjectSummary, path: str) -> None:
         org, name = project.organization, project.handle
@@ -102,6 +112,9 @@ class EditingState(AppState):
         self.back = routes.file(org, name, "HEAD", found.path)
         self.upload = routes.changing(org, name, "upload", folder, self.session)
         self.problem = why_not(found) if self.how == "edit" else ""
+        if self.session:
+            # What it added is nowhere else yet.
+            self.back = routes.session(org, name, self.session)
 
     @rx.event
     async def fork(self):

@@ -52,6 +52,7 @@ class SessionState(AppState):
     events: int = 0
     running: bool = False
     may_note: bool = False
+    may_change: bool = False
     may_land: bool = False
     may_abandon: bool = False
     drawer: str = ""
@@ -112,7 +113,7 @@ class SessionState(AppState):
         self.files, self.additions, self.deletions = session.files, session.additions, session.deletions
         self.events, self.running = session.events, self.status in OPEN
         self.may_note, self.may_land = "note" in session.may, "land" in session.may
-        self.may_abandon = "abandon" in session.may
+        self.may_abandon, self.may_change = "abandon" in session.may, "change" in session.may
 
 
 def session_page() -> rx.Component:
@@ -273,7 +274,7 @@ def _panes() -> rx.Component:
     )
     side = rx.el.div(
         feed.plan(SessionState.id),
-        feed.changes(SessionState.id),
+        feed.changes(SessionState.id, edit=rx.cond(SessionState.may_change, frame.BASE, "")),
         feed.terminal(SessionState.id),
         class_name="side",
     )

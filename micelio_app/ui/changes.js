@@ -5,6 +5,7 @@
 // only rows that differ are put into the table, so what stands there stays where it is.
 import { jsx } from "@emotion/react";
 import { useEffect, useMemo, useRef, useState } from "react";
+import { Link } from "react-router";
 import { useEvents } from "./live.js";
 import { foldFiles, Path, Stat } from "./panes.js";
 
@@ -13,7 +14,7 @@ const PATIENCE = 300; // look.md 9: under this nothing is said about loading
 const GLOWING = 200; // rows; more than these at once are a new file and do not glow
 const MODES = { added: ["A", "a"], deleted: ["D", "d"], renamed: ["R", "m"], modified: ["M", "m"] };
 
-export function ChangesPane({ session, after }) {
+export function ChangesPane({ session, after, edit }) {
   const { events, state } = useEvents(session, after);
   const files = useMemo(() => foldFiles(events), [events]);
   const [picked, setPicked] = useState(null);
@@ -32,7 +33,10 @@ export function ChangesPane({ session, after }) {
       jsx("h2", { key: "t", id: "changes" }, "Changes"),
       jsx("span", { key: "c", className: "count" }, files.length === 1 ? "1 file" : `${files.length} files`),
       jsx(Stat, { key: "s", plus, minus, loose: true }),
-      jsx(Views, { key: "v", view, setView }),
+      jsx("span", { key: "v", className: "end line close" }, [
+        edit && shown.status !== "deleted" && jsx(Edit, { key: "e", edit, session, path: shown.path }),
+        jsx(Views, { key: "v", view, setView }),
+      ]),
     ]),
     jsx(Files, { key: "l", files, shown, onPick: (file) => setPicked(file.path) }),
     jsx(Lines, {
@@ -48,10 +52,15 @@ export function ChangesPane({ session, after }) {
   ]);
 }
 
+function Edit({ edit, session, path }) {
+  const file = path.split("/").map(encodeURIComponent).join("/");
+  return jsx(Link, { className: "btn small", to: `${edit}/edit/${file}?session=${session}`, "aria-label": `Edit ${path}` }, "Edit");
+}
+
 function Views({ view, setView }) {
   const choice = (name, word) =>
     jsx("button", { key: name, type: "button", className: "btn small", "aria-pressed": view === name, onClick: () => setView(name) }, word);
-  return jsx("span", { className: "end btns only-wide" }, [choice("unified", "Unified"), choice("split", "Side by side")]);
+  return jsx("span", { className: "btns only-wide" }, [choice("unified", "Unified"), choice("split", "Side by side")]);
 }
 
 function Files({ files, shown, onPick }) {

@@ -45,6 +45,7 @@ class ChangesPane(_Pane):
 
     library = script("changes.js")
     tag = "ChangesPane"
+    edit: rx.Var[str]
 
 
 class TerminalPane(_Pane):
@@ -93,9 +94,11 @@ def plan(session: Text, *, after: Number = 0) -> rx.Component:
     return PlanPane.create(key=session, session=session, after=after)
 
 
-def changes(session: Text, *, after: Number = 0) -> rx.Component:
-    """Changed files, and the diff of the newest one or of the one that was chosen."""
-    return ChangesPane.create(key=session, session=session, after=after)
+def changes(session: Text, *, after: Number = 0, edit: Text = "") -> rx.Component:
+    """Changed files, and the diff of the newest one or of the one that was chosen. `edit` is the project's
+    page, for those who may change the session: its files are edited from there.
+    """
+    return ChangesPane.create(key=session, session=session, after=after, edit=edit)
 
 
 def terminal(session: Text, *, after: Number = 0) -> rx.Component:

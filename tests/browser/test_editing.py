@@ -4,6 +4,8 @@ import re
 
 from playwright.sync_api import expect
 
+from tests.browser.forge import PASSWORD
+
 
 def test_a_file_is_edited_previewed_saved_to_a_session_and_landed(page, world, rest):
     page.goto("/acme/tools/blob/HEAD/README.md")
@@ -22,7 +24,8 @@ def test_a_file_is_edited_previewed_saved_to_a_session_and_landed(page, world, r
     session = page.url.rpartition("/")[2]
     assert rest("GET", f"/sessions/{session}")["goal"] == "Link the folder too"
 
-    page.goto(f"/acme/tools/edit/README.md?session={session}")
+    page.get_by_role("link", name="Edit README.md").click()
+    expect(page.get_by_role("radio", name="Link the folder too")).to_be_checked()
     text.press("Control+End")
     text.press_sequentially("Done.\n")
     page.get_by_role("button", name="Land now").click()
@@ -134,3 +137,30 @@ def test_a_file_that_means_something_is_drawn_and_its_lines_are_one_click_away(s
     expect(strangers_page.locator("#L3 .src")).to_have_text("fern,5")
     strangers_page.goto("/acme/tools/blob/HEAD/data/numbers.csv#L2")
     expect(strangers_page.locator("tr.picked .src")).to_have_text("moss,3")
+
+
+def test_an_outsider_edits_a_file_and_asks_for_a_review_or_edits_a_fork(open_context, forge, world, rest):
+    rest("POST", "/accounts", handle="rosalind", email="rosalind@example.org", password=PASSWORD)
+    rest("POST", "/projects", organization="acme", project="sheds", visibility="public")
+    begun = rest.start("sheds", "Begin")
+    rest.put(begun, "README.md", "# Sheds\n")
+    rest.land(begun)
+    rest("PATCH", "/projects/acme/sheds", who_may_propose="members")
+    guest = open_context(still=True).new_page()
+    signed = {"handle": "rosalind", "password": PASSWORD}
+    guest.request.post("/auth/sign-in", form=signed, headers={"Origin": forge.url})
+
+    guest.goto("/acme/tools/edit/src/count.py")
+    guest.get_by_role("textbox", name="Text").fill("def count():\n    return 1\n")
+    guest.get_by_role("button", name="Save and ask for review").click()
+    expect(guest).to_have_url(re.compile(r"/acme/tools/sessions/"))
+    asked = rest("GET", f"/sessions/{guest.url.rpartition('/')[2]}")
+    assert (asked["status"], asked["author"]) == ("pending_review", "rosalind")
+
+    guest.goto("/acme/sheds/edit/README.md")
+    guest.get_by_role("button", name="Fork and edit").click()
+    expect(guest).to_have_url(re.compile(r"/rosalind/sheds/edit/README.md$"))
+    guest.get_by_role("textbox", name="Text").fill("# My sheds\n")
+    guest.get_by_role("button", name="Land now").click()
+    expect(guest).to_have_url(re.compile(r"/rosalind/sheds/landings/2$"))
+    guest.context.close()
