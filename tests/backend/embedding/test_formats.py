@@ -174,6 +174,15 @@ def test_a_landing_is_embedded_as_a_quotation(get, bench, ada):
     assert {node.tag: node.text for node in tree}["html"] == told["html"].replace("\ufffe", "\ufffd")
 
 
+def test_an_owner_is_embedded_with_their_picture(get, bench):
+    told = get(f"/oembed.json?url={quote('http://forge.test/acme', safe='')}").json()
+    picture = get(told["thumbnail_url"].removeprefix("http://forge.test"))
+
+    assert (told["title"], told["author_url"]) == ("Acme", "http://forge.test/acme")
+    assert picture.headers["content-type"] == "image/png"
+    assert picture.content[:8] == b"\x89PNG\r\n\x1a\n"
+
+
 def test_an_embedding_fits_where_it_is_asked_for(get, bench):
     page = quote("http://forge.test/acme/notes", safe="")
 
