@@ -242,7 +242,7 @@ def _audit_filter() -> rx.Component:
         key=OversightState.actions.length().to_string() + OversightState.action,
         aria_label="What was done",
     )
-    actor = _words("actor", OversightState.actor, "By whom: a handle", "By whom")
+    actor = _words("actor", OversightState.actor, "Handle", "By whom")
     return forms.get(
         action, actor, forms.button("Filter", type="submit"), action=routes.administration("audit")
     )

@@ -40,6 +40,8 @@ IS_DARK = "() => getComputedStyle(document.body).backgroundColor === 'rgb(20, 22
 BROKE = """() => [...document.querySelectorAll("main [role=alert]")]
   .some((one) => one.innerText.includes("broke on our side"))"""
 WIDER = "document.documentElement.scrollWidth > innerWidth"
+AWAY = """[...document.querySelectorAll(".tabs [aria-current]")].some((one) => one.checkVisibility()
+  && (one.getBoundingClientRect().left < 0 || one.getBoundingClientRect().right > innerWidth))"""
 SETTLED = """() => document.querySelector("main") && !document.querySelector(
   "main [aria-busy=true], main [role=status][aria-label^=Loading], main .late")"""
 
@@ -187,6 +189,8 @@ def test_every_page_is_sound(open_context, ada, world, signed_in, size):
             problems.append(f"{here}: a handler broke; the log of `serve` has its traceback")
         if page.evaluate(WIDER):
             problems.append(f"{here}: wider than the window")
+        if page.evaluate(AWAY):
+            problems.append(f"{here}: the current tab is out of sight")
         shifted = page.evaluate("window.shifted")
         jumps.append(f"{shifted['by']:.2f} {size[0]} {here} {shifted['what'][:5]}")
         if shifted["by"] >= MOST_SHIFT:
