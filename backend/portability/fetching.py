@@ -77,7 +77,11 @@ def fetch(
     """
     env = talking(protocol, {"transfer.unpackLimit": "1", **config})
     served = [f"--upload-pack={_SERVED_BY}"] if protocol == "file" else []
-    told = _run(source, ["ls-remote", *served, "--symref", "--", url, "HEAD"], env, lambda *_: None, limit)
+
+    def asking(*_: object) -> None:
+        progress("asking the source", 0, 0)
+
+    told = _run(source, ["ls-remote", *served, "--symref", "--", url, "HEAD"], env, asking, limit)
     options = ["--progress", "--prune", "--no-tags", "--no-write-fetch-head", *served]
     _run(source, ["fetch", *options, "--", url, *REFSPECS], env, progress, limit)
     if head := _head(source, told):
