@@ -151,6 +151,11 @@ def importing(import_id: str) -> str:
     return f"/imports/{_part(import_id)}"
 
 
+def new_import(source: str, org: str, name: str) -> str:
+    """The form that asks for an import, filled in."""
+    return f"{NEW_IMPORT}?{urlencode({'source': source, 'organization': org, 'project': name})}"
+
+
 def landings(org: str, name: str) -> str:
     """What landed in a project."""
     return f"{project(org, name)}/landings"

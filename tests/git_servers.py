@@ -13,7 +13,9 @@ __all__ = ["Elsewhere", "elsewhere"]
 
 
 class Elsewhere:
-    """Repositories below one folder, served; `wanted` are credentials it asks for, `moved` its redirects."""
+    """Repositories below one folder, served; `wanted` are credentials it asks for, `moved` its redirects.
+    While `going` is cleared, what is posted waits.
+    """
 
     def __init__(self, root: Path, port: int) -> None:
         self.root = root
@@ -21,6 +23,8 @@ class Elsewhere:
         self.wanted: str | None = None
         self.moved: dict[str, str] = {}
         self.asked: list[tuple[str, str | None]] = []
+        self.going = threading.Event()
+        self.going.set()
 
     def want(self, username: str, token: str) -> None:
         """From now on ask for these."""
@@ -37,6 +41,7 @@ def elsewhere(root: Path) -> Iterator[Elsewhere]:
     try:
         yield server.elsewhere  # type: ignore[attr-defined]
     finally:
+        server.elsewhere.going.set()  # type: ignore[attr-defined]
         server.shutdown()
         server.server_close()
         thread.join()
@@ -50,6 +55,7 @@ class _Door(BaseHTTPRequestHandler):
         self._answer()
 
     def do_POST(self) -> None:
+        self.server.elsewhere.going.wait(60)  # type: ignore[attr-defined]
         self._answer()
 
     def _answer(self) -> None:

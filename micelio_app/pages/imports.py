@@ -13,9 +13,22 @@ from micelio_app.ui import chips, forms, lists
 from micelio_app.ui.importing import stages
 from micelio_app.ui.links import when
 
+UNDER_WAY = ("waiting", "running", "cancelling")
+
 
 class NewImportState(AppState):
-    """The form."""
+    """The form, filled in as far as the address says: `?source=`, `?organization=`, `?project=`."""
+
+    source: str = ""
+    organization: str = ""
+    named: str = ""
+
+    @rx.event
+    async def load(self):
+        """What the address says; an import goes to the asker's own projects unless told otherwise."""
+        asked = self.router.url.query_parameters
+        self.source, self.named = asked.get("source", ""), asked.get("project", "")
+        self.organization = asked.get("organization", "") or self.viewer_handle
 
     @rx.event
     async def create(self, form: dict[str, str]):
@@ -41,6 +54,7 @@ class ImportState(AppState):
     project_url: str = ""
     new_project: bool = False
     state: str = ""
+    word: str = ""
     problem: str = ""
     by: str = ""
     asked_at: str = ""
@@ -48,6 +62,7 @@ class ImportState(AppState):
     branch: str = ""
     may_cancel: bool = False
     may_roll_back: bool = False
+    again_url: str = ""
 
     @rx.event
     async def load(self):
@@ -73,6 +88,8 @@ class ImportState(AppState):
 
     def _show(self, told: ImportStatus) -> None:
         self.import_of, self.source, self.state = told.id, told.source, told.state.value
+        # The stages tell live how far it is.
+        self.word = "under way" if self.state in UNDER_WAY else self.state.replace("_", " ")
         self.address = f"{told.organization}/{told.project}"
         self.project_url = routes.project(told.organization, told.project)
         self.new_project, self.problem, self.by = (
@@ -83,28 +100,19 @@ class ImportState(AppState):
         self.asked_at, self.branch = told.requested_at.isoformat(), told.default_branch
         counts = ((told.positions, "position"), (told.refs, "ref"), (told.objects, "object"))
         self.counts = ", ".join(f"{count:,} {word}{'s' * (count != 1)}" for count, word in counts)
+        # A bundle has to be sent once more.
+        again = self.state in ("failed", "cancelled") and told.origin.value != "bundle"
+        self.again_url = routes.new_import(told.source, told.organization, told.project) if again else ""
         self.may_cancel, self.may_roll_back = "cancel" in told.may, "rollback" in told.may
 
 
 def new_import_page() -> rx.Component:
     """The form, and what will happen."""
     form = rx.el.form(
-        forms.field(
-            "Address",
-            "source_url",
-            hint="The clone address of a git repository, such as https://github.com/org/project.",
-            required=True,
-            max_length=2000,
-        ),
+        _asked("Address", "source_url", _ADDRESS, NewImportState.source, most=2000),
         rx.el.div(
-            forms.field(
-                "Organization",
-                "organization",
-                hint="Your handle, or an organization of yours.",
-                required=True,
-                max_length=100,
-            ),
-            forms.field("Project", "project", hint="New, or one of yours.", required=True, max_length=100),
+            _asked("Organization", "organization", _OWNER, NewImportState.organization),
+            _asked("Project", "project", "New, or one of yours.", NewImportState.named),
             class_name="pair wide",
         ),
         forms.check("Everybody may see it, if it is new", "public"),
@@ -144,6 +152,16 @@ def new_import_page() -> rx.Component:
     )
 
 
+_ADDRESS = "The clone address of a git repository, such as https://github.com/org/project."
+_OWNER = "Your handle, or an organization of yours."
+
+
+def _asked(label: str, name: str, hint: str, value: rx.Var[str], *, most: int = 100) -> rx.Component:
+    """A field that has to be filled in, and begins with a value; it is another field once that is known."""
+    filled = {"default_value": value, "key": value}
+    return forms.field(label, name, hint=hint, required=True, max_length=most, **filled)
+
+
 def import_page() -> rx.Component:
     """Where from and where to, the stages, and what may be done."""
     return layout.page(
@@ -158,6 +176,7 @@ def _import() -> rx.Component:
     cancel = forms.button("Cancel the import", tone="danger", on_click=ImportState.cancel)
     back = forms.button("Take it back", tone="danger", small=True, on_click=ImportState.roll_back)
     opened = forms.button_link("Open the project", to=ImportState.project_url, tone="primary")
+    again = forms.button_link("Try it again", to=ImportState.again_url)
     failed = lists.notice("Not imported.", ImportState.problem, tone="rust")
     kept = lists.notice("Not taken back.", ImportState.problem, tone="ochre")
     over = {"cancelled": "Cancelled: nothing was changed.", "rolled_back": "Taken back."}
@@ -166,7 +185,7 @@ def _import() -> rx.Component:
             rx.el.p(
                 rx.el.span("asked by ", rx.el.b(ImportState.by)),
                 when(ImportState.asked_at, ago=True),
-                chips.tag(ImportState.state.replace("_", " ")),
+                chips.tag(ImportState.word),
                 class_name="meta",
             ),
             rx.el.h1("Import into ", ImportState.address, class_name="title"),
@@ -185,6 +204,7 @@ def _import() -> rx.Component:
             ),
         ),
         rx.cond(ImportState.may_cancel, rx.el.p(cancel)),
+        rx.cond(ImportState.again_url != "", rx.el.p(again)),
     )
 
 
@@ -217,7 +237,12 @@ async def import_head(session: str | None, *, import_id: str) -> Head:
     )
 
 
-layout.screen(routes.NEW_IMPORT, new_import_page, title="Import a repository · Micelio", on_load=[])
+layout.screen(
+    routes.NEW_IMPORT,
+    new_import_page,
+    title="Import a repository · Micelio",
+    on_load=[NewImportState.load],
+)
 layout.screen(
     routes.IMPORT,
     import_page,

@@ -31,14 +31,11 @@ from micelio_app.head import Head, head
 from micelio_app.keys import Place, drives
 from micelio_app.pages.rows import SessionRow, session_line, session_row
 from micelio_app.state import AppState, ask, drawn
-from micelio_app.ui import chips, forms, graph, lists
+from micelio_app.ui import chips, forms, graph, lists, refs
 from micelio_app.ui.fragment import fragment
 from micelio_app.ui.links import Text, fragment_of, key, link, outside, when
 
 ARCHIVES = ("tar.gz", "zip")
-MOST_REFS = 200
-"""As many branches and tags are offered; others have addresses all the same."""
-
 LONGEST_README = 60_000
 """Letters of a README's HTML that a page carries for readers without scripts."""
 MIC_LINES = (
@@ -78,14 +75,6 @@ class EntryRow:
     at: str
 
 
-@dataclass(frozen=True)
-class RefRow:
-    """A branch or tag to choose."""
-
-    value: str
-    label: str
-
-
 class ProjectState(AppState):
     """One project at one ref, one folder of it."""
 
@@ -111,7 +100,8 @@ class ProjectState(AppState):
     landed_at: str = ""
     shown_position: int = 0
     parents: rx.Field[list[tuple[str, str]]] = rx.field(default_factory=list)
-    refs: rx.Field[list[RefRow]] = rx.field(default_factory=list)
+    ref_groups: rx.Field[list[refs.RefGroup]] = rx.field(default_factory=list)
+    ref_choices: int = 0
     ref_chosen: str = ""
     adds: rx.Field[list[str]] = rx.field(default_factory=list)
     archives: rx.Field[list[str]] = rx.field(default_factory=list)
@@ -152,15 +142,8 @@ class ProjectState(AppState):
 
     async def _list_refs(self, ref: str) -> None:
         listed = await self.call(ref_operations.list_refs, organization=self.org, project=self.project)
-        rows = [
-            RefRow("HEAD" if each.default else each.name, f"{each.kind.value} {each.name}")
-            for each in listed.items
-            if each.kind is not ref_operations.RefKind.OTHER
-        ][:MOST_REFS]
-        if ref not in [row.value for row in rows]:
-            # A position or a commit: shown as what is chosen now.
-            rows = [RefRow(ref, ref), *rows]
-        self.refs, self.ref_chosen = rows, ref
+        self.ref_groups, self.ref_chosen = refs.groups_of(listed.items, ref), ref
+        self.ref_choices = sum(len(group.rows) for group in self.ref_groups)
 
     def _show(self, page: TreePage, ref: str) -> None:
         project = page.project
@@ -362,9 +345,14 @@ def _files() -> rx.Component:
         class_name="btn quiet small",
         custom_attrs={"data-palette": "files"},
     )
+    groups, chosen = ProjectState.ref_groups, ProjectState.ref_chosen
     header = rx.el.header(
         rx.el.h2("Files", class_name="hush"),
-        _ref_picker(),
+        rx.cond(
+            ProjectState.ref_choices > 1,
+            refs.picker(groups, chosen, on_change=ProjectState.choose_ref),
+            rx.el.b(ProjectState.ref_label, class_name="mono"),
+        ),
         rx.el.span(
             rx.cond(ProjectState.landing_url != "", label),
             rx.cond(ProjectState.landed_at != "", when(ProjectState.landed_at, ago=True)),
@@ -414,18 +402,6 @@ def _code() -> rx.Component:
         outside("Download as .tar.gz", href=ProjectState.archives[0]),
         outside("Download as .zip", href=ProjectState.archives[1]),
     )
-
-
-def _ref_picker() -> rx.Component:
-    """The branches and tags, as a select once there is a choice."""
-    select = rx.el.select(
-        rx.foreach(ProjectState.refs, lambda row: rx.el.option(row.label, value=row.value)),
-        value=ProjectState.ref_chosen,
-        on_change=ProjectState.choose_ref,
-        aria_label="Branch or tag",
-        class_name="small mono ref-picker",
-    )
-    return rx.cond(ProjectState.refs.length() > 1, select, rx.el.b(ProjectState.ref_label, class_name="mono"))
 
 
 def _setting_up() -> rx.Component:

@@ -10,7 +10,7 @@ const NAMES = {
   finalization: "Finalization",
 };
 const WORDS = { waiting: "waiting", running: "at it", done: "done", failed: "failed", cancelled: "cancelled" };
-const KINDS = { running: "message", done: "pass", failed: "fail", cancelled: "fail" };
+const KINDS = { running: "tool", done: "pass", failed: "error" };
 
 export function ImportStages({ importId, onEnd }) {
   const [told, setTold] = useState(null);
@@ -39,18 +39,21 @@ export function ImportStages({ importId, onEnd }) {
     jsx(
       "ol",
       { className: "timeline stages", "data-import": told.state, key: "stages" },
-      told.stages.map((stage) => jsx(Stage, { stage, key: stage.stage })),
+      told.stages.map((stage) => jsx(Stage, { stage, over: state === "over", key: stage.stage })),
     ),
     state === "lost" && jsx("p", { className: "hint", key: "lost" }, "The connection is gone; it is tried again."),
   );
 }
 
-function Stage({ stage }) {
+function Stage({ stage, over }) {
+  const missed = over && stage.state === "waiting";
+  const word = missed ? "not reached" : WORDS[stage.state] ?? stage.state;
+  const kind = missed ? "quiet" : KINDS[stage.state] ?? "";
   const counted = stage.state === "running" && stage.total > 0;
   const doing = stage.state === "running" && stage.doing;
   return jsx(
     "li",
-    { className: "event", "data-kind": KINDS[stage.state] ?? "", "data-stage": stage.stage, "data-state": stage.state },
+    { className: "event", "data-kind": kind, "data-stage": stage.stage, "data-state": stage.state },
     jsx("span", { className: "at num", key: "at" }, counted ? `${Math.floor((100 * stage.done) / stage.total)} %` : ""),
     jsx("i", { className: "node", key: "node" }),
     jsx(
@@ -58,7 +61,7 @@ function Stage({ stage }) {
       { className: "what", key: "what" },
       jsx("b", { key: "name" }, NAMES[stage.stage] ?? stage.stage),
       " ",
-      jsx("span", { className: "meta", key: "state" }, WORDS[stage.state] ?? stage.state),
+      jsx("span", { className: "meta", key: "state" }, word),
       doing && jsx("p", { className: "soft", key: "doing" }, doing, counted && ` ${numbers(stage)}`),
       counted && jsx("i", { className: "meter", style: { "--at": stage.done / stage.total }, key: "bar" }),
     ),
