@@ -32,7 +32,7 @@ class ActiveRow:
     archived: bool
     live: int
     landed: int
-    ever: bool
+    quiet: str
     spark: str
 
 
@@ -65,9 +65,19 @@ def active_row(active: ActiveProject) -> ActiveRow:
         archived=project.archived,
         live=project.open_sessions,
         landed=active.landed,
-        ever=project.position > 0,
+        quiet=_quiet(active),
         spark=days.spark(active.days.counts[-14:]),
     )
+
+
+def _quiet(active: ActiveProject) -> str:
+    """What is said of a project on which nothing landed lately."""
+    project = active.project
+    if not project.position:
+        return "nothing landed yet"
+    # A fork of yesterday has a history and was not quiet.
+    new = project.created_at.date() >= active.days.since
+    return "nothing landed here yet" if new else "quiet for two weeks"
 
 
 def active_line(row: rx.Var[ActiveRow], *, narrow: bool = False) -> rx.Component:
@@ -75,8 +85,7 @@ def active_line(row: rx.Var[ActiveRow], *, narrow: bool = False) -> rx.Component
     private = rx.cond(row.public, rx.fragment(), rx.fragment(" ", chips.tag("Private", "ochre")))
     archived = rx.cond(row.archived, rx.fragment(" ", chips.tag("Archived")))
     live = rx.cond(row.live > 0, rx.el.span(row.live, " open", class_name="moss"))
-    quiet = rx.cond(row.ever, rx.el.span("quiet for two weeks"), rx.el.span("nothing landed yet"))
-    landed = rx.cond(row.landed > 0, rx.el.span(row.landed, " landed"), quiet)
+    landed = rx.cond(row.landed > 0, rx.el.span(row.landed, " landed"), rx.el.span(row.quiet))
     told = rx.cond(row.description != "", rx.el.span(rx.el.bdi(row.description)))
     return lists.row(
         rx.fragment(link(row.name, to=row.url), private, archived),

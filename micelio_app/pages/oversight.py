@@ -135,7 +135,7 @@ async def _audit(state: "OversightState", how: Mapping[str, Any]) -> Any:
     page = await state.call(oversight.list_audit, action=state.action, actor=state.actor, **how)
     state.actions = page.actions
     for each in page.items:
-        details = ", ".join(f"{name} {value}" for name, value in each.details.items())
+        details = ", ".join(f"{name} {_said(value)}" for name, value in each.details.items())
         means = " · ".join(filter(None, (each.via, each.address, details)))
         at = each.at.isoformat()
         state.lines.append(Line(each.actor or "nobody", "", each.action, each.subject, means, "", "", at))
@@ -149,6 +149,13 @@ _LISTS: dict[str, Callable[[OversightState, Mapping[str, Any]], Awaitable[Any]]]
     "jobs": _jobs,
     "audit": _audit,
 }
+
+
+def _said(value: Any) -> str:
+    """A detail as people write it: lists by their members, yes and no."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def tabs(current: str) -> rx.Component:

@@ -27,6 +27,8 @@ from micelio_app.ui import forms
 from micelio_app.ui.links import mark, outside
 
 GOOD_PASSWORD = "At least 12 characters. A few unrelated words do well."
+BY_MAIL = "A link to confirm your address comes by mail."
+BY_HAND = "This forge sends no mail: its administrator hands you the link to confirm your address."
 NOT_HERE = "This forge sends no mail: its administrator finds the link in the outbox and hands it over."
 
 
@@ -57,7 +59,7 @@ def sign_up_page() -> rx.Component:
             rx.cond(
                 invited,
                 "You are invited. Your address is known from the invitation.",
-                "A link to confirm your address comes by mail.",
+                rx.cond(SignUpState.sends_mail, BY_MAIL, BY_HAND),
             ),
             class_name="soft",
         ),

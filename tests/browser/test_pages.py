@@ -167,7 +167,7 @@ def test_every_page_is_sound(open_context, ada, world, signed_in, size):
     def hear(message):
         missing = "404" in message.text and ((signed_in, here) in NOT_THERE or title is None)
         if message.type == "error" and not missing:
-            problems.append(f"{here}: console says {message.text}")
+            problems.append(f"{here}: console says {message.text} of {message.location['url']}")
 
     def keep(theme):
         name = re.sub(r"[^a-z0-9]+", "-", address.lower()).strip("-") or "home"

@@ -1,11 +1,15 @@
 """People, explore and the administration, as readers without scripts and everybody outside get them."""
 
+import asyncio
+
 import pytest
 
 from backend.accounts.service import update_current_user
+from backend.projects.forks import fork_project
 from micelio_app import pages
 from micelio_app.head import MISSING
 from micelio_app.pages.oversight import NAMES
+from tests.micelio_app.visiting import visited
 
 
 def test_a_person_is_shown_with_what_they_say_and_where_else_they_are(bench, ada, head_of):
@@ -47,3 +51,11 @@ def test_the_administration_is_there_for_administrators_only(bench, ada, margare
     assert head_of(f"/admin{section}") is MISSING
     assert head_of(f"/admin{section}", ada) is MISSING
     assert head_of(f"/admin{section}", margaret).status == 200
+
+
+def test_a_fork_of_today_is_not_called_quiet(bench, ada, grace, head_of):
+    bench.landed(ada, {"a": b"a\n"})
+    bench.run(grace, fork_project, **bench.where)
+
+    held = asyncio.run(visited("/explore", grace.browser_id)).held
+    assert "nothing landed here yet" in held and "quiet for" not in held
