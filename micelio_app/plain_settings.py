@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from backend.accounts.schemas import CurrentUser, DeviceSummary
+from backend.accounts.schemas import USUAL, AccessTokenSummary, CurrentUser, DeviceSummary
 from backend.instance.plain_settings import FORMS, drawn
 from backend.invitations.schemas import MyInvitation, TeamInvitationSummary
 from backend.organizations.schemas import MemberSummary, OrganizationSummary
@@ -45,7 +45,29 @@ def account(
             f"<p>{plain.link('Deleted projects of yours', routes.deleted(me.handle))}</p>",
             end=plain.link("New organization", routes.NEW_ORGANIZATION),
         ),
+        _section("Access tokens", f"<p>{plain.link('Make, see and revoke them', routes.TOKENS)}</p>"),
         _section("Delete account", drawn("delete-account", token, leave_out=without)),
+    )
+
+
+def tokens(listed: Sequence[AccessTokenSummary], *, token: str, query: Query) -> str:
+    """Access tokens, and a form for a new one."""
+    rows = (
+        (
+            "",
+            f"<b>{escape(each.name)}</b>",
+            f"<code>{escape(each.hint)}</code><span>{', '.join(each.scopes)}</span>"
+            f"<span>{each.kind.value}</span><span>until {each.expires_at:%Y-%m-%d}</span>",
+            drawn("revoke-token", token, values={"token_id": each.id}),
+        )
+        for each in listed
+    )
+    usual = {**dict.fromkeys(USUAL, "on"), "days": "90"}
+    return _page(
+        "Access tokens",
+        query,
+        _section("New token", drawn("token", token, values=usual)),
+        _section("Your tokens", plain.rows(rows) if listed else plain.nothing("No token yet")),
     )
 
 

@@ -35,6 +35,11 @@ Links = Annotated[list[Link], Field(max_length=5)]
 LinkSecret = Annotated[str, Field(min_length=1, max_length=200)]
 UserCode = Annotated[str, Field(min_length=1, max_length=40)]
 
+LIFETIMES = (("7", "in a week"), ("30", "in 30 days"), ("90", "in 90 days"), ("365", "in a year"))
+USUAL = ("project:read", "project:write", "session:read", "session:write", "org:read")
+OFFERED = tuple(scope for scope in SCOPES if scope != "admin")
+"""What can be chosen for a token, in days and scopes; `USUAL` is what most need."""
+
 Scope = StrEnum("Scope", {name.replace(":", "_").upper(): name for name in SCOPES})  # type: ignore[misc]
 
 

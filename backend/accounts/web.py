@@ -190,21 +190,29 @@ async def form_fields(request: Request, *, largest: int = LARGEST_FORM) -> Field
 
 
 def plain_form(
-    forge: Forge, request: Request, fields: Fields, act: Callable[[Actor], str], again: Callable[[str], str]
+    forge: Forge,
+    request: Request,
+    fields: Fields,
+    act: Callable[[Actor], Response],
+    again: Callable[[str], str],
 ) -> Response:
-    """The answer to a form of a page without scripts: on to the address that `act` gives, or the page that
-    `again` draws around a refusal's sentence. Whoever is not signed in is sent to sign in.
+    """The answer to a form of a page without scripts: that of `act`, or the page that `again` draws around a
+    refusal's sentence. Whoever is not signed in is sent to sign in.
     """
     actor: Actor = request.state.actor
     if not actor.signed_in:
         return RedirectResponse(SIGN_IN, 303)
     check_form_token(forge.settings, actor, fields.get("form_token", ""))
     try:
-        address = act(actor)
+        return act(actor)
     except MicelioError as error:
         refusal: Response = request.app.exception_handlers[MicelioError](request, error)
         kept = {k: v for k, v in refusal.headers.items() if not k.startswith("content-")}
         return HTMLResponse(again(error.sentence), refusal.status_code, kept)
+
+
+def gone_on(address: str) -> Response:
+    """What a form that was accepted leads to."""
     return RedirectResponse(address, 303, {"Cache-Control": "no-store"})
 
 

@@ -11,9 +11,10 @@ from typing import Any
 
 from backend.accounts import addresses, deletion, devices
 from backend.accounts import service as accounts
+from backend.accounts.schemas import LIFETIMES, OFFERED, NewAccessToken
 from backend.core import plain_page
 from backend.core.context import Actor, Forge
-from backend.core.operations import invoke
+from backend.core.operations import SCOPES, invoke
 from backend.invitations import answering
 from backend.invitations import service as inviting
 from backend.organizations import closing, renaming
@@ -23,13 +24,14 @@ from backend.projects import deleting
 Fields = Mapping[str, str]
 
 ACCOUNT = "/settings"
+TOKENS = "/settings/tokens"
 ROLES = (("member", "Member"), ("admin", "Admin"), ("owner", "Owner"))
 """Roles in an organization, and their words."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """One argument of the operation: `kind` is that of an input, or area, choice or hidden."""
+    """One argument of the operation: `kind` is that of an input, or area, choice, check or hidden."""
 
     name: str
     label: str = ""
@@ -45,7 +47,7 @@ class SettingsForm:
     """What a form does, what is filled in, its words, and where one is afterwards.
 
     `given` makes the operation's arguments of what was sent; `page` an address of who sent it, what was
-    sent and what came of it.
+    sent and what came of it. What is shown once, `shown` writes as HTML instead.
     """
 
     deed: str
@@ -57,6 +59,15 @@ class SettingsForm:
     page: Callable[[Actor, Fields, Any], str]
     tone: str = ""
     given: Callable[[Fields], dict[str, Any]] = dict
+    shown: Callable[[Any], str] | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """What an accepted form leads to: an address, or a page that is shown once."""
+
+    address: str = ""
+    page: str = ""
 
 
 def _account(actor: Actor, sent: Fields, result: Any) -> str:
@@ -78,6 +89,23 @@ def _settings(actor: Actor, sent: Fields, result: Any) -> str:
 def _profile(sent: Fields) -> dict[str, Any]:
     lines = [line.strip() for line in sent.get("links", "").splitlines()]
     return {**sent, "links": [line for line in lines if line]}
+
+
+def _token(sent: Fields) -> dict[str, Any]:
+    return {
+        "name": sent.get("name", ""),
+        "scopes": [scope for scope in OFFERED if scope in sent],
+        "kind": "agent" if "agent" in sent else "personal",
+        "expires_in_days": sent.get("days", "90"),
+    }
+
+
+def _secret(made: NewAccessToken) -> str:
+    return (
+        '<h1 class="title">Your new token</h1><p class="soft">Copy it now: it is not shown again.</p>'
+        f"<pre><code>{escape(made.token)}</code></pre>"
+        f'<p><a href="{TOKENS}">Access tokens</a></p>'
+    )
 
 
 _PASSWORD = Field("password", "Current password", "password", purpose="current-password", required=True)
@@ -145,6 +173,33 @@ FORMS = {
             tone=" danger",
             done="",
             page=lambda actor, sent, result: "/signin",
+        ),
+        SettingsForm(
+            "token",
+            accounts.create_access_token,
+            (
+                Field("name", "Name", hint="What or who uses it.", required=True),
+                *(Field(scope, f"{scope}: {SCOPES[scope]}", "check") for scope in OFFERED),
+                Field("agent", "It belongs to an agent: it never approves.", "check"),
+                Field("days", "It ends", "choice", choices=LIFETIMES),
+            ),
+            title="New token",
+            button="Create the token",
+            tone=" primary",
+            done="",
+            page=lambda actor, sent, result: TOKENS,
+            given=_token,
+            shown=_secret,
+        ),
+        SettingsForm(
+            "revoke-token",
+            accounts.revoke_access_token,
+            (Field("token_id", kind="hidden"),),
+            title="Access tokens",
+            button="Revoke",
+            tone=" danger",
+            done="Revoked. It stopped working at once.",
+            page=lambda actor, sent, result: TOKENS,
         ),
         SettingsForm(
             "accept",
@@ -312,14 +367,16 @@ def drawn(
     )
 
 
-def sent_on(forge: Forge, actor: Actor, form: SettingsForm, fields: Fields) -> str:
-    """Do what a form asks for; the address to go on to. Raises what the operation raises."""
+def done(forge: Forge, actor: Actor, form: SettingsForm, fields: Fields) -> Done:
+    """Do what a form asks for. Raises what the operation raises."""
     # Browsers send line breaks as CRLF.
     names = [each.name for each in form.fields if each.name in fields]
     typed = {name: fields[name].replace("\r\n", "\n").strip() for name in names}
     result = invoke(forge, actor, form.operation, form.given(typed))
+    if form.shown is not None:
+        return Done(page=plain_page.page(form.title, form.shown(result)))
     address = form.page(actor, typed, result)
-    return f"{address}?done={form.deed}" if form.done else address
+    return Done(f"{address}?done={form.deed}" if form.done else address)
 
 
 def again(form: SettingsForm, fields: Fields, problem: str) -> str:
@@ -337,6 +394,11 @@ def _field(field: Field, value: str, id: str, short: bool) -> str:
     name, id, text = field.name, escape(id), escape(value)
     if field.kind == "hidden":
         return f'<input type="hidden" name="{name}" value="{text}">'
+    if field.kind == "check":
+        return (
+            f'<label class="check"><input type="checkbox" name="{name}" value="on"{" checked" * bool(value)}>'
+            f"{escape(field.label)}</label>"
+        )
     more = f' aria-describedby="{id}-says"' * bool(field.hint) + " required" * field.required
     if field.kind == "choice":
         options = "".join(

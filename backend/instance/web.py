@@ -10,10 +10,10 @@ from typing import Any
 from anyio import to_thread
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from backend.accounts.web import form_fields, plain_form
+from backend.accounts.web import form_fields, gone_on, plain_form
 from backend.core.context import Actor, Forge
 from backend.core.errors import MicelioError, NotFound, Unavailable
 from backend.instance import plain_settings
@@ -60,8 +60,9 @@ def routes(forge: Forge) -> list[Route]:
             raise NotFound(what="form")
         fields = await form_fields(request)
 
-        def act(actor: Actor) -> str:
-            return plain_settings.sent_on(forge, actor, form, fields)
+        def act(actor: Actor) -> Response:
+            done = plain_settings.done(forge, actor, form, fields)
+            return gone_on(done.address) if done.address else HTMLResponse(done.page, headers=_FRESH)
 
         def again(sentence: str) -> str:
             return plain_settings.again(form, fields, sentence)

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from backend.accounts.web import form_fields, plain_form
+from backend.accounts.web import form_fields, gone_on, plain_form
 from backend.core import operations
 from backend.core.context import Actor, Context, Forge
 from backend.core.errors import FileTooLarge, Forbidden, InvalidInput, NotFound
@@ -90,9 +90,9 @@ def _posted(forge: Forge, request: Request, fields: Mapping[str, str]) -> Respon
     if form is None:
         raise NotFound(what="form")
 
-    def act(actor: Actor) -> str:
+    def act(actor: Actor) -> Response:
         found = plain_forms.done(forge, actor, session, form, fields)
-        return f"/{found.organization}/{found.project}/sessions/{found.id}?done={deed}"
+        return gone_on(f"/{found.organization}/{found.project}/sessions/{found.id}?done={deed}")
 
     return plain_form(
         forge, request, fields, act, lambda sentence: plain_forms.again(session, form, fields, sentence)

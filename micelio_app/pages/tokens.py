@@ -4,23 +4,20 @@ The secret is shown once, from the answer of the call that made it; it leaves th
 as the page is left.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import reflex as rx
 
 from backend.accounts import service as operations
-from backend.accounts.schemas import AccessTokenSummary
+from backend.accounts.schemas import LIFETIMES, OFFERED, USUAL, AccessTokenSummary
 from backend.core.operations import SCOPES
-from micelio_app import layout, routes
+from micelio_app import layout, plain_settings, routes
 from micelio_app.head import Head, head
 from micelio_app.pages.account import settings_page
-from micelio_app.state import AppState, viewer
+from micelio_app.state import AppState, ask, token_for_forms, viewer
 from micelio_app.ui import chips, forms, lists
 from micelio_app.ui.links import when
-
-LIFETIMES = (("7", "in a week"), ("30", "in 30 days"), ("90", "in 90 days"), ("365", "in a year"))
-USUAL = ("project:read", "project:write", "session:read", "session:write", "org:read")
-OFFERED = tuple(scope for scope in SCOPES if scope != "admin")
 
 
 @dataclass(frozen=True)
@@ -181,12 +178,14 @@ def _row(row: rx.Var[TokenRow]) -> rx.Component:
 
 
 @head(routes.TOKENS)
-async def tokens_head(session: str | None) -> Head:
-    """Not for crawlers; a stranger is sent to sign in."""
+async def tokens_head(session: str | None, *, query: Mapping[str, str]) -> Head:
+    """Not for crawlers; a stranger is sent to sign in. The forms work without scripts too."""
     actor = await viewer(session)
     if not actor.signed_in:
         return Head(title="Access tokens", status=303, location=routes.sign_in(routes.TOKENS), indexed=False)
-    return Head(title="Access tokens", indexed=False)
+    listed = await ask(session, operations.list_access_tokens)
+    body = plain_settings.tokens(listed.items, token=token_for_forms(session), query=query)
+    return Head(title="Access tokens", indexed=False, body=body)
 
 
 layout.screen(routes.TOKENS, tokens_page, title="Access tokens · Micelio", on_load=[TokensState.load])

@@ -95,7 +95,9 @@ def test_a_collaborator_is_asked_by_handle_and_sees_it_at_home(open_context, ada
         page.context.close()
 
 
-def test_an_organization_is_made_named_and_deleted_and_says_its_name_as_text(open_context, ada, world):
+def test_an_organization_is_made_named_renamed_and_deleted_and_says_its_name_as_text(
+    open_context, ada, world
+):
     page = open_context(size=DESK, still=True, state=ada).new_page()
     page.goto("/orgs/new")
     page.get_by_label("Handle").fill("acme")
@@ -109,10 +111,20 @@ def test_an_organization_is_made_named_and_deleted_and_says_its_name_as_text(ope
     page.get_by_role("heading", name="<img src=x onerror=alert(1)> Guild").wait_for()
     assert page.locator("main img[src=x]").count() == 0
     page.goto("/orgs/guild/settings")
-    page.get_by_label("Type guild").fill("guild")
+    page.get_by_label("New handle").fill("acme")
+    page.get_by_role("button", name="Rename").click()
+    page.get_by_role("alert").filter(has_text="The handle acme is taken").wait_for()
+    page.get_by_label("New handle").fill("lodge")
+    page.get_by_role("button", name="Rename").click()
+    page.wait_for_url("**/orgs/lodge/settings")
+    page.goto("/guild")
+    page.wait_for_url("**/lodge")
+    page.goto("/orgs/guild/settings")
+    page.wait_for_url("**/orgs/lodge/settings")
+    page.get_by_label("Type lodge").fill("lodge")
     page.get_by_role("button", name="Delete this organization").click()
     page.get_by_role("heading", name="Running for you").wait_for()
-    page.goto("/guild")
+    page.goto("/lodge")
     page.get_by_role("heading", name="Nothing grows at this address").wait_for()
     page.context.close()
 

@@ -1,11 +1,12 @@
 """Home and settings without scripts: what is read there, and every form filled in and sent."""
 
+from html import escape
 from html.parser import HTMLParser
 
 import pytest
 
 from backend.accounts.browsers import COOKIE
-from backend.accounts.service import get_current_user
+from backend.accounts.service import get_current_user, list_access_tokens
 from backend.core.context import Forge
 from backend.doors.routes import own_app
 from backend.invitations.service import invite_member
@@ -38,6 +39,8 @@ class Forms(HTMLParser):
             self.forms.append((given["action"], {}))
         elif tag in ("select", "textarea"):
             self.filling = given["name"]
+        if given.get("type") == "checkbox" and "checked" not in given:
+            return
         if tag == "input" or (tag == "option" and "selected" in given):
             self.forms[-1][1][given.get("name") or self.filling] = given.get("value", "")
 
@@ -97,6 +100,18 @@ def test_an_account_is_looked_after_by_forms_alone(bench, ada, browser):
     assert "Changed." in desk.open(desk.done("/settings", "password", current=PASSWORD, new=PASSWORD + "!"))
     assert desk.done("/settings", "everywhere") == "/signin"
     assert desk.head_of("/settings", desk).status == 303
+
+
+def test_a_token_is_shown_once_and_revoked_by_forms_alone(bench, ada, browser):
+    desk = browser("ada")
+    made = desk.send("/settings/tokens", "token", name=HOSTILE)
+    (token,) = bench.run(ada, list_access_tokens).items
+
+    assert (made.status_code, made.headers["cache-control"]) == (200, "no-store")
+    assert "mic_" in made.text and token.name == HOSTILE and "session:write" in token.scopes
+    assert "mic_" not in desk.open("/settings/tokens").replace(escape(token.hint), "")
+    desk.done("/settings/tokens", "revoke-token")
+    assert bench.run(ada, list_access_tokens).items == []
 
 
 def test_an_organization_is_looked_after_by_forms_alone(bench, ada, grace, mallory, browser):

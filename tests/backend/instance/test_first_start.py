@@ -5,6 +5,7 @@ import pytest
 
 from backend.core.context import SYSTEM
 from backend.instance.first_start import host_checkout
+from backend.organizations.renaming import rename_organization
 from backend.projects.landings import list_landings
 from backend.projects.service import get_project, list_projects
 from backend.sessions.service import list_sessions
@@ -57,6 +58,8 @@ def test_other_projects_beside_it_do_not_make_it_come_again(bench, checkout):
     with bench.restarted() as again:
         assert host_checkout(again.forge, checkout) is False
         assert len(again.run(SYSTEM, list_projects, organization="micelio").items) == 2
+        again.run(SYSTEM, rename_organization, organization="micelio", handle="forest")
+        assert host_checkout(again.forge, checkout) is False
 
 
 def test_without_a_checkout_or_files_there_is_nothing_to_host(bench, tmp_path):

@@ -104,6 +104,7 @@ def test_every_door_leads_to_where_an_organization_is(own, git, monkeypatch):
         page = asyncio.run(head.head_for(path.format("acme"), None))
         assert (page.status, page.location) == (308, path.format("zenith"))
     assert "# Zenith" in httpx.get(f"{own.url}/acme", headers={"Accept": "text/plain"}).text
+    assert "/zenith/open/landings/1" in httpx.get(f"{own.url}/acme.atom").text
 
     # gRPC: resolved, and told.
     server, port = rpc.start_grpc(own.forge, "127.0.0.1:0")
