@@ -246,12 +246,17 @@ class FrontDoor:
         await send({"type": "http.response.body", "body": body})
 
     def _guarded(self, send: Send) -> Send:
+        spent = timing.Spent()
+
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(raw=list(message.get("headers", [])))
                 for name, value in self.headers:
                     headers.setdefault(name, value)
                 headers.setdefault("content-security-policy", OWN_POLICY)
+                if message["status"] not in timing.UNTIMED:
+                    # What the door itself answers: too many at once, or something broke.
+                    headers.setdefault("server-timing", spent.header)
                 message = {**message, "headers": headers.raw}
             await send(message)
 

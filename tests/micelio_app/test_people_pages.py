@@ -37,6 +37,17 @@ def test_a_person_says_who_they_are_to_other_sites(bench, ada, head_of):
     assert "ada@example.org" not in person.tags("")
 
 
+def test_a_project_says_that_it_is_source_code(bench, ada, head_of):
+    bench.landed(ada, {"LICENSE": b"MIT\n", "LICENSE-fonts.txt": b"OFL\n"})
+
+    told = head_of("/acme/notes")
+
+    assert told.json_ld["@type"] == "SoftwareSourceCode"
+    assert told.json_ld["codeRepository"].endswith("/acme/notes")
+    assert told.json_ld["license"].endswith("/acme/notes/blob/HEAD/LICENSE")
+    assert '<script type="application/ld+json">' in told.tags("https://forge.example")
+
+
 def test_explore_without_scripts_lists_public_projects_only(bench, ada, grace, head_of):
     bench.landed(ada, {"a": b"a\n"})
 

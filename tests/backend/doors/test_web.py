@@ -130,3 +130,4 @@ def test_a_bug_in_a_page_is_logged_and_answered_with_its_id(caplog):
     assert answer.text == f"broke {answer.headers['x-request-id']}"
     assert answer.headers["x-request-id"] in caplog.text
     assert "a bug" in caplog.text
+    assert "total;dur=" in answer.headers["server-timing"]
