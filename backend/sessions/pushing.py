@@ -282,10 +282,12 @@ def _tips(pushing: Pushing) -> list[bytes]:
 
 def _drop_notes(pushing: Pushing) -> None:
     """Notes of a proposal by somebody who moves no refs are read, not stored."""
+    if NOTES not in pushing.verdicts:
+        return
     # Decided again with the permit; here it only says what is tried.
     with pushing.ctx.transaction(write=False) as tx:
         may = project_access.abilities(tx, pushing.project)
-    if NOTES in pushing.verdicts and Ability.PUSH not in may:
+    if Ability.PUSH not in may:
         pushing.verdicts[NOTES].became = FOR
 
 

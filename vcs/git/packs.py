@@ -162,14 +162,18 @@ class PackFolder:
     def names(self) -> set[str]:
         """The packs that are whole, without suffix; empty when there is no folder."""
         try:
-            found = {entry.name for entry in os.scandir(self.folder)}
+            found = set(os.listdir(self.folder))
         except FileNotFoundError:
             return set()
-        return {
-            name.removesuffix(".idx")
-            for name in found
-            if name.endswith(".idx") and name[:-3] + "pack" in found
-        }
+        return {name[:-4] for name in found if name.endswith(".idx") and name[:-3] + "pack" in found}
+
+    def sizes(self) -> dict[str, int]:
+        """The bytes of each pack that is whole, by name in order."""
+        folder, found = str(self.folder), {}
+        for name in sorted(self.names()):
+            with suppress(FileNotFoundError):
+                found[name] = os.stat(f"{folder}/{name}.pack").st_size
+        return found
 
     def refresh(self) -> None:
         """Look at the packs that are there now."""

@@ -17,7 +17,7 @@ import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -434,12 +434,10 @@ class GitProjection:
 
     def _keep(self, state: _State) -> None:
         """Write `sequence`, with the packs that are there now."""
-        packs = {}
-        for name in sorted(PackFolder(self._packs).names()):
-            with suppress(FileNotFoundError):
-                packs[name] = (self._packs / f"{name}.pack").stat().st_size
+        kept = replace(state, packs=PackFolder(self._packs).sizes(), boot=_boot())
         draft = self.folder / f"sequence-{new_id()}"
-        draft.write_text(json.dumps(asdict(replace(state, packs=packs, boot=_boot()))))
+        # Its fields are plain data: `asdict` would copy the names of several hundred packs one by one.
+        draft.write_text(json.dumps(vars(kept)))
         os.replace(draft, self._sequence)
 
     def _drop(self) -> None:

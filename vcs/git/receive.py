@@ -363,8 +363,9 @@ def quarantine(folder: Path, borrowed: Path) -> Iterator[Quarantine]:
     """A fresh quarantine beside nothing else, gone in the end."""
     place = folder / new_id()
     try:
-        for each in ("objects/info", "objects/pack", "refs"):
-            (place / each).mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        for each in ("", "objects", "objects/info", "objects/pack", "refs"):
+            (place / each).mkdir()
         (place / "HEAD").write_bytes(b"ref: refs/heads/main\n")
         alternates = str((borrowed / "objects").resolve()).encode() + b"\n"
         (place / "objects/info/alternates").write_bytes(alternates)
