@@ -180,8 +180,13 @@ def trunk(ctx: Context, project: str) -> str:
 
 def trunks(ctx: Context, projects: Iterable[str]) -> dict[str, str]:
     """The short names of the default branches that are not called `main`, by project."""
-    query = select(Ref).where(col(Ref.project).in_(list(projects)), Ref.name == "HEAD")
-    return {row.project: row.target.removeprefix("ref: refs/heads/") for row in ctx.db.exec(query)}
+    rows = ctx.db.exec(_TRUNKS, params={"of_projects": list(projects)})
+    return {row.project: row.target.removeprefix("ref: refs/heads/") for row in rows}
+
+
+_TRUNKS = select(Ref).where(
+    col(Ref.project).in_(bindparam("of_projects", expanding=True)), Ref.name == "HEAD"
+)
 
 
 def _at_position(ctx: Context, project: Project, ref: str, number: int, *, back: bool) -> Target:

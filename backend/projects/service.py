@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, bindparam
 from sqlmodel import col, func, or_, select
 
 from backend.core.bell import reach_of
@@ -277,16 +277,19 @@ def _running(ctx: Context, projects: Sequence[str]) -> dict[str, int]:
 
 
 def _newest(ctx: Context, projects: Sequence[str]) -> dict[str, Landing]:
-    tops = (
-        select(Landing.project, func.max(Landing.position).label("position"))
-        .where(col(Landing.project).in_(projects))
-        .group_by(Landing.project)
-        .subquery()
-    )
-    query = select(Landing).join(
-        tops, (col(Landing.project) == tops.c.project) & (col(Landing.position) == tops.c.position)
-    )
-    return {landing.project: landing for landing in ctx.db.exec(query)}
+    found = ctx.db.exec(_NEWEST, params={"of_projects": list(projects)})
+    return {landing.project: landing for landing in found}
+
+
+_TOPS = (
+    select(Landing.project, func.max(Landing.position).label("position"))
+    .where(col(Landing.project).in_(bindparam("of_projects", expanding=True)))
+    .group_by(Landing.project)
+    .subquery()
+)
+_NEWEST = select(Landing).join(
+    _TOPS, (col(Landing.project) == _TOPS.c.project) & (col(Landing.position) == _TOPS.c.position)
+)
 
 
 def _summary(

@@ -4,7 +4,9 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from sqlmodel import col, select
+from sqlalchemy import bindparam
+from sqlalchemy import select as sql_select
+from sqlmodel import col
 
 from backend.core.context import Context
 from backend.core.errors import NotFound
@@ -227,24 +229,40 @@ def _last_changes(
     found: dict[bytes, LastChange] = {}
     wanted = sorted(paths)
     for start in range(0, len(wanted), 500):
-        query = (
-            select(PathLatest.path, Landing)
-            .join(
-                Landing,
-                (col(Landing.project) == col(PathLatest.project))
-                & (col(Landing.position) == col(PathLatest.position)),
-            )
-            .where(PathLatest.project == project.id, col(PathLatest.path).in_(wanted[start : start + 500]))
-        )
-        for path, landing in ctx.db.exec(query):
-            if target.position is not None and landing.position <= target.position:
-                found[paths[bytes(path)]] = LastChange(
-                    position=landing.position,
-                    goal=landing.goal,
-                    by=landing.agent or landing.written_by or landing.author,
-                    at=landing.written_at or landing.at,
+        some = {"of_project": project.id, "paths": wanted[start : start + 500]}
+        for row in ctx.db.connection().execute(_LAST_CHANGES, some):
+            if target.position is not None and row.position <= target.position:
+                found[paths[bytes(row.path)]] = LastChange(
+                    position=row.position,
+                    goal=row.goal,
+                    by=row.agent or row.written_by or row.author,
+                    at=row.written_at or row.at,
                 )
     return found
+
+
+_LAST_CHANGES = (
+    # Few columns of a wide row, since a folder may have hundreds of entries.
+    sql_select(
+        col(PathLatest.path),
+        col(Landing.position),
+        col(Landing.goal),
+        col(Landing.agent),
+        col(Landing.written_by),
+        col(Landing.author),
+        col(Landing.written_at),
+        col(Landing.at),
+    )
+    .join(
+        Landing,
+        (col(Landing.project) == col(PathLatest.project))
+        & (col(Landing.position) == col(PathLatest.position)),
+    )
+    .where(
+        col(PathLatest.project) == bindparam("of_project"),
+        col(PathLatest.path).in_(bindparam("paths", expanding=True)),
+    )
+)
 
 
 def _readme(entries: list[TreeEntry]) -> Readme | None:
