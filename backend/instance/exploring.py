@@ -14,6 +14,7 @@ from backend.instance.schemas import (
     ActiveProject,
     Affiliation,
     Cursor,
+    Days,
     Desk,
     Exploration,
     HandleText,
@@ -59,24 +60,35 @@ def explore_projects(ctx: Context) -> Exploration:
 
 
 @operation(scope="project:read", http="GET /api/v1/user/desk", anonymous=False, left_out=A_PAGE)
-def get_desk(ctx: Context) -> Desk:
-    """What waits for you, what runs for you, your projects, and what landed on them."""
+def get_desk(ctx: Context, *, brief: bool = False) -> Desk:
+    """What waits for you, what runs for you, your projects, and what landed on them.
+
+    `brief` leaves out what is counted by days and weeks, which is half of the work.
+    """
     mine = access.belongs(ctx)
     author = col(WorkSession.author_id) == ctx.actor.id
     running = _sessions(ctx, author, col(WorkSession.status).in_(session_access.OPEN), limit=20)
     last = func.coalesce(activity.last_landed(), Project.created_at)
-    own = _rows(ctx, mine, order=last.desc(), limit=8)
-    week = col(Landing.at) >= ctx.now() - timedelta(days=7)
-    return Desk(
+    own = projects.summaries(ctx, _rows(ctx, mine, order=last.desc(), limit=8))
+    uncounted = Days(since=ctx.now().date(), counts=[])
+    desk = Desk(
         waiting=list_waiting_sessions(ctx, limit=MORE).items,
         running=running,
         elsewhere=_live(ctx, ~author, limit=FEW),
         landed=activity.newest(ctx, mine, limit=10),
-        projects=_active(ctx, projects.summaries(ctx, own), count=SPARK),
-        days=activity.days(ctx, col(Landing.author) == ctx.actor.handle, weeks=WEEKS),
-        week_landed=_count(ctx, mine, week),
-        week_by_agents=_count(ctx, mine, week, col(Landing.agent) != ""),
+        projects=[ActiveProject(project=each, landed=0, days=uncounted) for each in own],
+        days=uncounted,
+        week_landed=0,
+        week_by_agents=0,
     )
+    if brief:
+        return desk
+    week = col(Landing.at) >= ctx.now() - timedelta(days=7)
+    desk.projects = _active(ctx, own, count=SPARK)
+    desk.days = activity.days(ctx, col(Landing.author) == ctx.actor.handle, weeks=WEEKS)
+    desk.week_landed = _count(ctx, mine, week)
+    desk.week_by_agents = _count(ctx, mine, week, col(Landing.agent) != "")
+    return desk
 
 
 @operation(scope=None, http="GET /api/v1/users/{handle}/profile", left_out=A_PAGE, cost=2)

@@ -13,6 +13,8 @@ from backend.instance.schemas import Desk
 from backend.instance.service import Overview
 from backend.invitations import answering
 from backend.invitations.schemas import MyInvitation
+from backend.projects import service as projects
+from backend.projects.schemas import ProjectSummary
 from micelio_app import layout, plain, plain_settings, routes
 from micelio_app.head import SAYS, Head, head
 from micelio_app.pages.explore import ActiveRow, active_line, active_row
@@ -33,6 +35,7 @@ TITLE = "Watch agents write code, land only what you understand · Micelio"
 START = 'mic session start "what you want"'
 FEWEST_DRAWN = 3
 POPULAR = 6
+_SAYS = SAYS.replace("A git forge", "Micelio is a git forge")
 
 
 class HomeState(AppState):
@@ -159,11 +162,10 @@ def _opening() -> rx.Component:
     asking = rx.el.h1(
         "Watch agents write code.", rx.el.br(), "Land only what you understand.", class_name="ask big"
     )
-    says = SAYS.replace("A git forge", "Micelio is a git forge")
     return rx.el.section(
         rx.el.div(
             asking,
-            rx.el.p(says, class_name="lead"),
+            rx.el.p(_SAYS, class_name="lead"),
             rx.el.p(sign_in, onward, class_name="line close"),
             class_name="stack",
         ),
@@ -291,12 +293,25 @@ def _landed(rows: rx.Var[list[LandingRow]]) -> rx.Component:
     return lists.section("Landed", rx.cond(rows.length() > 0, filled, nothing))
 
 
+def plain_front(found: Sequence[ProjectSummary]) -> str:
+    """The front for readers without scripts: what this is, and where to look around."""
+    return (
+        '<section class="stack"><h1 class="ask big">Watch agents write code.<br>'
+        f'Land only what you understand.</h1><p class="lead">{_SAYS}</p></section>'
+        + plain.section(
+            "Projects",
+            plain.projects(found) if found else plain.nothing("No project here that you may see"),
+            end=plain.link("Explore", routes.EXPLORE),
+        )
+    )
+
+
 def plain_desk(desk: Desk, asked: Sequence[MyInvitation], token: str) -> str:
     """A desk for readers without scripts, in the order of the page."""
     running = plain.sessions(desk.running) if desk.running else plain.nothing("Nothing of yours is running")
     landed = plain.landed(desk.landed) if desk.landed else plain.nothing("Nothing landed yet")
     own = [each.project for each in desk.projects]
-    projects = plain.projects(own) if own else plain.nothing("No project yet")
+    listed = plain.projects(own) if own else plain.nothing("No project yet")
     return (
         plain.unseen("Home")
         + (plain_settings.invited(asked, token) if asked else "")
@@ -304,21 +319,23 @@ def plain_desk(desk: Desk, asked: Sequence[MyInvitation], token: str) -> str:
         + plain.section("Running for you", running)
         + (plain.section("Live now", plain.sessions(desk.elsewhere)) if desk.elsewhere else "")
         + plain.section("Landed", landed)
-        + plain.section("Projects", projects, end=plain.link("Explore", routes.EXPLORE))
+        + plain.section("Projects", listed, end=plain.link("Explore", routes.EXPLORE))
     )
 
 
 @head(routes.HOME)
 async def home_head(session: str | None) -> Head:
-    """The front of the house, whose prerendered page is readable as it is; or one's own desk."""
+    """The front of the house, or one's own desk."""
     if (await viewer(session)).signed_in:
-        desk = await ask(session, exploring.get_desk)
+        desk = await ask(session, exploring.get_desk, brief=True)
         asked = await ask(session, answering.list_my_invitations)
         body = plain_desk(desk, asked.items, token_for_forms(session))
         return Head(title="Home", path=routes.HOME, indexed=False, body=body)
+    page = await ask(session, projects.list_all_projects, limit=POPULAR)
     return Head(
         title=TITLE,
         path=routes.HOME,
+        body=plain_front(page.items),
         json_ld={
             "@type": "SoftwareApplication",
             "name": "Micelio",

@@ -200,7 +200,10 @@ async def invitation_head(session: str | None, *, invitation_id: str) -> Head:
     if len(invitation_id) != 36:
         return MISSING
     here = routes.sign_in(routes.invitation(invitation_id))
-    body = f'<h1 class="title">Invitation</h1><p>To answer it, <a href="{here}">sign in</a>.</p>'
+    body = (
+        f'<h1 class="title">Invitation</h1><p>To answer it, <a href="{here}">sign in</a>. It stands at '
+        f'<a href="{routes.HOME}">home</a> then.</p>'
+    )
     return Head(title="Invitation", indexed=False, body=body)
 
 

@@ -92,6 +92,9 @@ def test_what_people_wrote_stays_text(filled, read, ada):
 
 
 def test_a_stranger_goes_from_the_project_to_the_session_behind_a_file(filled, read):
+    home = read("/")
+    assert {"/acme/notes", "/explore"} <= set(home.links)
+    assert "/acme/plans" not in home.links and "script" not in home.tags
     front = read("/acme/notes")
     assert {"/acme/notes/blob/HEAD/README.md", "/acme/notes/landings/1"} <= set(front.links)
     assert "/signin?next=/acme/notes" in front.links
