@@ -8,6 +8,7 @@ PostgreSQL is used as it comes. Nothing here commits on its own: the unit of wor
 import fcntl
 import hashlib
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ from backend.core.errors import DiskFull, MicelioError, ReadOnly, Unavailable
 from vcs import disk
 
 BUSY_SECONDS = 30
+CROWDED_SECONDS = 0.05
 PAGES = 1024
 """KiB of an SQLite file that a connection keeps."""
 
@@ -224,10 +226,24 @@ def _sqlite_engine(url: str) -> Engine:
 
 
 def _postgres_engine(url: str) -> Engine:
+    import psycopg
+
     alive = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
     engine = create_engine(
         url, pool_size=20, max_overflow=40, pool_pre_ping=True, pool_use_lifo=True, connect_args=alive
     )
+
+    @event.listens_for(engine, "do_connect")
+    def connect(dialect: Dialect, _: Any, where: Any, how: Any) -> Any:
+        # Every process may want more than its share of a server's connections for a moment.
+        until = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                return dialect.connect(*where, **how)
+            except psycopg.OperationalError as error:
+                if not _TOO_MANY.search(str(error)) or time.monotonic() > until:
+                    raise
+                time.sleep(CROWDED_SECONDS)
 
     @event.listens_for(engine, "connect")
     def prepare(raw: Any, _: Any) -> None:
@@ -242,6 +258,8 @@ def _postgres_engine(url: str) -> Engine:
     return engine
 
 
+_TOO_MANY = re.compile("too many (?:clients|connections)|connection slots are reserved")
+"""How PostgreSQL refuses one more: before there is a connection it sends no code with it."""
 _FULL, _READ_ONLY = "53100", "25006"
 """PostgreSQL's own names for it."""
 
