@@ -7,6 +7,7 @@ leaves nothing behind but a permit that the sweeper takes away.
 
 import base64
 import logging
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -83,6 +84,8 @@ class Pushing:
     refs: Mapping[str, bytes]
     verdicts: dict[str, Verdict]
     names: Names
+    standing: set[str] = field(default_factory=set)
+    """Refs that stand already where they are to go, though nobody moves them."""
     kept: bool = False
     """Whether what was staged is needed, or may be."""
 
@@ -105,8 +108,12 @@ class Pushing:
         self.outcome.told.append(line)
 
     def left(self) -> list[Command]:
-        """The commands that are not refused yet."""
-        return [verdict.command for verdict in self.outcome.verdicts if not verdict.refused]
+        """The commands that are not refused yet and have something to do."""
+        return [
+            verdict.command
+            for verdict in self.outcome.verdicts
+            if not verdict.refused and verdict.command.name not in self.standing
+        ]
 
     def refuse(self, name: str, sentence: str) -> None:
         """Refuse one command, and with it all of an atomic push."""
@@ -207,6 +214,10 @@ def _judge(pushing: Pushing) -> None:
             try:
                 if not is_pushable(name):
                     raise Forbidden(problem="git has no refs of this name")
+                if _is_landing_there(pushing, command):
+                    # A mirror that was cloned with them is pushed back.
+                    pushing.standing.add(name)
+                    continue
                 if is_derived_ref(name):
                     raise Forbidden(problem="Micelio makes these refs itself; nobody pushes them")
                 ability = _ability(pushing, command)
@@ -217,6 +228,13 @@ def _judge(pushing: Pushing) -> None:
     left = pushing.left()
     if pushing.request.atomic and len(left) > 1 and any(map(_is_proposal, left)):
         pushing.refuse(pushing.left()[0].name, "An atomic push moves refs or proposes, not both.")
+
+
+def _is_landing_there(pushing: Pushing, command: Command) -> bool:
+    """Whether a command asks for a landing's ref to be what it is."""
+    number = re.fullmatch(r"refs/landings/([1-9][0-9]{0,11})", command.name)
+    found = pushing.repository.index.position(int(number[1])) if number else None
+    return found is not None and pushing.repository.sha1_of(found.commit) == command.new
 
 
 def _is_proposal(command: Command) -> bool:

@@ -136,6 +136,12 @@ def test_a_mirror_arrives_whole_with_a_default_branch_of_its_own(bare: Desk):
     trunk = f"refs/heads/{shown['default_branch']}"
     arrived = {name: sha1 for name, sha1 in bare.refs().items() if not name.endswith("^{}")}
     assert arrived == {"HEAD": held[trunk], **held}
+    bare.git.ok("clone", "-q", "--mirror", bare.url("grace"), "back.git")
+    assert bare.git.ok("for-each-ref", "refs/landings", at="back.git").count("\n") == 1
+    bare.git.ok("push", "--mirror", at="back.git")
+    bare.git.ok("update-ref", "refs/landings/1", "refs/heads/trunk", at="back.git")
+    moved = bare.git("push", "--mirror", at="back.git")
+    assert moved.code != 0 and moved.err.count("Micelio makes these refs itself") == 1
 
 
 def test_the_first_push_of_one_branch_makes_it_the_default(bare: Desk):
@@ -168,6 +174,10 @@ def test_only_members_push_and_only_admins_to_a_protected_trunk(desk: Desk):
     assert "Only admins of acme, and collaborators who are admins, land in" in desk.refused("origin", "main")
     desk.push("origin", "HEAD:refs/heads/x")
     desk.push("ada", "main")
+    desk.commit("z.txt")
+    source = {"direction": "pull", "url": "https://example.org/source.git"}
+    desk.place.run("create_mirror", "ada", organization="acme", project=desk.project, **source)
+    assert "mirrors another repository" in desk.refused("ada", "main")
     desk.place.run("update_project", "ada", organization="acme", project=desk.project, archived=True)
     assert "archived and read-only" in desk.refused("ada", "HEAD:refs/heads/y")
 
