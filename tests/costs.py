@@ -3,7 +3,8 @@
 Time on the clock says as much about whoever else uses the machine; processor time of a test and of the
 processes it waited for says what the test costs. `--cpu` prints it by file and for the slowest tests.
 Whole files go to workers (`--dist loadfile`), so a long file that starts last decides when everything ends:
-`long_files.txt` names the long ones in the order in which they start; what is not named there comes after.
+`long_files.txt` names the long ones, and folders, in the order in which they start; what is not named there
+comes after.
 """
 
 import resource
@@ -41,7 +42,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first; the order inside a file stays."""
     known = ranks()
-    items.sort(key=lambda item: known.get(item.location[0], len(known)))
+
+    def rank(item: pytest.Item) -> int:
+        path = item.location[0]
+        return known.get(path, known.get(path.rpartition("/")[0], len(known)))
+
+    items.sort(key=rank)
 
 
 @pytest.hookimpl(wrapper=True)
