@@ -18,6 +18,7 @@ class Tab:
     def __init__(self, origin: str, path: str, slugs: dict[str, str], state: str) -> None:
         self.token = str(uuid4())
         self.values: dict[str, Any] = {}
+        self.arrived = False
         self._origin = origin
         self._state = state
         self._router = {"pathname": path, "asPath": path, "query": slugs}
@@ -33,8 +34,12 @@ class Tab:
         self._socket.send(f"40/_event,{json.dumps({'token': self.token})}")
 
     def load(self) -> None:
-        """Arrive at the page."""
+        """Arrive at the page, wholly: a socket that goes earlier has it loaded anew by the next event."""
         self.fire(f"{STATE}.hydrate_and_load")
+        until = monotonic() + PATIENCE
+        while not self.arrived:
+            assert monotonic() < until, f"the page was never loaded: {self.values}"
+            self._take()
 
     def fire(self, handler: str, **payload: Any) -> None:
         """Have a handler run."""
@@ -68,6 +73,8 @@ class Tab:
         elif text.startswith("42/_event,"):
             name, update = json.loads(text.removeprefix("42/_event,"))
             if name == "event":
+                whole = (update.get("delta") or {}).get(STATE, {})
+                self.arrived = whole.get("is_hydrated_rx_state_", self.arrived)
                 told = (update.get("delta") or {}).get(self._state, {})
                 self.values |= {key.removesuffix("_rx_state_"): value for key, value in told.items()}
 

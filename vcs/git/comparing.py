@@ -58,7 +58,7 @@ class _Comparison:
         # A file of its own that nobody sees, on disk as soon as it is long.
         self._db = sqlite3.connect("", isolation_level=None)
         self._db.execute("pragma cache_size = -16000")
-        self._shelf = Shelf(self._db, "proved")
+        self._shelf = Shelf(self._db, "proved", id=SHA256, twin=SHA1)
         self._twins = Twins(remembered, self._older)
         self._twins.add(bytes.fromhex(EMPTY_TREE), EMPTY_TREE_SHA1)
         self._renamer = Renamer(self._twins, SHA256)
@@ -99,9 +99,7 @@ class _Comparison:
                 raise _Different(f"{_KINDS[number].word} {expected.hex()} comes back as {came.hex()}")
             recent[id] = found[id] = came
         self._twins.settle()
-        self._db.execute("begin")
-        self._shelf.put(found.items())
-        self._db.execute("commit")
+        self._shelf.put(found.keys(), found.values())
         self.proved += len(found)
         found.clear()
 
@@ -144,20 +142,25 @@ class _Comparison:
         """How many of the listed objects came back. _Different unless all of them did."""
         self._twins.forget()
         self._db.execute("attach ? as ledger", (self._listed,))
-        (count,) = self._db.execute("select count(*) from proved").fetchone()
-        parts = min(256, count // _AT_ONCE + 1)
+        if self.proved <= _AT_ONCE:
+            return self._require(self._sha1s("select sha1 from ledger.listed"), set(self._shelf.twins()))
+        self._shelf.spread()
+        parts = min(256, self.proved // _AT_ONCE + 1)
         limits = [bytes([256 * part // parts]) for part in range(parts)] + [b"\xff" * (SHA1 + 1)]
         total = 0
         for between in pairwise(limits):
             listed = self._sha1s("select sha1 from ledger.listed where sha1 >= ? and sha1 < ?", between)
             came = self._sha1s("select twin from proved where twin >= ? and twin < ?", between)
-            if missing := listed - came:
-                first = min(missing).hex()
-                raise _Different(f"{len(missing)} objects did not come back, {first} among them")
-            total += len(came)
+            total += self._require(listed, came)
         return total
 
-    def _sha1s(self, query: str, between: tuple[bytes, bytes]) -> set[bytes]:
+    def _require(self, listed: set[bytes], came: set[bytes]) -> int:
+        if missing := listed - came:
+            first = min(missing).hex()
+            raise _Different(f"{len(missing)} objects did not come back, {first} among them")
+        return len(came)
+
+    def _sha1s(self, query: str, between: tuple[bytes, ...] = ()) -> set[bytes]:
         return {sha1 for (sha1,) in self._db.execute(query, between)}
 
     def _ask(self, question: bytes, length: int) -> bytes:

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from vcs.git.source import Source
-from vcs.git.twins import Shelf
+from vcs.git.twins import SHA1, SHA256, Shelf
 from vcs.objects import Kind
 from vcs.segments import name_hash
 
@@ -40,7 +40,7 @@ class Ledger:
         self.path = path
         self.db = self._connect()
         self.db.executescript(_SCHEMA)
-        self._known = Shelf(self.db, "known")
+        self._known = Shelf(self.db, "known", id=SHA1, twin=SHA256)
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
@@ -65,7 +65,7 @@ class Ledger:
             while some := list(islice(listed, _ROWS)):
                 have = live([each.sha1 for each in some])
                 if have:
-                    self._known.put([(sha1, bytes.fromhex(id)) for sha1, id in have.items()])
+                    self._known.put(have, (bytes.fromhex(id) for id in have.values()))
                     some = [each for each in some if each.sha1 not in have]
                 self.db.executemany(
                     "insert into listed (sha1, kind, size, place, path) values (?, ?, ?, ?, ?)",
@@ -73,6 +73,8 @@ class Ledger:
                 )
             self.db.execute("insert into stages (name) values ('listed')")
             self.db.execute("commit")
+        # What an earlier run staged is not asked for again; what this one stages is of another kind by then.
+        self._known.spread()
         return self.sizes()[0]
 
     def sizes(self) -> tuple[int, int]:
@@ -117,11 +119,9 @@ class Ledger:
         """The ids of those that are known, and of some others."""
         return self._known.find(sha1s)
 
-    def know(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+    def know(self, pairs: Sequence[tuple[bytes, bytes]]) -> None:
         """Remember ids of objects that are in the store, SHA-1 and id of each."""
-        self.db.execute("begin")
-        self._known.put(pairs)
-        self.db.execute("commit")
+        self._known.put((sha1 for sha1, _ in pairs), (id for _, id in pairs))
 
 
 class _Places:

@@ -9,7 +9,7 @@ What it does not recognise at once goes the long way.
 import re
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
 from vcs.objects import Kind
@@ -206,25 +206,49 @@ class Shelf:
     together is asked for together, and a row next to one that was found costs next to nothing.
     """
 
-    def __init__(self, db: sqlite3.Connection, table: str) -> None:
+    def __init__(self, db: sqlite3.Connection, table: str, *, id: int, twin: int) -> None:
+        """`id` and `twin` are how many bytes each of a pair has."""
         self._db = db
         self._table = table
+        self._sizes = id, twin
         self._indexed = False
         db.execute(f"create table if not exists {table} (id blob not null, twin blob not null)")
+        db.execute(f"create table if not exists {table}_put (ids blob not null, twins blob not null)")
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was put there yet."""
-        return self._db.execute(f"select 1 from {self._table} limit 1").fetchone() is None
+        return not any(
+            self._db.execute(f"select 1 from {table} limit 1").fetchone()
+            for table in (self._table, f"{self._table}_put")
+        )
 
-    def put(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
-        """Append pairs, each once; in the caller's transaction."""
-        self._db.executemany(f"insert into {self._table} (id, twin) values (?, ?)", pairs)
+    def put(self, ids: Iterable[bytes], twins: Iterable[bytes]) -> None:
+        """Append pairs, each once: all of them as one row, because few imports ever ask for a pair."""
+        self._db.execute(f"insert into {self._table}_put values (?, ?)", (b"".join(ids), b"".join(twins)))
+
+    def twins(self) -> Iterator[bytes]:
+        """All that was put second."""
+        for (twins,) in self._db.execute(f"select twins from {self._table}_put"):
+            yield from _cut(twins, self._sizes[1])
+        for (twin,) in self._db.execute(f"select twin from {self._table}"):
+            yield twin
+
+    def spread(self) -> None:
+        """Give each pair that was put a row of its own, in the table and in the index that finds it."""
+        put = f"select rowid, ids, twins from {self._table}_put order by rowid limit 1"
+        while row := self._db.execute(put).fetchone():
+            ids, twins = (_cut(packed, size) for packed, size in zip(row[1:], self._sizes, strict=True))
+            self._db.execute("savepoint spread")
+            self._db.executemany(f"insert into {self._table} values (?, ?)", zip(ids, twins, strict=True))
+            self._db.execute(f"delete from {self._table}_put where rowid = ?", (row[0],))
+            self._db.execute("release spread")
 
     def find(self, ids: Sequence[bytes]) -> dict[bytes, bytes]:
         """The pairs of those that are there, and some beside them."""
+        self.spread()
         if not self._indexed:
-            # Only now: rows are quicker to append without an index, and few imports ever ask.
+            # Only now: rows are quicker to append without an index.
             self._db.execute(f"create index if not exists {self._table}_by_id on {self._table} (id)")
             self._indexed = True
         found: dict[bytes, bytes] = {}
@@ -236,3 +260,7 @@ class Shelf:
                     near = f"select id, twin from {self._table} where rowid between ? and ?"
                     found.update(self._db.execute(near, beside))
         return found
+
+
+def _cut(packed: bytes, size: int) -> list[bytes]:
+    return [packed[at : at + size] for at in range(0, len(packed), size)]
