@@ -16,7 +16,7 @@ from typing import Any
 from vcs.store import Store
 
 UNTIMED = (401, 404)
-"""Answers that are the same for what is private and what is missing carry no times that differ."""
+"""Answers that are the same for what is private and what is missing name their parts without their times."""
 STORE_METHODS = ("get", "put", "delete", "read_head", "swap_head")
 
 
@@ -29,11 +29,12 @@ class Spent:
     render: float = 0.0
     started: float = field(default_factory=time.perf_counter)
 
-    @property
-    def header(self) -> str:
-        """The value of `Server-Timing`, in milliseconds up to now."""
+    def told(self, status: int) -> str:
+        """The value of `Server-Timing` of an answer with that status, in milliseconds up to now."""
         total = time.perf_counter() - self.started
         parts = {"db": self.db, "store": self.store, "render": self.render, "total": total}
+        if status in UNTIMED:
+            return ", ".join(parts)
         return ", ".join(f"{name};dur={seconds * 1000:.1f}" for name, seconds in parts.items())
 
 

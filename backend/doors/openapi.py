@@ -240,7 +240,7 @@ def _responses(op: Operation, result: Json) -> Json:
 _RATE = {
     "RateLimit-Policy": "How many requests (`q`) in how many seconds (`w`), as the IETF draft writes it",
     "RateLimit": "How many are left (`r`), and for how many seconds (`t`)",
-    "Server-Timing": "Milliseconds in the database, the store, in drawing the answer, and in all",
+    "Server-Timing": "Milliseconds in the database, the store, in drawing, and in all; 401 and 404 have none",
     "X-RateLimit-Limit": "Requests allowed in a minute",
     "X-RateLimit-Remaining": "How many of them are left",
     "X-RateLimit-Reset": "When they are whole again, in Unix seconds",

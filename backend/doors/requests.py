@@ -80,8 +80,7 @@ class EveryRequest:
                 asked.status = message["status"]
                 headers = MutableHeaders(raw=list(message.get("headers", [])))
                 headers["X-Request-Id"] = asked.id
-                if asked.status not in timing.UNTIMED:
-                    headers["Server-Timing"] = asked.spent.header
+                headers["Server-Timing"] = asked.spent.told(asked.status)
                 headers.update(asked.headers)
                 message = {**message, "headers": headers.raw}
             elif scope["method"] == "HEAD":

@@ -211,8 +211,8 @@ class FrontDoor:
         async def watched(message: Message) -> None:
             nonlocal started
             started = True
-            if message["type"] == "http.response.start" and message["status"] not in timing.UNTIMED:
-                timed = (b"server-timing", spent.header.encode())
+            if message["type"] == "http.response.start":
+                timed = (b"server-timing", spent.told(message["status"]).encode())
                 message = {**message, "headers": [*message.get("headers", []), timed]}
             await send(message)
 
@@ -254,9 +254,8 @@ class FrontDoor:
                 for name, value in self.headers:
                     headers.setdefault(name, value)
                 headers.setdefault("content-security-policy", OWN_POLICY)
-                if message["status"] not in timing.UNTIMED:
-                    # What the door itself answers: too many at once, or something broke.
-                    headers.setdefault("server-timing", spent.header)
+                # What the door itself answers: too many at once, or something broke.
+                headers.setdefault("server-timing", spent.told(message["status"]))
                 message = {**message, "headers": headers.raw}
             await send(message)
 
