@@ -85,7 +85,8 @@ def commit_page() -> rx.Component:
 
 def _opening() -> rx.Component:
     landed = rx.cond(
-        CommitState.number > 0, link("Landing #", CommitState.number, to=CommitState.landing_url)
+        CommitState.number > 0,
+        link("Landing\N{NO-BREAK SPACE}#", CommitState.number, to=CommitState.landing_url),
     )
     return rx.el.header(
         rx.el.p(

@@ -337,7 +337,7 @@ def _growing() -> rx.Component:
 
 
 def _files() -> rx.Component:
-    label = link("Landing #", ProjectState.shown_position, to=ProjectState.landing_url)
+    label = link("Landing\N{NO-BREAK SPACE}#", ProjectState.shown_position, to=ProjectState.landing_url)
     find = rx.el.button(
         "Find a file ",
         rx.el.span(key("t"), class_name="only-wide"),

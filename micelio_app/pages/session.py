@@ -143,9 +143,7 @@ def _head() -> rx.Component:
                 rx.el.span("started by ", SessionState.author, " ", when(SessionState.started_at, ago=True)),
                 rx.cond(SessionState.base_url != "", base),
                 rx.cond(SessionState.landing_url != "", landed),
-                rx.el.span(
-                    forms.copied_id(SessionState.id, "id of the session", shown=SessionState.short_id)
-                ),
+                forms.copied_id(SessionState.id, "id of the session", shown=SessionState.short_id),
                 class_name="meta",
             ),
             rx.el.h1(SessionState.goal, class_name=size, title=SessionState.goal),

@@ -131,7 +131,7 @@ def copy_lines(*lines: Text) -> rx.Component:
 
 def copied_id(id: rx.Var[str], what: str, *, shown: Any = None) -> rx.Component:
     """The beginning of an id, or what else is `shown` of it, and the button that copies the whole."""
-    return rx.fragment(
+    return rx.el.span(
         rx.el.code(id[:12] if shown is None else shown, title=id),
         rx.el.button(
             "Copy",
@@ -140,6 +140,7 @@ def copied_id(id: rx.Var[str], what: str, *, shown: Any = None) -> rx.Component:
             aria_label=f"Copy the {what}",
             custom_attrs={"data-copy": id},
         ),
+        class_name="copied",
     )
 
 

@@ -47,14 +47,14 @@ export function ImportStages({ importId, onEnd }) {
 
 function Stage({ stage, over }) {
   const missed = over && stage.state === "waiting";
-  const word = missed ? "not reached" : WORDS[stage.state] ?? stage.state;
-  const kind = missed ? "quiet" : KINDS[stage.state] ?? "";
   const counted = stage.state === "running" && stage.total > 0;
+  const percent = counted ? `, ${Math.floor((100 * stage.done) / stage.total)} %` : "";
+  const word = (missed ? "not reached" : WORDS[stage.state] ?? stage.state) + percent;
+  const kind = missed ? "quiet" : KINDS[stage.state] ?? "";
   const doing = stage.state === "running" && stage.doing;
   return jsx(
     "li",
     { className: "event", "data-kind": kind, "data-stage": stage.stage, "data-state": stage.state },
-    jsx("span", { className: "at num", key: "at" }, counted ? `${Math.floor((100 * stage.done) / stage.total)} %` : ""),
     jsx("i", { className: "node", key: "node" }),
     jsx(
       "div",
