@@ -155,13 +155,14 @@ def changed_paths(changes: Sequence[FileChange]) -> str:
     return f'<table class="table"><tbody>{lines}</tbody></table>{SHOW_CHANGES}'
 
 
-def tabs(organization: str, project: str, current: str) -> str:
-    """The tabs of a project."""
-    there = (
+def tabs(organization: str, project: str, current: str, *, settings: bool = False) -> str:
+    """The tabs of a project; `settings` for whoever may change them."""
+    there = [
         ("Files", routes.project(organization, project)),
         ("Landings", routes.landings(organization, project)),
         ("Sessions", routes.sessions(organization, project)),
-    )
+        *([("Settings", routes.settings(organization, project))] if settings else []),
+    ]
     return "".join(f'<a href="{escape(to)}"{_current(name == current)}>{name}</a>' for name, to in there)
 
 

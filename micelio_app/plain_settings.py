@@ -1,4 +1,6 @@
-"""Settings for readers without scripts: one's account, an organization and who belongs to it, as forms."""
+"""Settings for readers without scripts, as forms: one's account, an organization and who belongs to it, a
+project, an invitation.
+"""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -7,7 +9,11 @@ from backend.accounts.schemas import USUAL, AccessTokenSummary, CurrentUser, Dev
 from backend.instance.plain_settings import FORMS, drawn
 from backend.invitations.schemas import MyInvitation, TeamInvitationSummary
 from backend.organizations.schemas import MemberSummary, OrganizationSummary
+from backend.portability.mirrors import USUAL_MINUTES
+from backend.portability.schemas import MirrorStatus
+from backend.projects.collaborators import CollaboratorSummary
 from backend.projects.deleting import DeletedProject
+from backend.projects.schemas import ProjectSummary
 from micelio_app import plain, routes
 
 Query = Mapping[str, str]
@@ -136,6 +142,77 @@ def members(
     )
 
 
+def project(
+    found: ProjectSummary,
+    people: Sequence[CollaboratorSummary],
+    waiting: Sequence[TeamInvitationSummary],
+    mirrors: Sequence[MirrorStatus],
+    *,
+    me: str,
+    token: str,
+    query: Query,
+    further: str = "",
+) -> str:
+    """The settings of a project, as far as the viewer's role goes."""
+    here = {"organization": found.organization, "project": found.handle}
+    about = {"name": found.name, "description": found.description, "website": found.website}
+    access = {
+        "visibility": found.visibility.value,
+        "who_may_propose": found.who_may_propose.value,
+        "session_visibility": found.session_visibility.value,
+        "protect_main_branch": "on" if found.protect_main_branch else "",
+    }
+    archived = {"archived": "false" if found.archived else "true"}
+    words = "Take it out of the archive" if found.archived else ""
+    more = f'<p class="more">{plain.link("More collaborators", further)}</p>' if further else ""
+    mirror = {**here, "interval_minutes": str(USUAL_MINUTES)}
+    owners = _section("Transfer", drawn("transfer-project", token, values=here)) + _section(
+        "Delete",
+        '<p class="soft prose">An owner can bring it back for 30 days; then it is erased for good.</p>',
+        drawn("delete-project", token, values=here),
+    )
+    return _page(
+        "Settings",
+        query,
+        _section("About", drawn("project", token, values={**here, **about})),
+        _section("Who may do what", drawn("project-access", token, values={**here, **access})),
+        _section(
+            "Collaborators",
+            plain.rows(("", *_collaborator(each, me, token)) for each in people),
+            more,
+            plain.rows(_waiting(each, token) for each in waiting),
+            drawn("invite-collaborator", token, values={**here, "role": "write"}),
+        ),
+        _section(
+            "Mirrors",
+            plain.rows(_mirror(each, token) for each in mirrors),
+            drawn("mirror", token, values=mirror),
+        ),
+        _section("Handle", drawn("rename-project", token, values={**here, "handle": found.handle})),
+        _section("Archive", drawn("archive", token, values={**here, **archived}, button=words)),
+        owners if "delete" in found.may else "",
+    )
+
+
+def invitation(found: MyInvitation, *, me: str, form_token: str, link_token: str) -> str:
+    """One invitation: both answers for whom it is for, the way to them for everybody else."""
+    here = routes.invitation(found.id)
+    place = found.organization + (f"/{found.project}" if found.project else "")
+    said = (
+        plain.title(f"{found.invited_by_name or found.invited_by} invites you to {place}")
+        + plain.paragraph(found.description)
+        + plain.meta(f"as {escape(found.role)}", f"until {found.expires_at:%Y-%m-%d}")
+    )
+    if found.yours:
+        given = {"invitation_id": found.id}
+        answers = "".join(drawn(deed, form_token, values=given) for deed in ("accept", "decline"))
+        return f'<div class="stack">{said}<div class="line close">{answers}</div></div>'
+    ways = [plain.link("sign in", routes.sign_in(here))]
+    ways += [plain.link("create an account", routes.sign_up(link_token, here))] if found.signup else []
+    other = f"It was sent to another address than that of {escape(me)}. " if me else ""
+    return f'<div class="stack">{said}<p>{other}To answer it, {" or ".join(ways)}.</p></div>'
+
+
 def deleted(organization: str, listed: Sequence[DeletedProject], *, token: str) -> str:
     """Projects that can come back."""
     rows = (
@@ -189,6 +266,31 @@ def _member(member: MemberSummary, *, me: str, token: str, may: bool) -> tuple[s
     if may or mine:
         forms.append(drawn("remove", token, values=named, button="Leave" if mine else "Remove"))
     return plain.link(member.name or member.handle, routes.owner(member.handle)), said, *forms
+
+
+def _collaborator(one: CollaboratorSummary, me: str, token: str) -> tuple[str, ...]:
+    named = {"organization": one.organization, "project": one.project, "handle": one.handle}
+    said = f"<span>{escape(one.handle)}</span><span>{one.role.value} since {one.added_at:%Y-%m-%d}</span>"
+    words = "Leave" if one.handle == me else ""
+    role = drawn("collaborator-role", token, values={**named, "role": one.role.value})
+    remove = drawn("remove-collaborator", token, values=named, button=words)
+    return plain.link(one.name or one.handle, routes.owner(one.handle)), said, role, remove
+
+
+def _mirror(one: MirrorStatus, token: str) -> tuple[str, ...]:
+    named = {"organization": one.organization, "project": one.project, "mirror_id": one.id}
+    last = f"last success {one.last_success_at:%Y-%m-%d %H:%M} UTC" if one.last_success_at else ""
+    said = ("paused" if one.paused else one.state.value, last, one.problem or one.result)
+    pause = {**named, "paused": "false" if one.paused else "true"}
+    forms = [] if one.paused else [drawn("mirror-now", token, values=named)]
+    forms.append(drawn("pause-mirror", token, values=pause, button="Resume" if one.paused else ""))
+    forms.append(drawn("remove-mirror", token, values=named))
+    way = "pulls from" if one.direction.value == "pull" else "pushes to"
+    told = "".join(f"<span>{escape(each)}</span>" for each in said if each)
+    return _MIRROR_DOTS.get(one.state.value, ""), f"{way} <b>{escape(one.url)}</b>", told, *forms
+
+
+_MIRROR_DOTS = {"waiting": "waiting", "running": "running", "done": "passed", "failed": "failed"}
 
 
 def _waiting(one: TeamInvitationSummary, token: str) -> tuple[str, ...]:

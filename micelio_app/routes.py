@@ -217,6 +217,11 @@ def sign_in(next_path: str = "") -> str:
     return SIGN_IN + (f"?next={quote(next_path, safe='/')}" if next_path else "")
 
 
+def sign_up(token: str, next_path: str) -> str:
+    """Signing up with the token of a link that was mailed, and where to go on to afterwards."""
+    return f"{SIGN_UP}?{urlencode({'token': token, 'next': next_path}, safe='/')}"
+
+
 def match(path: str) -> tuple[str, dict[str, str]] | None:
     """The pattern of a percent-encoded path that has a page, and its decoded slugs.
 

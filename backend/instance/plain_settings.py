@@ -1,73 +1,29 @@
-"""Forms of settings for browsers without scripts: one's account, an organization and who belongs to it.
+"""Settings without scripts: every form of an account, an organization, who belongs to it, and a project.
 
-The pages draw them (`drawn`). A refused one is drawn again with its reason and with what was typed,
-passwords left out. Who may do what is decided by the operations alone.
+The pages draw them (`drawn`).
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 from backend.accounts import addresses, deletion, devices
 from backend.accounts import service as accounts
 from backend.accounts.schemas import LIFETIMES, OFFERED, NewAccessToken
-from backend.core import plain_page
-from backend.core.context import Actor, Forge
-from backend.core.operations import SCOPES, invoke
+from backend.core.context import Actor
+from backend.core.operations import SCOPES
+from backend.instance import plain_forms
+from backend.instance.plain_forms import Field, Fields, SettingsForm
+from backend.instance.plain_project import PROJECT_FORMS, settings_of
 from backend.invitations import answering
 from backend.invitations import service as inviting
 from backend.organizations import closing, renaming
 from backend.organizations import service as organizations
 from backend.projects import deleting
 
-Fields = Mapping[str, str]
-
 ACCOUNT = "/settings"
 TOKENS = "/settings/tokens"
 ROLES = (("member", "Member"), ("admin", "Admin"), ("owner", "Owner"))
 """Roles in an organization, and their words."""
-
-
-@dataclass(frozen=True)
-class Field:
-    """One argument of the operation: `kind` is that of an input, or area, choice, check or hidden."""
-
-    name: str
-    label: str = ""
-    kind: str = "text"
-    hint: str = ""
-    purpose: str = "off"
-    required: bool = False
-    choices: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class SettingsForm:
-    """What a form does, what is filled in, its words, and where one is afterwards.
-
-    `given` makes the operation's arguments of what was sent; `page` an address of who sent it, what was
-    sent and what came of it. What is shown once, `shown` writes as HTML instead.
-    """
-
-    deed: str
-    operation: Callable[..., Any]
-    fields: tuple[Field, ...]
-    title: str
-    button: str
-    done: str
-    page: Callable[[Actor, Fields, Any], str]
-    tone: str = ""
-    given: Callable[[Fields], dict[str, Any]] = dict
-    shown: Callable[[Any], str] | None = None
-
-
-@dataclass(frozen=True)
-class Done:
-    """What an accepted form leads to: an address, or a page that is shown once."""
-
-    address: str = ""
-    page: str = ""
 
 
 def _account(actor: Actor, sent: Fields, result: Any) -> str:
@@ -78,8 +34,16 @@ def _members(actor: Actor, sent: Fields, result: Any) -> str:
     return f"/orgs/{result.organization}/members"
 
 
+def _invited(actor: Actor, sent: Fields, result: Any) -> str:
+    return settings_of(actor, sent, result) if result.project else _members(actor, sent, result)
+
+
 def _after_removal(actor: Actor, sent: Fields, result: Any) -> str:
     return f"/{result.organization}" if result.handle == actor.handle else _members(actor, sent, result)
+
+
+def _joined(actor: Actor, sent: Fields, result: Any) -> str:
+    return f"/{result.organization}/{result.project}" if result.project else f"/{result.organization}"
 
 
 def _settings(actor: Actor, sent: Fields, result: Any) -> str:
@@ -209,7 +173,7 @@ FORMS = {
             button="Accept",
             tone=" primary",
             done="",
-            page=lambda actor, sent, result: f"/{result.organization}",
+            page=_joined,
         ),
         SettingsForm(
             "decline",
@@ -329,7 +293,7 @@ FORMS = {
             title="Invitation",
             button="Send again",
             done="Sent again.",
-            page=_members,
+            page=_invited,
         ),
         SettingsForm(
             "revoke",
@@ -338,84 +302,14 @@ FORMS = {
             title="Invitation",
             button="Revoke",
             done="Revoked.",
-            page=_members,
+            page=_invited,
         ),
+        *PROJECT_FORMS,
     )
 }
 """Every form by the end of its address, `/_forms/settings/DEED`."""
 
 
-def drawn(
-    deed: str, token: str, *, values: Fields | None = None, leave_out: tuple[str, ...] = (), button: str = ""
-) -> str:
-    """A form as HTML with these values filled in; `token` is the form token of who looks at it.
-
-    Where nothing is typed it is one line. `button` says it in other words.
-    """
-    form, filled = FORMS[deed], values or {}
-    fields = [each for each in form.fields if each.name not in leave_out]
-    # The same form may stand on a page for each of many people.
-    id = "-".join(("plain", deed, *(filled.get(each.name, "") for each in fields if each.kind == "hidden")))
-    short = all(each.kind in ("hidden", "choice") for each in fields) and deed != "invite"
-    body = "".join(_field(each, filled.get(each.name, ""), f"{id}-{each.name}", short) for each in fields)
-    size = f'<button class="btn{form.tone}{" small" * short}">{escape(button or form.button)}</button>'
-    look = "line close" if short else "stack fields"
-    return (
-        f'<form class="{look}" method="post" action="/_forms/settings/{deed}">'
-        f'<input type="hidden" name="form_token" value="{escape(token)}">'
-        f"{body}{size if short else f'<p>{size}</p>'}</form>"
-    )
-
-
-def done(forge: Forge, actor: Actor, form: SettingsForm, fields: Fields) -> Done:
-    """Do what a form asks for. Raises what the operation raises."""
-    # Browsers send line breaks as CRLF.
-    names = [each.name for each in form.fields if each.name in fields]
-    typed = {name: fields[name].replace("\r\n", "\n").strip() for name in names}
-    result = invoke(forge, actor, form.operation, form.given(typed))
-    if form.shown is not None:
-        return Done(page=plain_page.page(form.title, form.shown(result)))
-    address = form.page(actor, typed, result)
-    return Done(f"{address}?done={form.deed}" if form.done else address)
-
-
-def again(form: SettingsForm, fields: Fields, problem: str) -> str:
-    """The page of a refused form."""
-    kept = {each.name: fields.get(each.name, "") for each in form.fields if each.kind != "password"}
-    body = (
-        f'<h1 class="title">{escape(form.title)}</h1>'
-        f'<div class="notice rust" role="alert"><b>Not done.</b><span>{escape(problem)}</span></div>'
-        + drawn(form.deed, fields.get("form_token", ""), values=kept)
-    )
-    return plain_page.page(form.title, body)
-
-
-def _field(field: Field, value: str, id: str, short: bool) -> str:
-    name, id, text = field.name, escape(id), escape(value)
-    if field.kind == "hidden":
-        return f'<input type="hidden" name="{name}" value="{text}">'
-    if field.kind == "check":
-        return (
-            f'<label class="check"><input type="checkbox" name="{name}" value="on"{" checked" * bool(value)}>'
-            f"{escape(field.label)}</label>"
-        )
-    more = f' aria-describedby="{id}-says"' * bool(field.hint) + " required" * field.required
-    if field.kind == "choice":
-        options = "".join(
-            f'<option value="{each}"{" selected" * (each == value)}>{words}</option>'
-            for each, words in field.choices
-        )
-        size = ' class="small"' * short
-        box = f'<select id="{id}" name="{name}"{size}{more}>{options}</select>'
-    elif field.kind == "area":
-        # The first line break after the tag is not part of what is typed.
-        box = f'<textarea class="input" id="{id}" name="{name}" rows="3"{more}>\n{text}</textarea>'
-    else:
-        box = (
-            f'<input class="input" id="{id}" name="{name}" type="{field.kind}" value="{text}" '
-            f'autocomplete="{field.purpose}"{more}>'
-        )
-    if short:
-        return f'<label class="hush" for="{id}">{escape(field.label)}</label>{box}'
-    hint = f'<p class="hint" id="{id}-says">{escape(field.hint)}</p>' if field.hint else ""
-    return f'<div class="field"><label for="{id}">{escape(field.label)}</label>{box}{hint}</div>'
+def drawn(deed: str, token: str, **how: Any) -> str:
+    """The form of that name as HTML, as `plain_forms.drawn` draws it."""
+    return plain_forms.drawn(FORMS[deed], token, **how)

@@ -16,7 +16,8 @@ from starlette.routing import Route
 from backend.accounts.web import form_fields, gone_on, plain_form
 from backend.core.context import Actor, Forge
 from backend.core.errors import MicelioError, NotFound, Unavailable
-from backend.instance import plain_settings
+from backend.instance import plain_forms
+from backend.instance.plain_settings import FORMS
 from vcs.objects import new_id
 
 MINIMUM_CLIENT = "0.1.0"
@@ -55,17 +56,17 @@ def routes(forge: Forge) -> list[Route]:
         return PlainTextResponse(_security(forge, origin_of(forge, request)), headers=_KEPT)
 
     async def settings(request: Request) -> Response:
-        form = plain_settings.FORMS.get(request.path_params["deed"])
+        form = FORMS.get(request.path_params["deed"])
         if form is None:
             raise NotFound(what="form")
         fields = await form_fields(request)
 
         def act(actor: Actor) -> Response:
-            done = plain_settings.done(forge, actor, form, fields)
+            done = plain_forms.done(forge, actor, form, fields)
             return gone_on(done.address) if done.address else HTMLResponse(done.page, headers=_FRESH)
 
         def again(sentence: str) -> str:
-            return plain_settings.again(form, fields, sentence)
+            return plain_forms.again(form, fields, sentence)
 
         return await to_thread.run_sync(plain_form, forge, request, fields, act, again)
 

@@ -2,12 +2,12 @@
 
 import reflex as rx
 
+from backend.instance.plain_project import ROLES
 from backend.invitations import service as inviting
 from backend.projects import collaborators
 from backend.projects import service as projects
 from micelio_app import routes
 from micelio_app.pages.people import (
-    COLLABORATOR_ROLES,
     InvitationRow,
     PersonRow,
     invitation_row,
@@ -120,7 +120,7 @@ def collaborators_section() -> rx.Component:
     """The list, whom to ask, and who was asked."""
     listed = people(
         CollaboratorsState.rows,
-        roles=COLLABORATOR_ROLES,
+        roles=ROLES,
         manages=True,
         asked=CollaboratorsState.asked,
         on_role=CollaboratorsState.set_role,
@@ -148,7 +148,7 @@ def collaborators_section() -> rx.Component:
         ),
     )
     form = invite_form(
-        roles=COLLABORATOR_ROLES,
+        roles=ROLES,
         error=rx.cond(CollaboratorsState.fault_place == "invite", CollaboratorsState.fault, ""),
         done=CollaboratorsState.done,
         on_submit=CollaboratorsState.invite,

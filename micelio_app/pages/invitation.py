@@ -4,15 +4,17 @@ The mailed link shows it to whoever holds it. Answering takes the account it is 
 to everybody else what to do.
 """
 
+from collections.abc import Mapping
+
 import reflex as rx
 
 from backend.core.errors import Kind, MicelioError
 from backend.invitations import answering
 from backend.invitations.schemas import MyInvitation
-from micelio_app import layout, routes
+from micelio_app import layout, plain_settings, routes
 from micelio_app.head import MISSING, Head, head
 from micelio_app.pages.people import MAY
-from micelio_app.state import AppState
+from micelio_app.state import AppState, ask, token_for_forms, viewer
 from micelio_app.ui import chips, forms, lists
 from micelio_app.ui.links import mark, outside
 
@@ -77,7 +79,7 @@ class InvitationState(AppState):
         self.until = f"{found.expires_at:%-d %B %Y}"
         here = routes.invitation(found.id)
         self.sign_in_url = routes.sign_in(here)
-        self.sign_up_url = f"{routes.SIGN_UP}?token={token}&next={here}" if found.signup else ""
+        self.sign_up_url = routes.sign_up(token, here) if found.signup else ""
 
 
 def invitation_page() -> rx.Component:
@@ -195,14 +197,23 @@ def _told(title: str, under: str) -> rx.Component:
 
 
 @head(routes.INVITATION)
-async def invitation_head(session: str | None, *, invitation_id: str) -> Head:
-    """The same for every invitation there could be: only the page knows the link's token."""
+async def invitation_head(session: str | None, *, invitation_id: str, query: Mapping[str, str]) -> Head:
+    """The same for every invitation there could be, but to whom it is for and who holds its link."""
     if len(invitation_id) != 36:
         return MISSING
-    here = routes.sign_in(routes.invitation(invitation_id))
-    body = (
-        f'<h1 class="title">Invitation</h1><p>To answer it, <a href="{here}">sign in</a>. It stands at '
-        f'<a href="{routes.HOME}">home</a> then.</p>'
+    token = query.get("token", "")[:200]
+    try:
+        found = await ask(session, answering.get_team_invitation, invitation_id=invitation_id, token=token)
+    except answering.InvitationOver:
+        here = routes.sign_in(routes.invitation(invitation_id))
+        body = (
+            f'<h1 class="title">Invitation</h1><p>To answer it, <a href="{here}">sign in</a>. It stands at '
+            f'<a href="{routes.HOME}">home</a> then.</p>'
+        )
+        return Head(title="Invitation", indexed=False, body=body)
+    me = await viewer(session)
+    body = plain_settings.invitation(
+        found, me=me.handle, form_token=token_for_forms(session), link_token=token
     )
     return Head(title="Invitation", indexed=False, body=body)
 

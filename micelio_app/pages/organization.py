@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import reflex as rx
 
+from backend.instance.plain_settings import ROLES
 from backend.invitations import service as inviting
 from backend.organizations import closing, renaming
 from backend.organizations import service as organizations
@@ -18,7 +19,6 @@ from micelio_app import layout, plain, plain_settings, routes
 from micelio_app.frame import ORG, OrganizationFrame
 from micelio_app.head import MISSING, Head, head
 from micelio_app.pages.people import (
-    MEMBER_ROLES,
     InvitationRow,
     PersonRow,
     invitation_row,
@@ -234,7 +234,7 @@ def members_page() -> rx.Component:
     )
     listed = people(
         MembersState.members,
-        roles=MEMBER_ROLES,
+        roles=ROLES,
         manages=MembersState.manages,
         asked=MembersState.asked,
         on_role=MembersState.set_role,
@@ -252,7 +252,7 @@ def members_page() -> rx.Component:
         count=rx.cond(MembersState.waiting.length() > 0, rx.fragment(MembersState.waiting.length())),
     )
     form = invite_form(
-        roles=MEMBER_ROLES,
+        roles=ROLES,
         error=rx.cond(MembersState.fault_place == "invite", MembersState.fault, ""),
         done=MembersState.done,
         on_submit=MembersState.invite,

@@ -17,8 +17,6 @@ from micelio_app.ui.links import Text, link
 
 Handler = Callable[..., Any]
 
-MEMBER_ROLES = [("member", "Member"), ("admin", "Admin"), ("owner", "Owner")]
-COLLABORATOR_ROLES = [("read", "Read"), ("write", "Write"), ("admin", "Admin")]
 MAY = {
     "member": "Members see everything, start sessions, land and push.",
     "admin": "Admins also change settings, and invite and remove people.",

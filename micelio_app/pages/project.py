@@ -573,7 +573,7 @@ async def project_head(session: str | None, *, org: str, project: str, query: Ma
         **elsewhere(subjects.of_project(found), found),
         body=front(page, landed.items, await readme_for(session, page, "HEAD", query)),
         crumbs=plain.way(found.organization, found.handle),
-        tabs=plain.tabs(found.organization, found.handle, "Files"),
+        tabs=plain.tabs(found.organization, found.handle, "Files", settings="settings" in found.may),
     )
 
 

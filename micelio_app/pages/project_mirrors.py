@@ -9,6 +9,7 @@ from typing import Any
 
 import reflex as rx
 
+from backend.instance.plain_project import INTERVALS, REFS, WAYS
 from backend.portability import mirrors as operations
 from backend.portability.schemas import MirrorStatus
 from backend.projects.service import get_project
@@ -17,14 +18,6 @@ from micelio_app.state import AppState
 from micelio_app.ui import chips, forms, lists
 from micelio_app.ui.links import when
 
-WAYS = [("push", "Push: that repository follows this project"), ("pull", "Pull: this project follows it")]
-REFS = [("all", "Branches, tags and notes"), ("trunk", "The default branch only")]
-INTERVALS = [
-    ("10", "Every 10 minutes"),
-    ("60", "Every hour"),
-    ("480", "Every 8 hours"),
-    ("1440", "Every day"),
-]
 USUAL = str(operations.USUAL_MINUTES)
 PATIENCE = 600
 """For so many seconds the page looks again while an attempt is under way."""

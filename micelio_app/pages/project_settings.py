@@ -4,24 +4,24 @@ To everybody else the page does not exist. What cannot be taken back at once ask
 typed again.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import reflex as rx
 
-from backend.projects import deleting, moving
+from backend.instance.plain_project import PROPOSERS, READERS, VISIBILITIES
+from backend.invitations import service as inviting
+from backend.portability import mirrors
+from backend.projects import collaborators, deleting, moving
 from backend.projects import service as operations
 from backend.projects.schemas import ProjectSummary
-from micelio_app import frame, layout, routes
+from micelio_app import frame, layout, plain, plain_settings, routes
 from micelio_app.head import MISSING, Head, head
 from micelio_app.pages import project_mirrors
 from micelio_app.pages.collaborators import CollaboratorsState, collaborators_section
-from micelio_app.state import AppState, ask
+from micelio_app.state import AppState, ask, token_for_forms, viewer
 from micelio_app.ui import forms, lists
 from micelio_app.ui.links import Text, link
-
-VISIBILITIES = [("private", "Members and collaborators"), ("public", "Everybody")]
-PROPOSERS = [("anyone", "Everybody who is signed in"), ("members", "Members only")]
-READERS = [("members", "Members only, until they land"), ("anyone", "Everybody who sees the project")]
 
 
 class ProjectSettingsState(AppState):
@@ -311,12 +311,34 @@ def _send(words: str, place: str, *, tone: str = "") -> rx.Component:
 
 
 @head(routes.SETTINGS)
-async def settings_head(session: str | None, *, org: str, project: str) -> Head:
-    """For admins; the missing page for everybody else."""
+async def settings_head(session: str | None, *, org: str, project: str, query: Mapping[str, str]) -> Head:
+    """For admins; the missing page for everybody else. The forms work without scripts too."""
     found = await ask(session, operations.get_project, organization=org, project=project)
     if "settings" not in found.may:
         return MISSING
-    return Head(title=f"Settings · {found.organization}/{found.handle}", indexed=False)
+    where = {"organization": found.organization, "project": found.handle}
+    after = query.get("after", "")[:200]
+    here = routes.settings(found.organization, found.handle)
+    people = await ask(session, collaborators.list_collaborators, **where, cursor=after)
+    waiting = await ask(session, inviting.list_collaborator_invitations, **where)
+    mirrored = await ask(session, mirrors.list_mirrors, **where)
+    body = plain_settings.project(
+        found,
+        people.items,
+        waiting.items,
+        mirrored.items,
+        me=(await viewer(session)).handle,
+        token=token_for_forms(session),
+        query=query,
+        further=f"{here}?after={people.next}" if people.next else "",
+    )
+    return Head(
+        title=f"Settings · {found.organization}/{found.handle}",
+        indexed=False,
+        body=body,
+        crumbs=plain.way(found.organization, found.handle, ("Settings", here)),
+        tabs=plain.tabs(found.organization, found.handle, "Settings", settings=True),
+    )
 
 
 layout.project_screen(

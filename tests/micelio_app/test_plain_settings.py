@@ -11,8 +11,10 @@ from backend.core.context import Forge
 from backend.doors.routes import own_app
 from backend.invitations.service import invite_member
 from backend.organizations.service import get_organization, list_members, list_organizations
+from backend.portability.mirrors import list_mirrors
 from backend.projects.deleting import delete_project
-from tests.backend.accounts.conftest import Site
+from backend.projects.service import get_project
+from tests.backend.accounts.conftest import Site, letters  # noqa: F401
 from tests.forges import PASSWORD
 from tests.micelio_app.test_plain import HOSTILE, Read
 
@@ -25,11 +27,12 @@ def database(migrated_sqlite, tmp_path):
 
 
 class Forms(HTMLParser):
-    """The forms of a page: where each goes, and what stands in its fields."""
+    """The forms of a page: where each goes, and what stands in its fields; and which fields each has."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
         self.forms: list[tuple[str, dict[str, str]]] = []
+        self.fields: list[set[str]] = []
         self.filling = ""
         self.feed(html)
 
@@ -37,7 +40,10 @@ class Forms(HTMLParser):
         given = dict(attrs)
         if tag == "form":
             self.forms.append((given["action"], {}))
-        elif tag in ("select", "textarea"):
+            self.fields.append(set())
+        if tag in ("input", "select", "textarea"):
+            self.fields[-1].add(given["name"])
+        if tag in ("select", "textarea"):
             self.filling = given["name"]
         if given.get("type") == "checkbox" and "checked" not in given:
             return
@@ -69,9 +75,10 @@ class Browser:
         return self.head_of(path, self).body
 
     def send(self, path: str, deed: str, **typed: str):
-        found = Forms(self.open(path)).forms
-        (action, fields) = next(each for each in found if each[0].endswith(f"/{deed}"))
-        assert set(typed) <= set(fields) | {"bio", "links", "description"}
+        found = Forms(self.open(path))
+        at = found.deeds().index(deed)
+        action, fields = found.forms[at]
+        assert set(typed) <= found.fields[at]
         return self.site.post(action, data={**fields, **typed})
 
     def done(self, path: str, deed: str, **typed: str) -> str:
@@ -139,6 +146,82 @@ def test_an_organization_is_looked_after_by_forms_alone(bench, ada, grace, mallo
     assert desk.done("/orgs/acme/deleted", "restore") == "/acme/plans"
     assert browser("grace").done("/orgs/acme/members", "remove", handle="grace") == "/acme"
     assert [each.handle for each in bench.run(grace, list_organizations).items] == ["grace"]
+
+
+def test_a_project_is_looked_after_by_forms_alone(bench, ada, mallory, browser, head_of):
+    desk = browser("ada")
+    here = {"organization": "acme", "project": "notes"}
+    settings = "/acme/notes/settings"
+    assert f'href="{settings}"' in head_of("/acme/notes", desk).tabs
+    assert desk.done(settings, "project", description=HOSTILE) == f"{settings}?done=project"
+    desk.done(settings, "project-access", visibility="public", protect_main_branch="on")
+    desk.done(settings, "project-access")
+    found = bench.run(ada, get_project, **here)
+    assert (found.description, found.visibility.value) == (HOSTILE, "public")
+    assert found.protect_main_branch, "what is ticked stays ticked"
+    assert "script" not in Read(desk.open(settings)).tags
+    for archived in (True, False):
+        desk.done(settings, "archive")
+        assert bench.run(ada, get_project, **here).archived is archived
+
+    desk.done(settings, "invite-collaborator", invitee="eve@example.org")
+    revoked = desk.done(settings, "revoke")
+    assert revoked == f"{settings}?done=revoke" and "Revoked." in desk.open(revoked)
+    desk.done(settings, "invite-collaborator", invitee="mallory", role="read")
+    assert browser("mallory").done("/", "accept") == "/acme/notes"
+    desk.done(settings, "collaborator-role", role="admin")
+    assert "delete-project" not in Forms(browser("mallory").open(settings)).deeds()
+    assert browser("mallory").done(settings, "remove-collaborator") == "/"
+
+    assert desk.done(settings, "rename-project", handle="moss") == "/acme/moss/settings?done=rename-project"
+    for deed, typed in (("transfer-project", {"into": "ada"}), ("delete-project", {})):
+        refused = desk.send("/acme/moss/settings", deed, confirm="acme/notes", **typed)
+        assert (refused.status_code, "Type acme/moss to confirm" in refused.text) == (422, True)
+    moved = desk.done("/acme/moss/settings", "transfer-project", into="ada", confirm="acme/moss")
+    assert moved == "/ada/moss"
+    assert desk.done("/ada/moss/settings", "delete-project", confirm="ada/moss") == "/orgs/ada/deleted"
+
+
+def test_mirrors_are_looked_after_by_forms_alone(bench, ada, browser):
+    desk = browser("ada")
+    settings = "/acme/notes/settings"
+    given = {"direction": "pull", "refs": "trunk", "url": "https://example.org/a", "token": "hunter two"}
+    desk.done(settings, "mirror", **given)
+    refused = desk.send(settings, "mirror", **given)
+    assert refused.status_code == 409 and "follows https://example.org/a already" in refused.text
+    assert "hunter two" not in refused.text + desk.open(settings)
+
+    for paused in (True, False):
+        desk.done(settings, "pause-mirror")
+        (mirror,) = bench.run(ada, list_mirrors, organization="acme", project="notes").items
+        assert mirror.paused is paused
+    desk.done(settings, "mirror-now")
+    desk.done(settings, "remove-mirror")
+    assert bench.run(ada, list_mirrors, organization="acme", project="notes").items == []
+
+
+def test_an_invitation_is_answered_on_its_own_page(
+    bench,
+    ada,
+    grace,
+    mallory,
+    browser,
+    head_of,
+    letters,  # noqa: F811
+):
+    made = bench.run(ada, invite_member, organization="acme", invitee="mallory@example.org")
+    page = f"/invite/{made.id}"
+    link = f"{page}?token={letters()[0].token}"
+    stranger = head_of(page, None).body
+
+    assert stranger == head_of("/invite/01a00000-0000-7000-8000-000000000000", None).body.replace(
+        "01a00000-0000-7000-8000-000000000000", made.id
+    )
+    assert "acme" not in stranger + browser("grace").open(page)
+    assert "invites you to acme" in head_of(link, None).body
+    assert "another address than that of grace" in browser("grace").open(link)
+    assert Forms(browser("mallory").open(page)).deeds() == ["accept", "decline"]
+    assert browser("mallory").done(page, "decline") == "/settings?done=decline"
 
 
 def test_an_invitation_is_seen_at_home_and_answered_there(bench, ada, mallory, browser):
