@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import bindparam
 from sqlmodel import col, select, update
 
 from backend.accounts.models import AccessToken, Account, TokenKind
@@ -62,12 +63,22 @@ def mint_token(
 def by_secret(ctx: Context, secret: str) -> tuple[AccessToken, Account] | None:
     """The good token that a secret is; None when there is none any more."""
     # Looking up by hash tells by its time nothing about a secret that hashes differently.
-    return _good(ctx, col(AccessToken.secret_hash) == digest(secret))
+    return ctx.db.exec(_BY_SECRET, params={"hashed": digest(secret), "now": ctx.now()}).first()
 
 
 def by_id(ctx: Context, id: str) -> tuple[AccessToken, Account] | None:
     """The same, for a token whose secret was checked before."""
-    return _good(ctx, col(AccessToken.id) == id)
+    return ctx.db.exec(_BY_ID, params={"of_token": id, "now": ctx.now()}).first()
+
+
+# Made once: every request of a program asks one of them.
+_GOOD = (
+    select(AccessToken, Account)
+    .join(Account, col(Account.id) == col(AccessToken.account_id))
+    .where(col(AccessToken.revoked_at).is_(None), col(AccessToken.expires_at) > bindparam("now"))
+)
+_BY_SECRET = _GOOD.where(AccessToken.secret_hash == bindparam("hashed"))
+_BY_ID = _GOOD.where(AccessToken.id == bindparam("of_token"))
 
 
 def token_actor(caller: Actor, row: AccessToken, account: Account) -> Actor:
@@ -111,11 +122,3 @@ def revoke(ctx: Context, row: AccessToken) -> None:
     ctx.db.add(row)
     ctx.ring(f"token:{row.id}")
     ctx.audit("token.revoked", ctx.actor.handle, token=row.id, name=row.name)
-
-
-def _good(ctx: Context, condition: Any) -> tuple[AccessToken, Account] | None:
-    return ctx.db.exec(
-        select(AccessToken, Account)
-        .join(Account, col(Account.id) == col(AccessToken.account_id))
-        .where(condition, col(AccessToken.revoked_at).is_(None), col(AccessToken.expires_at) > ctx.now())
-    ).first()

@@ -4,20 +4,23 @@ A client that goes away in the middle leaves nothing behind: no child was starte
 looked at. Not signed in, nobody pushes; what somebody may not see is not there.
 """
 
+import logging
 import tempfile
 import zlib
 from functools import partial
 from typing import BinaryIO
 
 from anyio import CapacityLimiter, to_thread
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 
 from backend.core.context import Context
+from backend.core.errors import MicelioError
 from backend.core.operations import operation_of, permit
 from backend.doors.git import NEVER_CACHED, SERVICES, MalformedRequest, Opened, RequestTooLarge, Service
 from backend.organizations.models import Organization
-from backend.projects import access
+from backend.projects import access, git
 from backend.projects.models import Project
 from backend.sessions import proposing, pushing
 from backend.sessions.landing import land_session
@@ -27,6 +30,8 @@ from vcs.git.receive import Request as Push
 _IN_MEMORY = 1 << 20
 _RATIO = 1000
 _PUSHES = 8
+
+log = logging.getLogger(__name__)
 
 
 async def advertise_push(opened: Opened, request: Request) -> Response:
@@ -45,7 +50,20 @@ async def serve_push(opened: Opened, request: Request) -> Response:
     with _spool(opened) as body:
         await _read(request, body)
         answer = await to_thread.run_sync(partial(_answer, opened, body), limiter=_limiter(opened))
-    return Response(answer, media_type="application/x-git-receive-pack-result", headers=NEVER_CACHED)
+    return Response(
+        answer,
+        media_type="application/x-git-receive-pack-result",
+        headers=NEVER_CACHED,
+        # Whoever reads or pushes next does not wait for what this push brought.
+        background=BackgroundTask(_show, opened),
+    )
+
+
+def _show(opened: Opened) -> None:
+    try:
+        git.show(opened.forge, opened.actor, opened.project)
+    except MicelioError as error:
+        log.warning("what was pushed is shown when somebody asks for it: %s", error)
 
 
 def _answer(opened: Opened, body: BinaryIO) -> bytes:

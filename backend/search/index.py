@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, event, exists, func, text, true
+from sqlalchemy import ColumnElement, Connection, bindparam, event, exists, func, text, true
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import select as sql_select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -156,40 +156,55 @@ def hits(forge: Forge, question: Sequence[str], *, names_only: bool = False) -> 
     return col(SearchEntry.number).in_(asked.columns(col(SearchEntry.number)))
 
 
-def _projects(connection: Connection, ids: Collection[str]) -> Iterator[Said]:
-    columns = (Project.id, Project.handle, Project.name, Project.description, Project.website)
-    query = sql_select(*columns, Organization.handle).join(
-        Organization, col(Organization.id) == col(Project.organization_id)
+# Each statement is made once: a landing that begins its session waits for three of them.
+_IDS = bindparam("ids", expanding=True)
+_SHARED = col(Organization.personal).is_(False) & col(Organization.deleted_at).is_(None)
+_ALL_PROJECTS = (
+    sql_select(
+        Project.id, Project.handle, Project.name, Project.description, Project.website, Organization.handle
     )
-    query = query.where(col(Project.id).in_(ids), col(Project.state) == ProjectState.READY)
-    for id, handle, name, description, website, owner in connection.execute(query):
+    .join(Organization, col(Organization.id) == col(Project.organization_id))
+    .where(col(Project.id).in_(_IDS), col(Project.state) == ProjectState.READY)
+)
+_ALL_SESSIONS = (
+    sql_select(
+        WorkSession.id,
+        WorkSession.goal,
+        WorkSession.agent,
+        func.coalesce(Account.handle, WorkSession.author_handle),
+    )
+    .outerjoin(Account, col(Account.id) == col(WorkSession.author_id))
+    .where(col(WorkSession.id).in_(_IDS))
+)
+_ALL_PEOPLE = (
+    sql_select(Account.id, Account.handle, Account.name, Account.links, Organization.description)
+    .outerjoin(Organization, col(Organization.handle) == col(Account.handle))
+    .where(col(Account.id).in_(_IDS), col(Account.deleted_at).is_(None))
+)
+_ALL_ORGANIZATIONS = sql_select(
+    Organization.id, Organization.handle, Organization.name, Organization.description
+).where(col(Organization.id).in_(_IDS), _SHARED)
+
+
+def _projects(connection: Connection, ids: Collection[str]) -> Iterator[Said]:
+    found = connection.execute(_ALL_PROJECTS, {"ids": list(ids)})
+    for id, handle, name, description, website, owner in found:
         names, address = (handle, name, owner, _joined(handle)), f"{owner}/{handle}"
         yield Said(Found.PROJECT, id, handle, names, name, address, (description, website))
 
 
 def _sessions(connection: Connection, ids: Collection[str]) -> Iterator[Said]:
-    author = func.coalesce(Account.handle, WorkSession.author_handle)
-    query = sql_select(WorkSession.id, WorkSession.goal, WorkSession.agent, author)
-    query = query.outerjoin(Account, col(Account.id) == col(WorkSession.author_id))
-    for id, goal, agent, author in connection.execute(query.where(col(WorkSession.id).in_(ids))):
+    for id, goal, agent, author in connection.execute(_ALL_SESSIONS, {"ids": list(ids)}):
         yield Said(Found.SESSION, id, short(id), (goal,), goal, told=(short(id), agent, author))
 
 
 def _people(connection: Connection, ids: Collection[str]) -> Iterator[Said]:
-    query = sql_select(Account.id, Account.handle, Account.name, Account.links, Organization.description)
-    query = query.outerjoin(Organization, col(Organization.handle) == col(Account.handle))
-    query = query.where(col(Account.id).in_(ids), col(Account.deleted_at).is_(None))
-    for id, handle, name, links, bio in connection.execute(query):
+    for id, handle, name, links, bio in connection.execute(_ALL_PEOPLE, {"ids": list(ids)}):
         yield Said(Found.PERSON, id, handle, (handle, name), name, told=(bio or "", *links))
 
 
-_SHARED = col(Organization.personal).is_(False) & col(Organization.deleted_at).is_(None)
-
-
 def _organizations(connection: Connection, ids: Collection[str]) -> Iterator[Said]:
-    columns = (Organization.id, Organization.handle, Organization.name, Organization.description)
-    query = sql_select(*columns).where(col(Organization.id).in_(ids), _SHARED)
-    for id, handle, name, description in connection.execute(query):
+    for id, handle, name, description in connection.execute(_ALL_ORGANIZATIONS, {"ids": list(ids)}):
         names = (handle, name, _joined(handle))
         yield Said(Found.ORGANIZATION, id, handle, names, name, told=(description,))
 
@@ -213,6 +228,18 @@ _SOURCES: dict[Found, tuple[Any, Any]] = {
 }
 
 
+def _put(dialect: Any) -> Any:
+    insert = dialect.insert(SearchEntry)
+    fresh = {name: insert.excluded[name] for name in ("key", "address", "title", "rules")}
+    put = insert.on_conflict_do_update(index_elements=["kind", "id"], set_=fresh)
+    return put.returning(col(SearchEntry.id), col(SearchEntry.number))
+
+
+_PUT = {"sqlite": _put(sqlite), "postgresql": _put(postgresql)}
+_CLEAR = text("DELETE FROM search_fts WHERE rowid = :number")
+_FILL = text("INSERT INTO search_fts (rowid, names, words) VALUES (:number, :names, :words)")
+
+
 def _write(connection: Connection, entries: Sequence[Said]) -> None:
     if not entries:
         return
@@ -227,21 +254,15 @@ def _write(connection: Connection, entries: Sequence[Said]) -> None:
         }
         for each in sorted(entries, key=lambda each: each.id)
     ]
-    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(SearchEntry)
-    fresh = {name: insert.excluded[name] for name in ("key", "address", "title", "rules")}
-    insert = insert.on_conflict_do_update(index_elements=["kind", "id"], set_=fresh)
     # The rows go beside the statement: with them inside it would be compiled again each time.
-    told = connection.execute(insert.returning(col(SearchEntry.id), col(SearchEntry.number)), rows)
-    known = dict(told.all())
+    known = dict(connection.execute(_PUT[connection.dialect.name], rows).all())
     if connection.dialect.name == "sqlite":
         texts = [
             {"number": known[each.id], "names": _coded(each.names), "words": _coded(each.told)}
             for each in entries
         ]
-        connection.execute(text("DELETE FROM search_fts WHERE rowid = :number"), texts)
-        line = "INSERT INTO search_fts (rowid, names, words) VALUES (:number, :names, :words)"
-        connection.execute(text(line), texts)
+        connection.execute(_CLEAR, texts)
+        connection.execute(_FILL, texts)
     else:
         lexemes = [{"number": known[each.id], "lexemes": _lexemes(each)} for each in entries]
         line = (

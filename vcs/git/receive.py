@@ -22,6 +22,7 @@ from vcs.git.process import GitMissing, environment, git_command
 from vcs.git.refs import is_ref_name
 from vcs.git.scanning import PackRefused
 from vcs.git.source import TOLERATED, Source, last_words
+from vcs.git.unpacking import read_short
 from vcs.objects import new_id
 
 __all__ = [
@@ -52,6 +53,7 @@ _SHALLOW = re.compile(rb"shallow [0-9a-f]{40}\n?\Z")
 _ZERO = bytes(20)
 _PARENT = re.compile(rb"^parent ([0-9a-f]{40})$", re.MULTILINE)
 FEW = 3_000
+_SHORT = 1 << 20
 SMALL = 4 << 20
 """So many objects and bytes of a push are held in memory."""
 # What git lets nobody tolerate, and what not every git that we run on has heard of.
@@ -256,15 +258,14 @@ class Quarantine:
 
     def look(self, known: Callable[[Sequence[bytes]], Mapping[bytes, object]]) -> None:
         """Read what was unpacked and is not `known` into `new`, if it is little."""
-        self.new = None
-        packs = list(self.folder.glob("objects/pack/*.idx"))
-        sha1s = [sha1 for pack in packs for sha1 in sha1s_of(pack, FEW)]
-        if len(sha1s) > FEW:
-            return
-        there = known(sha1s)
-        wanted = [sha1 for sha1 in sha1s if sha1 not in there]
-        if sum(size for _, size in self.objects.sizes(wanted).values()) <= SMALL:
-            self.new = self.objects.contents(wanted)
+        self.new = {}
+        # One pack, or none when nothing was sent.
+        for index in self.folder.glob("objects/pack/*.idx"):
+            sha1s = sha1s_of(index, FEW)
+            few = len(sha1s) <= FEW
+            there = known(sha1s) if few else {}
+            wanted = [sha1 for sha1 in sha1s if sha1 not in there]
+            self.new = read_short(index.with_suffix(".pack"), wanted, SMALL) if few else None
 
     def unpack(self, body: BinaryIO, start: int, size: int, limit: int) -> None:
         """Have git unpack what the body holds from `start` on, which was looked at; PackRefused."""
@@ -276,8 +277,12 @@ class Quarantine:
         command = git_command(
             self.folder,
             "index-pack", "--stdin", "--fix-thin", strict, f"--max-input-size={limit}",
-            # Nothing here is to outlive a crash.
-            config={"pack.threads": "2", "core.bigFileThreshold": "64m", "core.fsync": "none"},
+            # Nothing here is to outlive a crash. Starting a thread takes as long as a short pack.
+            config={
+                "pack.threads": "1" if size < _SHORT else "2",
+                "core.bigFileThreshold": "64m",
+                "core.fsync": "none",
+            },
         )  # fmt: skip
         said = self._run(_bounded(command, size), body)
         if said is not None:
