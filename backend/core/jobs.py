@@ -11,6 +11,9 @@ again after a crash changes nothing; it counts as relayed once every subscriber 
 killed half-way runs again: one in a single transaction (`Mode.WRITES`) leaves nothing behind,
 one that works in `steps` must be safe to repeat. Timers are not durable: every worker runs
 them, a missed beat is simply the next one.
+
+Any worker takes any job, except those that are `of_node`: they are about a folder of one node, whose name
+the fact has as `node`, and wait in a queue that only workers of that node look into.
 """
 
 from collections.abc import Callable, Iterable
@@ -28,6 +31,17 @@ from backend.core.operations import Mode
 Function = TypeVar("Function", bound=Callable[..., None])
 
 BATCH = 100
+AT = "@"
+"""Stands in the name of a node's queue, before the name of the node."""
+
+
+@dataclass
+class Hands:
+    """What a worker was handed and has not ended, as bodies of facts by queue. Set by the worker of this
+    process; where there is none, nothing was.
+    """
+
+    holding: Callable[[str], Iterable[dict[str, Any]]] = lambda queue: ()
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,11 @@ class Subscriber:
     queue: str
     attempts: int
     mode: Mode
+    of_node: bool = False
+
+    def queue_on(self, node: str) -> str:
+        """The queue in which jobs about a node wait."""
+        return f"{self.queue}{AT}{node}" if self.of_node else self.queue
 
 
 @dataclass(frozen=True)
@@ -57,15 +76,22 @@ _timers: dict[str, Timer] = {}
 
 
 def on(
-    fact_class: type, *, queue: str = "default", attempts: int = 5, mode: Mode = Mode.WRITES
+    fact_class: type,
+    *,
+    queue: str = "default",
+    attempts: int = 5,
+    mode: Mode = Mode.WRITES,
+    of_node: bool = False,
 ) -> Callable[[Function], Function]:
-    """Subscribe a function of (ctx, fact) to a kind of fact."""
+    """Subscribe a function of (ctx, fact) to a kind of fact; `of_node`: on the node that the fact names, one
+    job at a time.
+    """
 
     def record(function: Function) -> Function:
         name = f"{function.__module__.removeprefix('backend.')}.{function.__name__}"
         if name in _subscribers:
             raise ValueError(f"two subscribers are named {name}")
-        _subscribers[name] = Subscriber(name, fact_class.__name__, function, queue, attempts, mode)
+        _subscribers[name] = Subscriber(name, fact_class.__name__, function, queue, attempts, mode, of_node)
         return function
 
     return record
@@ -97,6 +123,27 @@ def timers() -> dict[str, Timer]:
 def job_id(subscriber: Subscriber, fact_id: str) -> str:
     """The id under which a fact is handed to a subscriber, the same however often."""
     return f"{fact_id}:{subscriber.name}"
+
+
+def queue_of(subscriber: Subscriber, row: FactRow) -> str:
+    """The queue in which a fact waits for a subscriber."""
+    return subscriber.queue_on(row.body["node"] if subscriber.of_node else "")
+
+
+def unfinished(forge: Forge, fact_class: type, node: str) -> list[Any]:
+    """Facts of a kind about this node that wait, or whose jobs do or run; to be asked by its worker.
+
+    What a job that failed left behind is not among them, nor what was lost with the queue.
+    """
+    kind = fact_class.__name__
+    query = select(FactRow).where(col(FactRow.relayed_at).is_(None), col(FactRow.kind) == kind)
+    with forge.db.transaction(write=False) as db:
+        bodies = [row.body for row in db.execute(query).scalars()]
+    # Asked second: what is handed over in between is in one of the two.
+    hands = forge.part(Hands, Hands)
+    for each in _subscribed_to(kind):
+        bodies += hands.holding(each.queue_on(node))
+    return [fact_class(**body) for body in bodies if body["node"] == node]
 
 
 def relay(forge: Forge, hand_over: Callable[[Subscriber, FactRow], None]) -> int:

@@ -7,6 +7,9 @@ of the PostgreSQL database (several workers).
 Several workers tell by a lock who lives: each holds one under its name, made anew at every start,
 before it takes its first job. Whoever gets the lock of another name knows that worker to be gone
 and puts what it left back into the queue. So no job waits for a machine that may never return.
+
+Jobs of a node wait in a queue of its own and are never handed to another; what waited for a node
+that stays away is dropped after `KEPT`.
 """
 
 import json
@@ -15,6 +18,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
+from typing import Any
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID, StepOptions
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,13 +28,14 @@ from backend.core.config import Settings
 from backend.core.context import Forge
 from backend.core.errors import Kind, MicelioError
 from backend.core.events import FactRow
+from backend.core.node import node_name
 from vcs.objects import new_id
 
 # The same for every release: with a version made from the code, an upgrade would strand waiting jobs.
 APPLICATION_VERSION = "1"
 RELAY_SECONDS = 1.0
 POLL_SECONDS = 0.25
-UNHURRIED = ("archive", "imports", "maintenance", "mirrors")
+UNHURRIED = ("archive", "git", "imports", "maintenance", "mirrors")
 UNHURRIED_SECONDS = 1.0
 """A second matters little to what is in these queues, and looking into one each quarter second takes 1 to 2 %
 of a core.
@@ -38,6 +43,10 @@ of a core.
 TAKE_OVER_SECONDS = 5.0
 PARALLEL_JOBS = 4
 KEPT = timedelta(days=7)
+FORGET_SECONDS = 3600.0
+UNFINISHED = ("ENQUEUED", "PENDING")
+OVER = ("SUCCESS", "ENQUEUED", "ERROR")
+"""What goes when it is old; of the last two only jobs of nodes do, which are asked for again while due."""
 WORTH_RETRYING = (Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.CORRUPT)
 
 logger = logging.getLogger(__name__)
@@ -54,16 +63,19 @@ class Worker:
         self._name = "local" if forge.db.is_sqlite else new_id()
         self._alive = ExitStack()
         self._alive.enter_context(forge.db.lock(_lock_of(self._name)))
-        DBOS(config=_dbos_config(forge.settings, self._name))
+        dbos = DBOS(config=_dbos_config(forge.settings, self._name))
         self._react = DBOS.workflow(name="react")(_reaction(forge))
+        node = node_name(forge)
+        self._queues = sorted({each.queue_on(node) for each in jobs.subscribers().values()})
+        # Otherwise it would look into every queue there is, those of other nodes too.
+        DBOS.listen_queues(self._queues)
         DBOS.launch()
-        for queue in sorted({subscriber.queue for subscriber in jobs.subscribers().values()}):
-            DBOS.register_queue(
-                queue,
-                worker_concurrency=PARALLEL_JOBS,
-                polling_interval_sec=UNHURRIED_SECONDS if queue in UNHURRIED else POLL_SECONDS,
-                on_conflict="always_update",
-            )
+        for queue in self._queues:
+            _register(queue)
+        # Jobs of an earlier version may wait in a queue that has another name by now.
+        known = [queue.name for queue in DBOS.list_queues()]
+        dbos._listening_queues = [*self._queues, *(name for name in known if jobs.AT not in name)]
+        forge.part(jobs.Hands, jobs.Hands).holding = _holding
         self._threads = [self._thread("relay", self._relay), self._thread("forget", self._forget)]
         self._threads += [self._thread(t.name, self._beat(t)) for t in jobs.timers().values()]
         if not forge.db.is_sqlite:
@@ -99,10 +111,12 @@ class Worker:
                 ear.wait_blocking(RELAY_SECONDS)
 
     def _enqueue(self, subscriber: jobs.Subscriber, row: FactRow) -> None:
+        queue = jobs.queue_of(subscriber, row)
         with SetWorkflowID(jobs.job_id(subscriber, row.id)):
-            DBOS.enqueue_workflow(
-                subscriber.queue, self._react, subscriber.name, row.id, json.dumps(row.body)
-            )
+            DBOS.enqueue_workflow(queue, self._react, subscriber.name, row.id, json.dumps(row.body))
+        if queue not in self._queues:
+            # Another node's: it may have been empty for so long that somebody dropped it.
+            _register(queue)
 
     def _beat(self, timer: jobs.Timer) -> Callable[[], None]:
         def beat() -> None:
@@ -132,16 +146,48 @@ class Worker:
                 if gone:
                     # Only what that name still has: whoever came first has given the jobs another.
                     taken = DBOS._recover_pending_workflows([name])
-                    logger.warning("worker %s is gone; %d of its jobs run again", name, len(taken))
+                    logger.warning(
+                        "worker %s is gone; %d of its jobs are back in their queues", name, len(taken)
+                    )
 
     def _forget(self) -> None:
-        while not self._stop.wait(3600):
-            before = self._forge.clock() - KEPT
-            jobs.forget_relayed(self._forge, before=before)
-            old = DBOS.list_workflows(
-                status="SUCCESS", end_time=before.isoformat(), load_input=False, load_output=False
-            )
-            DBOS.delete_workflows([workflow.workflow_id for workflow in old])
+        while not self._stop.is_set():
+            try:
+                self._forget_once()
+            except (MicelioError, SQLAlchemyError):
+                logger.exception("jobs that are over could not be forgotten; they stay another hour")
+            self._stop.wait(FORGET_SECONDS)
+
+    def _forget_once(self) -> None:
+        before = self._forge.clock() - KEPT
+        jobs.forget_relayed(self._forge, before=before)
+        found = DBOS.list_workflows(
+            status=list(OVER), end_time=before.isoformat(), load_input=False, load_output=False
+        )
+        DBOS.delete_workflows(
+            [job.workflow_id for job in found if job.status == "SUCCESS" or jobs.AT in (job.queue_name or "")]
+        )
+        # Nodes come and go. Looking once more afterwards finds what was handed over meanwhile.
+        for queue in (each.name for each in DBOS.list_queues()):
+            if jobs.AT in queue and queue not in self._queues and not _holding(queue):
+                DBOS.delete_queue(queue)
+                if _holding(queue):
+                    _register(queue)
+
+
+def _register(queue: str) -> None:
+    DBOS.register_queue(
+        queue,
+        worker_concurrency=1 if jobs.AT in queue else PARALLEL_JOBS,
+        polling_interval_sec=UNHURRIED_SECONDS if queue.partition(jobs.AT)[0] in UNHURRIED else POLL_SECONDS,
+        on_conflict="always_update",
+    )
+
+
+def _holding(queue: str) -> list[dict[str, Any]]:
+    """Bodies of the facts in a queue whose jobs have not ended."""
+    held = DBOS.list_workflows(queue_name=queue, status=list(UNFINISHED), load_output=False)
+    return [json.loads(job.input["args"][2]) for job in held if job.input]
 
 
 def _reaction(forge: Forge) -> Callable[[str, str, str], None]:

@@ -10,10 +10,11 @@ from backend.core.errors import MicelioError
 from backend.core.jobs import every, on
 from backend.core.operations import Mode
 from backend.organizations.facts import OrganizationRenamed
-from backend.projects import about, deleting, maintenance
+from backend.projects import about, deleting, keeping, maintenance
 from backend.projects.about import ProjectChanged
 from backend.projects.counting import LinesUncounted, count_lines
 from backend.projects.creating import finish_creating
+from backend.projects.keeping import GitUpkeepDue
 from backend.projects.maintenance import CollectionDue, CompactionDue, IndexDue
 from backend.projects.models import Project, ProjectState
 
@@ -72,9 +73,15 @@ def collect_unused_files(ctx: Context, fact: CollectionDue) -> None:
 
 
 @every(seconds=60, mode=Mode.STEPS)
-def keep_git_repositories(ctx: Context) -> None:
-    """Repack the git repositories of this node that are due."""
-    maintenance.keep_git_here(ctx)
+def look_for_git_upkeep(ctx: Context) -> None:
+    """State which git repositories of this node are due."""
+    keeping.state_what_git_is_due(ctx)
+
+
+@on(GitUpkeepDue, queue="git", attempts=3, mode=Mode.STEPS, of_node=True)
+def repack_git_repository(ctx: Context, fact: GitUpkeepDue) -> None:
+    """Repack a project's git repository on its node."""
+    maintenance.keep_git(ctx, fact.project)
 
 
 @every(seconds=10, mode=Mode.STEPS)

@@ -23,10 +23,9 @@ from backend.portability.models import ImportFile
 from backend.projects import code, git
 from backend.projects.models import Cursor, Project, ProjectState, Upkeep
 from backend.sessions.models import StagedFile
-from vcs import disk
 from vcs.collection import GRACE, YOUNG, Collected, collect
 from vcs.compaction import LEAST, Compacted, compact, settle
-from vcs.errors import CorruptObject, MicelioError
+from vcs.errors import CorruptObject
 from vcs.git.upkeep import Kept, maintain
 from vcs.repository import Repository
 
@@ -85,23 +84,6 @@ def fill_index(ctx: Context, project: str) -> None:
         return
     with _seconds.labels("index").time():
         code.repository(ctx.forge, row.id, row.pool).rebuild_index()
-
-
-def keep_git_here(ctx: Context) -> None:
-    """Repack each git repository of this node that upkeep would improve.
-
-    No fact is stated: any worker could take that, and a node keeps its own repositories only (decision 0018).
-    One process of a node is at it at a time. What fails or is killed is due again.
-    """
-    folder = ctx.forge.settings.data / "git"
-    folder.mkdir(parents=True, exist_ok=True)
-    with disk.only_one(folder / "keeping.lock") as mine:
-        for project in git.due_for_upkeep(ctx.forge) if mine else ():
-            try:
-                keep_git(ctx, project)
-            except (MicelioError, OSError):
-                # The others are not to wait for one whose folder the disk does not let us write.
-                log.exception("the git repository of project %s could not be repacked", project)
 
 
 def state_what_is_due(ctx: Context) -> None:

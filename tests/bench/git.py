@@ -23,7 +23,7 @@ from typing import Any
 from backend.core.context import SYSTEM, Context
 from backend.projects import access
 from backend.projects import git as projects
-from backend.projects.maintenance import keep_git_here
+from backend.projects.keeping import keep_git_here
 from tests.backend.doors.git.conftest import serving
 from tests.bench.figures import Figure, spent
 from tests.bench.stage import Stage

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 
@@ -21,11 +22,15 @@ pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
 @contextmanager
-def worker(bench, point=""):
-    """A worker process that dies at a point."""
+def worker(bench, point="", data=None, late=timedelta()):
+    """A worker process that dies at a point; on another node with another data folder."""
     settings = bench.forge.settings
-    environ = {"MICELIO_DATA": str(settings.data), "DATABASE_URL": settings.database_url}
-    told = {"environ": environ, "now": bench.forge.clock().isoformat(), "point": point}
+    environ = {
+        "MICELIO_DATA": str(data or settings.data),
+        "STORAGE_LOCAL_PATH": str(settings.storage_path),
+        "DATABASE_URL": settings.database_url,
+    }
+    told = {"environ": environ, "now": (bench.forge.clock() + late).isoformat(), "point": point}
     command = [sys.executable, "-m", "tests.backend.projects.maintaining_process"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as process:
         try:

@@ -15,14 +15,13 @@ import httpx
 import pytest
 
 from backend.core.context import SYSTEM, Context, Forge
-from backend.core.jobs import run_timer, timers
-from backend.projects import code, maintenance
+from backend.core.jobs import drain, run_timer, timers
+from backend.projects import code, keeping
 from backend.projects import git as projects
-from backend.projects.keeping import Keeper
 from backend.projects.models import Cursor
 from tests.backend.doors.git.conftest import Place, until
 from tests.backend.doors.git.pushes import clone
-from vcs import disk, faults
+from vcs import faults
 
 REQUEST = {"Content-Type": "application/x-git-upload-pack-request", "Git-Protocol": "version=2"}
 
@@ -264,10 +263,16 @@ def test_what_a_session_has_not_landed_cannot_be_had_by_its_name(own, git):
         assert ran.code != 0 and "not our ref" in ran.err
 
 
+def minute(forge):
+    """One minute of the worker."""
+    run_timer(forge, timers()["projects.jobs.look_for_git_upkeep"])
+    drain(forge)
+
+
 def test_the_worker_repacks_what_is_due_and_clones_stay_the_same(own, git, monkeypatch):
     monkeypatch.setattr("vcs.git.upkeep.PACKS", 5)
     git.ok("clone", "-q", own.of("open"), "a")
-    run_timer(own.forge, timers()["projects.jobs.keep_git_repositories"])
+    minute(own.forge)
     path = projects.git_path(own.forge, own.row("open").id) / "main.git/objects"
     assert list(path.glob("pack/*.bitmap"))
     for number in range(7):
@@ -275,7 +280,7 @@ def test_the_worker_repacks_what_is_due_and_clones_stay_the_same(own, git, monke
         git.ok("pull", "-q", at="a")
     assert len(list(path.glob("pack/*.pack"))) == 8
     own.forge.forget("git upkeep looked")
-    run_timer(own.forge, timers()["projects.jobs.keep_git_repositories"])
+    minute(own.forge)
 
     assert len(list(path.glob("pack/*.pack"))) <= 3
     git.ok("clone", "-q", own.of("open"), "b")
@@ -310,37 +315,16 @@ def test_a_repository_that_cannot_be_repacked_holds_up_no_other(world):
         raise OSError(errno.ENOSPC, "no space left")
 
     faults.arm("upkeep.begun", full)
-    maintenance.keep_git_here(Context(world.forge, SYSTEM))
+    keeping.keep_git_here(Context(world.forge, SYSTEM))
 
     assert sorted(bool(list(each.glob("*.bitmap"))) for each in packs) == [False, True]
     world.forge.forget("git upkeep looked")
-    maintenance.keep_git_here(Context(world.forge, SYSTEM))
+    keeping.keep_git_here(Context(world.forge, SYSTEM))
     assert all(list(each.glob("*.bitmap")) for each in packs)
-
-
-def test_each_worker_repacks_the_repositories_of_its_own_node(own, tmp_path):
-    timer = timers()["projects.jobs.keep_git_repositories"]
-    with closing(Forge.open(replace(own.forge.settings, data=tmp_path / "other"))) as other:
-        packs = projects.show(other, SYSTEM, own.row("open")).path / "objects/pack"
-
-        run_timer(own.forge, timer)
-        assert not list(packs.glob("*.bitmap"))
-        run_timer(other, timer)
-        assert list(packs.glob("*.bitmap"))
 
 
 def test_a_node_without_a_worker_repacks_its_own_repositories(own, tmp_path):
     with closing(Forge.open(replace(own.forge.settings, data=tmp_path / "other"))) as other:
         packs = projects.show(other, SYSTEM, own.row("open")).path / "objects/pack"
-        with closing(Keeper(other, seconds=0.01)):
+        with closing(keeping.Keeper(other, seconds=0.01)):
             until(lambda: list(packs.glob("*.bitmap")))
-
-
-def test_two_processes_of_a_node_do_not_repack_at_the_same_time(own):
-    packs = projects.show(own.forge, SYSTEM, own.row("open")).path / "objects/pack"
-    context = Context(own.forge, SYSTEM)
-    with disk.only_one(own.forge.settings.data / "git/keeping.lock"):
-        maintenance.keep_git_here(context)
-        assert not list(packs.glob("*.bitmap"))
-    maintenance.keep_git_here(context)
-    assert list(packs.glob("*.bitmap"))
