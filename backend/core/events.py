@@ -10,7 +10,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
-from sqlalchemy import JSON, Column, Index
+from sqlalchemy import JSON, Column, Index, Text
 from sqlmodel import Field, SQLModel
 
 from backend.core.db import UtcTime
@@ -33,6 +33,8 @@ class FactRow(SQLModel, table=True):
     body: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     at: datetime = Field(sa_type=UtcTime)
     relayed_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    problem: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    """Which subscribers failed for good and why, a line each."""
 
 
 def fact(cls: FactClass) -> FactClass:

@@ -31,6 +31,7 @@ from backend.core.operations import Mode
 Function = TypeVar("Function", bound=Callable[..., None])
 
 BATCH = 100
+LONGEST_PROBLEM = 500
 AT = "@"
 """Stands in the name of a node's queue, before the name of the node."""
 
@@ -146,6 +147,16 @@ def unfinished(forge: Forge, fact_class: type, node: str) -> list[Any]:
     return [fact_class(**body) for body in bodies if body["node"] == node]
 
 
+def failed(forge: Forge, fact_class: type, node: str, *, since: datetime) -> list[Any]:
+    """Facts of a kind about a node that were relayed since then and have a job that failed for good."""
+    query = select(FactRow).where(
+        col(FactRow.relayed_at) >= since, col(FactRow.kind) == fact_class.__name__, col(FactRow.problem) != ""
+    )
+    with forge.db.transaction(write=False) as db:
+        bodies = [row.body for row in db.execute(query).scalars()]
+    return [fact_class(**body) for body in bodies if body["node"] == node]
+
+
 def relay(forge: Forge, hand_over: Callable[[Subscriber, FactRow], None]) -> int:
     """Hand the oldest waiting facts to their subscribers and return how many were waiting.
 
@@ -200,6 +211,16 @@ def forget_relayed(forge: Forge, *, before: datetime) -> None:
     """Delete facts that were relayed before a moment."""
     with forge.db.transaction(write=True) as db:
         db.execute(delete(FactRow).where(col(FactRow.relayed_at) < before))
+
+
+def note_failure(forge: Forge, subscriber: str, fact_id: str, sentence: str) -> None:
+    """Write down that a subscriber's job failed for good, for administrators to read; once however often."""
+    line = f"{subscriber}: {' '.join(sentence.split())[:LONGEST_PROBLEM]}"
+    with forge.db.transaction(write=True) as db:
+        query = select(FactRow).where(col(FactRow.id) == fact_id).with_for_update()
+        row = db.execute(query).scalar_one_or_none()
+        if row is not None and line not in (lines := row.problem.splitlines()):
+            row.problem = "\n".join([*lines, line])
 
 
 def _subscribed_to(kind: str) -> Iterable[Subscriber]:

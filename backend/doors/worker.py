@@ -204,9 +204,25 @@ def _reaction(forge: Forge) -> Callable[[str, str, str], None]:
             "max_attempts": subscriber.attempts,
             "should_retry": _worth_retrying,
         }
-        DBOS.run_step(options, jobs.run_subscriber, forge, subscriber, fact_id, json.loads(body))
+        try:
+            DBOS.run_step(options, jobs.run_subscriber, forge, subscriber, fact_id, json.loads(body))
+        except Exception as error:
+            # The edge of the process: whatever it is ends this job and is in the log.
+            _note_failure(forge, name, fact_id, error)
+            raise
 
     return react
+
+
+def _note_failure(forge: Forge, name: str, fact_id: str, error: Exception) -> None:
+    # Of several attempts DBOS counts how many there were, and keeps what each of them met.
+    met: list[Exception] = getattr(error, "errors", None) or [error]
+    last = met[-1]
+    sentence = str(last) if isinstance(last, MicelioError) else f"{type(last).__name__}: {last}"
+    try:
+        jobs.note_failure(forge, name, fact_id, sentence)
+    except (MicelioError, SQLAlchemyError):
+        logger.exception("that job %s failed is in the log only", name)
 
 
 def _worth_retrying(error: BaseException) -> bool:

@@ -86,13 +86,16 @@ class HostedProjects(BaseModel):
 
 
 class JobSummary(BaseModel):
-    """Something that happened, and who reacts to it; it waits while `relayed_at` is null."""
+    """Something that happened, and who reacts to it; it waits while `relayed_at` is null. `problem` has a
+    line for each reaction that failed for good: who it was, and why.
+    """
 
     id: str
     kind: str
     reacts: list[str]
     at: datetime
     relayed_at: datetime | None
+    problem: str = ""
 
 
 class JobPage(BaseModel):
@@ -247,7 +250,12 @@ def list_jobs(ctx: Context, *, waiting: bool = False, cursor: Cursor = "", limit
         reacts.setdefault(each.kind, []).append(each.name)
     items = [
         JobSummary(
-            id=row.id, kind=row.kind, reacts=reacts.get(row.kind, []), at=row.at, relayed_at=row.relayed_at
+            id=row.id,
+            kind=row.kind,
+            reacts=reacts.get(row.kind, []),
+            at=row.at,
+            relayed_at=row.relayed_at,
+            problem=row.problem,
         )
         for row in rows[:limit]
     ]

@@ -11,6 +11,7 @@ import logging
 import threading
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -23,6 +24,7 @@ from backend.projects import git, maintenance
 from vcs import disk
 
 BEAT_SECONDS = 60.0
+AFTER_FAILURE = timedelta(hours=1)
 QUIET_SECONDS = 5.0
 MOST_DELAYS = 60
 """After so many looks at a busy process it is kept all the same."""
@@ -40,7 +42,8 @@ class GitUpkeepDue:
 
 
 def state_what_git_is_due(ctx: Context) -> None:
-    """Emit a fact for each git repository of this node that is due and for which no job waits or runs.
+    """Emit a fact for each git repository of this node that is due, unless a job for it waits, runs or has
+    failed within the hour: a full disk is not filled with facts about it.
 
     Whoever asks is the node's keeper from then on, until the forge is closed; not while somebody else is.
     """
@@ -48,10 +51,12 @@ def state_what_git_is_due(ctx: Context) -> None:
         return
     if due := git.due_for_upkeep(ctx.forge):
         node = node_name(ctx.forge)
-        asked = {each.project for each in jobs.unfinished(ctx.forge, GitUpkeepDue, node)}
+        asked = jobs.unfinished(ctx.forge, GitUpkeepDue, node)
+        asked += jobs.failed(ctx.forge, GitUpkeepDue, node, since=ctx.now() - AFTER_FAILURE)
+        known = {each.project for each in asked}
         with ctx.transaction() as tx:
             for project in due:
-                if project not in asked:
+                if project not in known:
                     tx.emit(GitUpkeepDue(project, node))
 
 

@@ -126,6 +126,8 @@ async def _jobs(state: "OversightState", how: Mapping[str, Any]) -> Any:
     for each in page.items:
         tag, taken = ("", "taken") if each.relayed_at else ("Waiting", "")
         reacts = ", ".join(each.reacts) or "nobody"
+        if each.problem:
+            tag, taken, reacts = "Failed", "", each.problem
         state.lines.append(Line(each.kind, "", reacts, taken, "", "", tag, each.at.isoformat()))
     return page
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
+from sqlmodel import select
 
 from backend.core.config import Settings
 from backend.core.context import SYSTEM, Context, Forge
@@ -63,6 +64,19 @@ def diary_when(forge, condition):
     pytest.fail(f"the worker wrote only {lines}")
 
 
+def problems_of(forge):
+    with forge.db.transaction(write=False) as db:
+        [row] = db.exec(select(FactRow)).all()
+    return set(row.problem.splitlines())
+
+
+def eventually(holds):
+    deadline = monotonic() + PATIENCE
+    while not holds():
+        assert monotonic() < deadline, "it never came"
+        sleep(0.05)
+
+
 def test_a_worker_reacts_retries_ticks_and_ends_when_told(forge, start):
     worker = start()
     say(forge, "hello")
@@ -71,6 +85,8 @@ def test_a_worker_reacts_retries_ticks_and_ends_when_told(forge, start):
     )
 
     assert lines["heard hello"] == lines["stumbled"] == 1
+    problems = {"__main__.refuse: Never.", "__main__.fail: OSError: There is no room."}
+    eventually(lambda: problems_of(forge) == problems)
 
     asked = monotonic()
     worker.terminate()

@@ -61,6 +61,11 @@ def refuse(ctx: Context, spoken: Spoken) -> None:
     raise Conflict(problem="Never.")
 
 
+@jobs.on(Spoken, attempts=2)
+def fail(ctx: Context, spoken: Spoken) -> None:
+    raise OSError("There is\nno room.")
+
+
 @jobs.every(seconds=0.05, mode=Mode.STEPS)
 def tick(ctx: Context) -> None:
     write("tick")

@@ -64,6 +64,20 @@ def test_jobs_wait_until_a_worker_has_taken_them(bench, ada, margaret):
     assert bench.run(margaret, oversight.list_jobs).items[0].relayed_at is not None
 
 
+def test_jobs_that_failed_for_good_are_named_with_what_was_wrong(bench, ada, margaret):
+    for number in range(2):
+        bench.landed(ada, {f"{number}": b"a\n"})
+    jobs.drain(bench.forge)
+    failed = bench.run(margaret, oversight.list_jobs).items[0]
+    for _ in range(2):
+        jobs.note_failure(bench.forge, "archive.jobs.keep", failed.id, "There is no\nroom.")
+    jobs.note_failure(bench.forge, "mail.jobs.tell", failed.id, "Nobody answers.")
+
+    first, second = bench.run(margaret, oversight.list_jobs, limit=2).items
+    assert first.problem == "archive.jobs.keep: There is no room.\nmail.jobs.tell: Nobody answers."
+    assert (first.id, second.problem) == (failed.id, "")
+
+
 def test_health_says_what_works_and_how_much_there_is(bench, ada, margaret):
     bench.landed(ada, {"a": b"a\n"})
     bench.start(ada)

@@ -113,24 +113,26 @@ def test_each_node_does_its_own_upkeep_and_what_waits_for_one_that_is_gone_is_dr
 
 
 @only_sqlite
-def test_what_waits_is_not_stated_again_and_what_failed_is(bench, project):
-    shown(bench.forge, project)
-    node = node_name(bench.forge)
-    for _ in range(2):
+def test_what_waits_runs_or_has_just_failed_is_not_stated_again(bench, project, clock):
+    node, hands = node_name(bench.forge), bench.forge.part(jobs.Hands, jobs.Hands)
+
+    def minutes(count):
+        clock.advance(minutes=count)
         keeping.state_what_git_is_due(system(bench.forge))
-        bench.forge.forget("git upkeep looked")
-    assert stated(bench.forge) == [(project.id, node)]
+        return len(stated(bench.forge))
 
-    held = {"project": project.id, "node": node}
+    shown(bench.forge, project)
+    assert [minutes(count) for count in (0, 20, 20)] == [1, 1, 1]
+
     jobs.relay(bench.forge, lambda *_: None)
-    bench.forge.part(jobs.Hands, jobs.Hands).holding = {f"git@{node}": [held]}.__getitem__
-    keeping.state_what_git_is_due(system(bench.forge))
-    assert len(stated(bench.forge)) == 1
+    hands.holding = {f"git@{node}": [{"project": project.id, "node": node}]}.__getitem__
+    assert minutes(20) == 1
 
-    bench.forge.part(jobs.Hands, jobs.Hands).holding = {f"git@{node}": []}.__getitem__
-    bench.forge.forget("git upkeep looked")
-    keeping.state_what_git_is_due(system(bench.forge))
-    assert len(stated(bench.forge)) == 2
+    hands.holding = {f"git@{node}": []}.__getitem__
+    with bench.forge.db.transaction(write=False) as db:
+        [row] = db.exec(select(FactRow).where(FactRow.kind == "GitUpkeepDue")).all()
+    jobs.note_failure(bench.forge, "projects.jobs.repack_git_repository", row.id, "There is no room.")
+    assert [minutes(20), minutes(50)] == [1, 2]
 
 
 @only_sqlite
