@@ -21,6 +21,7 @@ __all__ = [
     "Span",
     "Status",
     "TreeChange",
+    "count_lines",
     "diff_texts",
     "diff_trees",
     "is_binary",
@@ -188,6 +189,24 @@ def diff_texts(old: bytes, new: bytes, context: int = 3) -> FileDiff:
     additions = sum(last - first for _, _, first, last in script)
     deletions = sum(last - first for first, last, _, _ in script)
     return FileDiff(tuple(hunks), additions, deletions)
+
+
+def count_lines(old: bytes, new: bytes) -> tuple[int, int]:
+    """How many lines `diff_texts` would show as added and as removed, of texts that are not binary.
+
+    Groups of changed lines are not moved to where they read best, which changes no number.
+    """
+    removed, added = changed_tokens(_numbered(old), _numbered(new))
+    return added.count(1), removed.count(1)
+
+
+def _numbered(text: bytes) -> list[bytes]:
+    """Lines without their newlines, told apart as those of `_lines`."""
+    lines = text.split(b"\n")
+    if last := lines.pop():
+        # It has none, so it is another line than one that has.
+        lines.append(last + b"\n")
+    return lines
 
 
 def _lines(text: bytes) -> list[bytes]:

@@ -10,8 +10,9 @@ Lines are compared with their ends: `a` without a last newline is not `a\\n`.
 """
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, chain, count
 
 __all__ = ["changed_lines", "changed_tokens"]
 
@@ -49,10 +50,8 @@ def changed_tokens(old: Sequence[bytes], new: Sequence[bytes]) -> tuple[bytearra
 
 def _classified(old: Sequence[bytes], new: Sequence[bytes]) -> tuple[list[int], list[int]]:
     """Both texts as small numbers, equal for equal lines."""
-    numbers: dict[bytes, int] = {}
-    first = [numbers.setdefault(line, len(numbers)) for line in old]
-    second = [numbers.setdefault(line, len(numbers)) for line in new]
-    return first, second
+    numbers = dict(zip(dict.fromkeys(chain(old, new)), count(), strict=False))
+    return list(map(numbers.__getitem__, old)), list(map(numbers.__getitem__, new))
 
 
 def _compared(first: list[int], second: list[int]) -> tuple[bytearray, bytearray]:
@@ -87,17 +86,12 @@ def _cleaned(
     """
     kept: tuple[list[int], list[int]] = ([], [])
     for side, (mine, theirs) in enumerate(((first, second), (second, first))):
-        counts = [0] * (max(max(first, default=0), max(second, default=0)) + 1)
-        for number in theirs:
-            counts[number] += 1
         many = min(_rough_root(len(mine)), _MAX_EQUAL_LINES)
-        sorts = bytearray(len(mine))
+        counted = map(Counter(theirs).get, mine[start : ends[side]])
+        sorts = bytearray(start) + bytes(0 if not found else 2 if found >= many else 1 for found in counted)
+        noise = _Noise(sorts, start, ends[side]) if 2 in sorts else None
         for at in range(start, ends[side]):
-            found = counts[mine[at]]
-            sorts[at] = 0 if found == 0 else 2 if found >= many else 1
-        noise = _Noise(sorts, start, ends[side])
-        for at in range(start, ends[side]):
-            if sorts[at] == 1 or (sorts[at] == 2 and not noise.around(at)):
+            if sorts[at] == 1 or (sorts[at] == 2 and noise is not None and not noise.around(at)):
                 kept[side].append(at)
             else:
                 marks[side][at] = 1
@@ -353,6 +347,19 @@ class _Groups:
             self.end += 1
         return True
 
+    def ahead(self) -> int:
+        """How many times `next` leads to the next group that is not empty; 0 when there is none."""
+        mark = self.marks.find(1, self.end + 1, self.length)
+        return max(0, mark - self.end)
+
+    def skip(self, steps: int) -> None:
+        """The same as `next` so many times, which do not lead beyond the end."""
+        while steps:
+            empty = min(steps, self.ahead() or steps)
+            self.start = self.end + empty
+            self.end = self.marks.find(0, self.start)
+            steps -= empty
+
     def previous(self) -> bool:
         """Go to the group before; False at the beginning."""
         if self.start == 0:
@@ -396,9 +403,12 @@ def _compact(lines: Sequence[bytes], numbers: list[int], marks: bytearray, other
     while True:
         if group.end > group.start:
             _place(lines, group, other)
-        if not group.next():
+        steps = group.ahead()
+        if not steps:
             return
-        other.next()
+        # Both texts have the same unchanged lines, and a group ends before each.
+        group.skip(steps)
+        other.skip(steps)
 
 
 def _place(lines: Sequence[bytes], group: _Groups, other: _Groups) -> None:

@@ -96,8 +96,10 @@ def _content_of(entry: Entry | None) -> bytes:
 def _counted_anew(reader: Contents, change: diff.TreeChange) -> tuple[int, int, bool]:
     entry = change.new or change.old
     if (change.old and change.new) or entry is None or entry.is_gitlink:
-        compared = _compared(reader, change.old, change.new, 0)
-        return (compared.additions, compared.deletions, compared.binary) if compared else (0, 0, False)
+        texts = _texts(reader, change.old, change.new)
+        if texts is None or texts[0] == texts[1]:
+            return 0, 0, False
+        return (0, 0, True) if any(map(diff.is_binary, texts)) else (*diff.count_lines(*texts), False)
     # All of its lines came or went, so there is nothing to compare.
     if reader.size(entry.id) > LARGEST_FILE:
         return 0, 0, False
@@ -112,9 +114,10 @@ def counted(
     reader: Contents, change: diff.TreeChange, context: int = 3
 ) -> tuple[FileChange, diff.FileDiff | None]:
     """One change with its counts, and its text diff unless it has none or is too large."""
-    compared = _compared(reader, change.old, change.new, context)
-    if compared is None:
+    texts = _texts(reader, change.old, change.new)
+    if texts is None:
         return _shape(change, 0, 0, binary=False), None
+    compared = diff.diff_texts(*texts, context)
     return _shape(change, compared.additions, compared.deletions, binary=compared.binary), compared
 
 
@@ -132,7 +135,8 @@ def _shape(change: diff.TreeChange, additions: int, deletions: int, *, binary: b
     )
 
 
-def _compared(reader: Contents, old: Entry | None, new: Entry | None, context: int) -> diff.FileDiff | None:
+def _texts(reader: Contents, old: Entry | None, new: Entry | None) -> tuple[bytes, bytes] | None:
+    """Both sides of a change; None when one is too long to be compared."""
     contents = []
     for entry in (old, new):
         if entry is None:
@@ -143,7 +147,7 @@ def _compared(reader: Contents, old: Entry | None, new: Entry | None, context: i
             return None
         else:
             contents.append(reader.read(entry.id, Kind.BLOB))
-    return diff.diff_texts(contents[0], contents[1], context)
+    return contents[0], contents[1]
 
 
 def _has_content(change: diff.TreeChange) -> bool:

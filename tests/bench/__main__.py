@@ -20,6 +20,7 @@ GROUPS = (
     "conflicts",
     "search",
     "status",
+    "diffs",
     "transfer",
     "sizes",
     "blobs",
