@@ -2,6 +2,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from os.path import normpath
 from urllib.parse import urlsplit
 
 import pytest
@@ -62,6 +63,30 @@ def test_the_architecture_page_mentions_every_package():
     packages = {name.parent for name in product() if name.name == "__init__.py" and len(name.parts) <= 3}
 
     assert sorted(str(package) for package in packages if package.name not in page) == []
+
+
+def test_each_decision_has_a_number_of_its_own():
+    pages = sorted((CHECKOUT / "docs/decisions").glob("*.md"))
+    numbers = [page.name[:4] for page in pages]
+
+    assert numbers == [f"{number:04}" for number in range(1, len(pages) + 1)]
+    assert all(page.read_text().startswith(f"# {page.name[:4]} ") for page in pages)
+
+
+def test_links_between_pages_lead_to_tracked_files():
+    there = {str(path) for path in tracked()} | {str(folder) for path in tracked() for folder in path.parents}
+    broken = []
+    for name, text in texts():
+        for link in (
+            re.findall(r"\]\(([^)\s#:]+)(?:#[^)]*)?\)", text)
+            if name.suffix == ".md" and name.parts[0] != "tests"
+            else ()
+        ):
+            target = normpath(link.lstrip("/") if link.startswith("/") else name.parent / link)
+            if target not in there:
+                broken.append(f"{name}: {link}")
+
+    assert broken == []
 
 
 @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-test.lock"])
