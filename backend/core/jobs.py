@@ -128,7 +128,8 @@ def job_id(subscriber: Subscriber, fact_id: str) -> str:
 
 def queue_of(subscriber: Subscriber, row: FactRow) -> str:
     """The queue in which a fact waits for a subscriber."""
-    return subscriber.queue_on(row.body["node"] if subscriber.of_node else "")
+    # A fact of an earlier version may name no node: then nobody takes it, and it is dropped with what is old.
+    return subscriber.queue_on(row.body.get("node", ""))
 
 
 def unfinished(forge: Forge, fact_class: type, node: str) -> list[Any]:
@@ -144,7 +145,7 @@ def unfinished(forge: Forge, fact_class: type, node: str) -> list[Any]:
     hands = forge.part(Hands, Hands)
     for each in _subscribed_to(kind):
         bodies += hands.holding(each.queue_on(node))
-    return [fact_class(**body) for body in bodies if body["node"] == node]
+    return [fact_class(**body) for body in bodies if body.get("node") == node]
 
 
 def failed(forge: Forge, fact_class: type, node: str, *, since: datetime) -> list[Any]:
@@ -154,7 +155,7 @@ def failed(forge: Forge, fact_class: type, node: str, *, since: datetime) -> lis
     )
     with forge.db.transaction(write=False) as db:
         bodies = [row.body for row in db.execute(query).scalars()]
-    return [fact_class(**body) for body in bodies if body["node"] == node]
+    return [fact_class(**body) for body in bodies if body.get("node") == node]
 
 
 def relay(forge: Forge, hand_over: Callable[[Subscriber, FactRow], None]) -> int:

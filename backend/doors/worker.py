@@ -35,7 +35,7 @@ from vcs.objects import new_id
 APPLICATION_VERSION = "1"
 RELAY_SECONDS = 1.0
 POLL_SECONDS = 0.25
-UNHURRIED = ("archive", "git", "imports", "maintenance", "mirrors")
+UNHURRIED = ("archive", "git", "imports", "index", "maintenance", "mirrors")
 UNHURRIED_SECONDS = 1.0
 """A second matters little to what is in these queues, and looking into one each quarter second takes 1 to 2 %
 of a core.

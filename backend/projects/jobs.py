@@ -90,7 +90,7 @@ def look_for_half_made_indexes(ctx: Context) -> None:
     maintenance.state_what_indexes_are_due(ctx)
 
 
-@on(IndexDue, queue="maintenance", attempts=3, mode=Mode.STEPS)
+@on(IndexDue, queue="index", attempts=3, mode=Mode.STEPS, of_node=True)
 def fill_half_made_index(ctx: Context, fact: IndexDue) -> None:
     """Fill an index to the end."""
     maintenance.fill_index(ctx, fact.project)

@@ -17,8 +17,10 @@ from datetime import timedelta
 from prometheus_client import Counter, Histogram
 from sqlmodel import col, or_, select
 
+from backend.core import jobs
 from backend.core.context import Context, Forge
 from backend.core.events import fact
+from backend.core.node import node_name
 from backend.portability.models import ImportFile
 from backend.projects import code, git
 from backend.projects.models import Cursor, Project, ProjectState, Upkeep
@@ -60,17 +62,21 @@ class CollectionDue:
 @fact
 @dataclass(frozen=True)
 class IndexDue:
-    """The index of a project on this node was begun to be filled, and nobody is at it."""
+    """The index of a project on a node was begun to be filled, and nobody is at it."""
 
     project: str
+    node: str
 
 
 def state_what_indexes_are_due(ctx: Context) -> None:
     """Emit a fact for each index on this node that waits for somebody to fill it to the end."""
     if due := code.half_made_indexes(ctx.forge):
+        node = node_name(ctx.forge)
+        asked = {each.project for each in jobs.unfinished(ctx.forge, IndexDue, node)}
         with ctx.transaction() as tx:
             for project in due:
-                tx.emit(IndexDue(project))
+                if project not in asked:
+                    tx.emit(IndexDue(project, node))
 
 
 def fill_index(ctx: Context, project: str) -> None:

@@ -7,8 +7,12 @@ from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
+from sqlmodel import select
 
-from backend.projects import code, projection
+from backend.core.context import SYSTEM, Context
+from backend.core.events import FactRow
+from backend.core.node import node_name
+from backend.projects import code, maintenance, projection
 from backend.projects.service import get_project
 from tests.backend.projects.test_maintenance_killed import until, worker
 from tests.vcs.logs import lengthen
@@ -63,6 +67,11 @@ def test_whoever_is_killed_at_an_index_leaves_it_to_the_next_while_landings_go_o
             # A request that contradicts the log begins it and cannot wait.
             repository.rebuild_index(most=0)
         begun = filling.rows()
+        for _ in range(2):
+            maintenance.state_what_indexes_are_due(Context(bench.forge, SYSTEM))
+        with bench.forge.db.transaction(write=False) as db:
+            [due] = db.exec(select(FactRow).where(FactRow.kind == "IndexDue")).all()
+        assert due.body == {"project": id, "node": node_name(bench.forge)}
 
         with worker(bench, "index.step") as process:
             assert process.wait(180) == -9
