@@ -8,12 +8,12 @@ import schemathesis
 from schemathesis import checks
 from schemathesis.core.failures import FailureGroup
 from schemathesis.generation import GenerationMode
+from schemathesis.generation.case import Case
 from schemathesis.specs.openapi import checks as openapi_checks
 
 from backend.doors import catalogue, openapi, reference, skill
 from backend.doors.problems import CONTENT_TYPE
 from backend.doors.routes import own_app
-from tests.backend.doors.worlds import World
 
 EXAMPLES = 8
 CHECKS = [
@@ -77,47 +77,59 @@ def test_the_skill_teaches_every_tool(settings):
         assert (f"### {op.name}\n" in text) == op.tool
 
 
+@pytest.fixture(scope="module")
+def requests(template) -> list[tuple[str, list[Case]]]:
+    """Generated requests to each described operation that ends; everybody sends the same."""
+    with template.copied(template.folder.parent / "generating") as world:
+        schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", own_app(world.forge))
+        found = [operation.ok() for operation in schema.get_all_operations()]
+        return [
+            (operation.label, generated(operation))
+            for operation in found
+            if not operation.definition.raw["operationId"].startswith("stream_")
+        ]
+
+
 @pytest.mark.parametrize("person", ["stranger", "member"])
-def test_generated_requests_break_nothing(template, tmp_path, described, person):
+def test_generated_requests_break_nothing(template, tmp_path, requests, person):
     with template.copied(tmp_path / "world") as world:
-        broken = [f"{name}: {problem}" for name, test in fuzzing(world, person) if (problem := broke(test))]
+        app = own_app(world.forge)
+        token = world.token_of(person)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        sent = [(name, broke(case, app=app, headers=headers)) for name, cases in requests for case in cases]
 
-    assert broken == []
+    assert len(sent) == EXAMPLES * len(requests)
+    assert [f"{name}: {problem}" for name, problem in sent if problem] == []
 
 
-def broke(test) -> str:
-    """What a test that must not fail found."""
+def broke(case: Case, **how) -> str:
+    """What was wrong with an answer."""
     try:
-        test()
+        case.call_and_validate(checks=CHECKS, **how)
     except (schemathesis.errors.SchemathesisError, FailureGroup) as failure:
         return str(failure)
     return ""
 
 
-def fuzzing(world: World, person: str) -> Iterator[tuple]:
-    """A test per described operation that ends."""
-    schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", own_app(world.forge))
-    token = world.token_of(person)
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    for found in schema.get_all_operations():
-        operation = found.ok()
-        if operation.definition.raw["operationId"].startswith("stream_"):
-            continue
+def generated(operation) -> list[Case]:
+    """Cases of one operation, as it is described and otherwise."""
+    cases: list[Case] = []
 
-        def run(case) -> None:
-            case.call_and_validate(headers=headers, checks=CHECKS)
+    def keep(case: Case) -> None:
+        cases.append(case)
 
-        bounded = hypothesis.settings(
-            max_examples=EXAMPLES,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            suppress_health_check=list(hypothesis.HealthCheck),
-        )
-        strategy = operation.as_strategy(generation_mode=GenerationMode.POSITIVE) | operation.as_strategy(
-            generation_mode=GenerationMode.NEGATIVE
-        )
-        yield operation.label, bounded(hypothesis.given(case=strategy)(run))
+    bounded = hypothesis.settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    strategy = operation.as_strategy(generation_mode=GenerationMode.POSITIVE) | operation.as_strategy(
+        generation_mode=GenerationMode.NEGATIVE
+    )
+    bounded(hypothesis.given(case=strategy)(keep))()
+    return cases
 
 
 def references(node) -> Iterator[str]:
