@@ -7,7 +7,8 @@
     stranger  nobody: not signed in
 
 Each is an `Actor` at a signed-in browser. `forge` runs every test that asks for it twice, on
-SQLite and on PostgreSQL; the schema is migrated once and every test finds it empty.
+SQLite and on PostgreSQL; the schema is migrated once and every test finds it empty but for the
+scene it begins with (`tests.scenes`).
 """
 
 import shutil
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -36,9 +38,12 @@ from backend.core.db import Database
 from backend.core.operations import invoke as run
 from backend.organizations.models import Membership, Organization, Role
 from backend.organizations.service import found_organization
+from tests.scenes import STEPS, Rows, Scenes, SqliteRows, arranged, step
 
 PASSWORD = "moss grows on old stones"
 """Everybody's, in these tests."""
+
+OURS = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
 
 
 @dataclass
@@ -89,23 +94,42 @@ class Sweeper:
     def __init__(self, url: str) -> None:
         self.url = url
         self._connection: psycopg.Connection | None = None
+        self._kept: dict[str, str] = {}
+
+    def _connected(self) -> psycopg.Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(self.url, autocommit=True)
+            # No foreign key is looked up.
+            self._connection.execute("SET session_replication_role = replica")
+        return self._connection
 
     def sweep(self) -> None:
         """End every other connection and delete every row."""
-        if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(self.url, autocommit=True)
-            self._connection.execute("SET session_replication_role = replica")
-        self._connection.execute(
+        connection = self._connected()
+        connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-        ours = (
-            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
-        )
-        statements = [f'DELETE FROM "{name}"' for (name,) in self._connection.execute(ours)]
-        jobs = self._connection.execute("SELECT nspname FROM pg_namespace WHERE nspname = 'dbos'")
+        statements = [f'DELETE FROM "{name}"' for (name,) in connection.execute(OURS)]
+        jobs = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname = 'dbos'")
         statements += [f'DROP SCHEMA "{name}" CASCADE' for (name,) in jobs.fetchall()]
-        self._connection.execute("; ".join(statements))
+        connection.execute("; ".join(statements))
+
+    def keep(self, name: str) -> None:
+        """Keep a copy of all rows, and leave none."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            tables = [table for (table,) in connection.execute(OURS).fetchall()]
+            connection.execute(f"CREATE SCHEMA {name}")
+            self._kept[name] = ""
+            for table in tables:
+                if connection.execute(f'SELECT 1 FROM "{table}" LIMIT 1').fetchone():
+                    connection.execute(f'CREATE TABLE {name}."{table}" AS SELECT * FROM "{table}"')
+                    self._kept[name] += f'INSERT INTO "{table}" SELECT * FROM {name}."{table}";'
+        self.sweep()
+
+    def bring(self, name: str) -> None:
+        """Put the rows of a copy into the database, which is empty."""
+        self._connected().execute(self._kept[name])
 
     def close(self) -> None:
         """Let go of the database; the next sweep connects again."""
@@ -138,12 +162,26 @@ def settings(tmp_path, database) -> Settings:
     )
 
 
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory) -> Scenes:
+    return Scenes(tmp_path_factory.mktemp("scenes"))
+
+
 @pytest.fixture
-def forge(settings, clock) -> Iterator[Forge]:
-    with closing(Forge.open(settings, clock=clock)) as forge:
-        # The cheapest costs argon2 allows; what production pays is tested in test_passwords.
-        forge.part(Passwords, lambda: Passwords(time_cost=1, memory_cost=8, parallelism=1))
+def forge(request, settings, clock, scenes) -> Iterator[Forge]:
+    if settings.sqlite_path is not None:
+        rows: Rows = SqliteRows(settings.sqlite_path, scenes.folder)
+    else:
+        rows = request.getfixturevalue("sweeper")
+    # Where time does not stand still no two scenes are the same.
+    names = request.fixturenames if isinstance(clock, Clock) else ()
+    with scenes.opened(settings, clock, rows, names, with_cheap_passwords) as forge:
         yield forge
+
+
+def with_cheap_passwords(forge: Forge) -> None:
+    """The cheapest costs argon2 allows; what production pays is tested in test_passwords."""
+    forge.part(Passwords, lambda: Passwords(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture
@@ -152,56 +190,62 @@ def as_system(forge) -> Context:
     return Context(forge, SYSTEM)
 
 
+def arrived(forge: Forge, handle: str, *, admin: bool = False) -> Actor:
+    """Make an account and sign its browser in."""
+    hashed = passwords(forge).hash(PASSWORD)
+    with Context(forge, SYSTEM).transaction() as ctx:
+        account = new_account(
+            ctx,
+            handle=handle,
+            email=f"{handle}@example.org",
+            name=handle.title(),
+            password_hash=hashed,
+            admin=admin,
+        )
+        caller = Actor(address="192.0.2.7", user_agent="a browser")
+        cookie = browsers.open_browser(ctx.acting_as(caller), account)
+    return Actor(
+        via=Via.BROWSER,
+        id=account.id,
+        handle=handle,
+        name=account.name,
+        admin=admin,
+        scopes=None,
+        browser_id=cookie.partition(".")[0],
+        address="192.0.2.7",
+        user_agent="a browser",
+    )
+
+
 @pytest.fixture
 def arrive(forge) -> Callable[..., Actor]:
     """Make an account and sign its browser in: `arrive("linus")`."""
+    return partial(arrived, forge)
 
-    def arrive(handle: str, *, admin: bool = False) -> Actor:
-        hashed = passwords(forge).hash(PASSWORD)
-        with Context(forge, SYSTEM).transaction() as ctx:
-            account = new_account(
-                ctx,
-                handle=handle,
-                email=f"{handle}@example.org",
-                name=handle.title(),
-                password_hash=hashed,
-                admin=admin,
-            )
-            caller = Actor(address="192.0.2.7", user_agent="a browser")
-            cookie = browsers.open_browser(ctx.acting_as(caller), account)
-        return Actor(
-            via=Via.BROWSER,
-            id=account.id,
-            handle=handle,
-            name=account.name,
-            admin=admin,
-            scopes=None,
-            browser_id=cookie.partition(".")[0],
-            address="192.0.2.7",
-            user_agent="a browser",
-        )
 
-    return arrive
+for _handle in ("ada", "grace", "mallory"):
+    STEPS[_handle] = partial(arrived, handle=_handle)
+STEPS["margaret"] = partial(arrived, handle="margaret", admin=True)
 
 
 @pytest.fixture
-def ada(arrive) -> Actor:
-    return arrive("ada")
+def ada(forge) -> Actor:
+    return arranged(forge, "ada")
 
 
 @pytest.fixture
-def grace(arrive) -> Actor:
-    return arrive("grace")
+def grace(forge) -> Actor:
+    return arranged(forge, "grace")
 
 
 @pytest.fixture
-def mallory(arrive) -> Actor:
-    return arrive("mallory")
+def mallory(forge) -> Actor:
+    return arranged(forge, "mallory")
 
 
 @pytest.fixture
-def margaret(arrive) -> Actor:
-    return arrive("margaret", admin=True)
+def margaret(forge) -> Actor:
+    return arranged(forge, "margaret")
 
 
 @pytest.fixture
@@ -209,15 +253,22 @@ def stranger() -> Actor:
     return Actor(address="192.0.2.99")
 
 
-@pytest.fixture
-def acme(as_system, ada, grace) -> Organization:
-    """An organization that ada owns and grace belongs to."""
-    with as_system.transaction() as ctx:
-        found = found_organization(ctx, handle="acme", name="Acme", owner_id=ada.id)
+@step("acme")
+def acme_is_founded(forge: Forge) -> Organization:
+    owner, member = arranged(forge, "ada"), arranged(forge, "grace")
+    with Context(forge, SYSTEM).transaction() as ctx:
+        found = found_organization(ctx, handle="acme", name="Acme", owner_id=owner.id)
+        joined = ctx.now()
         ctx.db.add(
-            Membership(organization_id=found.id, account_id=grace.id, role=Role.MEMBER, joined_at=ctx.now())
+            Membership(organization_id=found.id, account_id=member.id, role=Role.MEMBER, joined_at=joined)
         )
     return found
+
+
+@pytest.fixture
+def acme(forge) -> Organization:
+    """An organization that ada owns and grace belongs to."""
+    return arranged(forge, "acme")
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from backend.sessions import content, files
 from backend.sessions.landing import land_session
 from backend.sessions.schemas import LandedSession, SessionDetail
 from backend.sessions.service import start_session
+from tests.scenes import arranged, step
 from vcs.paths import quote, unquote
 
 Files = Mapping[str | bytes, bytes | None]
@@ -96,13 +97,19 @@ class Workbench:
             yield replace(self, forge=forge)
 
 
+@step("bench")
+def projects_are_made(forge: Forge) -> None:
+    arranged(forge, "acme")
+    bench, ada = Workbench(forge), arranged(forge, "ada")
+    bench.create(ada, visibility="public")
+    bench.on("acme/plans").create(ada, visibility="private")
+
+
 @pytest.fixture
 def bench(forge, acme, ada) -> Workbench:
     """acme/notes is public, acme/plans is private; both are empty."""
-    bench = Workbench(forge)
-    bench.create(ada, visibility="public")
-    bench.on("acme/plans").create(ada, visibility="private")
-    return bench
+    arranged(forge, "bench")
+    return Workbench(forge)
 
 
 @pytest.fixture

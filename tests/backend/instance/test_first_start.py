@@ -33,39 +33,39 @@ def checkout(tmp_path):
 
 
 @pytest.fixture
-def bench(forge):
+def host(forge):
     return Workbench(forge, "micelio/micelio")
 
 
 WANTED = {b"README.md": b"# Micelio\n", b"run": b"#!/bin/sh\n", b"link": b"README.md", b"d/empty": b""}
 
 
-def test_a_new_forge_hosts_its_checkout_once(bench, stranger, checkout):
-    assert host_checkout(bench.forge, checkout) is True
+def test_a_new_forge_hosts_its_checkout_once(host, stranger, checkout):
+    assert host_checkout(host.forge, checkout) is True
 
-    shown = bench.run(stranger, get_project, **bench.where)
+    shown = host.run(stranger, get_project, **host.where)
     assert (shown.visibility, shown.position) == ("public", 1)
-    assert bench.tree(stranger) == WANTED
+    assert host.tree(stranger) == WANTED
     (checkout / "README.md").write_text("changed\n")
-    assert host_checkout(bench.forge, checkout) is False
-    assert bench.tree(stranger) == WANTED
+    assert host_checkout(host.forge, checkout) is False
+    assert host.tree(stranger) == WANTED
 
 
-def test_other_projects_beside_it_do_not_make_it_come_again(bench, checkout):
-    host_checkout(bench.forge, checkout)
-    bench.on("micelio/another").create(SYSTEM)
+def test_other_projects_beside_it_do_not_make_it_come_again(host, checkout):
+    host_checkout(host.forge, checkout)
+    host.on("micelio/another").create(SYSTEM)
 
-    with bench.restarted() as again:
+    with host.restarted() as again:
         assert host_checkout(again.forge, checkout) is False
         assert len(again.run(SYSTEM, list_projects, organization="micelio").items) == 2
         again.run(SYSTEM, rename_organization, organization="micelio", handle="forest")
         assert host_checkout(again.forge, checkout) is False
 
 
-def test_without_a_checkout_or_files_there_is_nothing_to_host(bench, tmp_path):
-    assert host_checkout(bench.forge, tmp_path) is False
+def test_without_a_checkout_or_files_there_is_nothing_to_host(host, tmp_path):
+    assert host_checkout(host.forge, tmp_path) is False
     (tmp_path / ".git").mkdir()
-    assert host_checkout(bench.forge, tmp_path) is False, "git says that this is no repository"
+    assert host_checkout(host.forge, tmp_path) is False, "git says that this is no repository"
 
 
 class Died(BaseException):
@@ -75,16 +75,16 @@ class Died(BaseException):
 @pytest.mark.parametrize(
     "point", ["landing.staged", "landing.permitted", "landing.after_swap", "landing.after_catch_up"]
 )
-def test_a_first_start_that_died_is_finished_by_the_next(bench, stranger, checkout, point):
+def test_a_first_start_that_died_is_finished_by_the_next(host, stranger, checkout, point):
     def die():
         faults.disarm()
         raise Died
 
     faults.arm(point, die)
     with pytest.raises(Died):
-        host_checkout(bench.forge, checkout)
+        host_checkout(host.forge, checkout)
 
-    with bench.restarted() as again:
+    with host.restarted() as again:
         host_checkout(again.forge, checkout)
         assert again.run(stranger, get_project, **again.where).position == 1
         assert again.tree(stranger) == WANTED
@@ -115,48 +115,48 @@ def _folder(path):
     return path
 
 
-def test_a_checkout_with_commits_is_hosted_with_its_history(bench, stranger, history):
-    assert host_checkout(bench.forge, history.folder) is True
+def test_a_checkout_with_commits_is_hosted_with_its_history(host, stranger, history):
+    assert host_checkout(host.forge, history.folder) is True
 
-    shown = bench.run(stranger, get_project, **bench.where)
+    shown = host.run(stranger, get_project, **host.where)
     assert (shown.visibility, shown.position, shown.session_visibility) == ("public", 2, "anyone")
-    assert bench.tree(stranger) == {b"README.md": b"two\n"}
-    landed = bench.run(stranger, list_landings, **bench.where).items
+    assert host.tree(stranger) == {b"README.md": b"two\n"}
+    landed = host.run(stranger, list_landings, **host.where).items
     assert [row.sha1 for row in landed] == history.run("rev-list", "main").decode().split()
     assert str(history.folder.parent) not in "".join(row.model_dump_json() for row in landed)
-    assert host_checkout(bench.forge, history.folder) is False
+    assert host_checkout(host.forge, history.folder) is False
 
 
 @pytest.mark.parametrize(
     "point", ["import.git_data_clone", "import.validation", "landing.after_swap", "import.landed"]
 )
-def test_a_first_import_that_died_is_finished_by_the_next_start(bench, stranger, history, point):
+def test_a_first_import_that_died_is_finished_by_the_next_start(host, stranger, history, point):
     def die():
         faults.disarm()
         raise Died
 
     faults.arm(point, die)
     with pytest.raises(Died):
-        host_checkout(bench.forge, history.folder)
+        host_checkout(host.forge, history.folder)
 
-    with bench.restarted() as again:
+    with host.restarted() as again:
         host_checkout(again.forge, history.folder)
         assert again.run(stranger, get_project, **again.where).position == 2
         assert again.tree(stranger) == {b"README.md": b"two\n"}
 
 
-def test_a_shallow_checkout_is_hosted_as_it_is(bench, stranger, history, tmp_path):
+def test_a_shallow_checkout_is_hosted_as_it_is(host, stranger, history, tmp_path):
     history.run("clone", "-q", "--depth", "1", f"file://{history.folder}", str(tmp_path / "shallow"))
 
-    assert host_checkout(bench.forge, tmp_path / "shallow") is True
+    assert host_checkout(host.forge, tmp_path / "shallow") is True
 
-    assert bench.run(stranger, get_project, **bench.where).position == 1
-    assert bench.tree(stranger) == {b"README.md": b"two\n"}
+    assert host.run(stranger, get_project, **host.where).position == 1
+    assert host.tree(stranger) == {b"README.md": b"two\n"}
 
 
-def test_a_linked_worktree_is_hosted_with_the_history_of_its_repository(bench, stranger, history, tmp_path):
+def test_a_linked_worktree_is_hosted_with_the_history_of_its_repository(host, stranger, history, tmp_path):
     history.run("worktree", "add", "-q", str(tmp_path / "linked"), "side")
 
-    assert host_checkout(bench.forge, tmp_path / "linked") is True
+    assert host_checkout(host.forge, tmp_path / "linked") is True
 
-    assert bench.run(stranger, get_project, **bench.where).position == 2
+    assert host.run(stranger, get_project, **host.where).position == 2

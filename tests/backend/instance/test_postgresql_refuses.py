@@ -91,6 +91,7 @@ def server(database, sweeper):
             over.callback(
                 server.tell, "ALTER DATABASE {0} SET TABLESPACE pg_default", "DROP TABLESPACE small"
             )
+        over.callback(sweeper.close)
         yield server
 
 
