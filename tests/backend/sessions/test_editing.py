@@ -6,9 +6,11 @@ import anyio
 import pytest
 from httpx import ASGITransport, AsyncClient
 
-from backend.core.errors import NotFound
+from backend.core.errors import Forbidden, NotFound
 from backend.core.operations import invoke, operations
 from backend.doors.routes import own_app
+from backend.invitations.answering import accept_team_invitation
+from backend.invitations.service import invite_collaborator, invite_member
 from backend.projects.tree import get_file
 from backend.sessions.files import (
     FileChanged,
@@ -17,6 +19,7 @@ from backend.sessions.files import (
     put_session_file,
     rename_session_file,
 )
+from backend.sessions.service import get_session
 from vcs.objects import Kind, object_id
 
 SCOPES = ["project:read", "session:read", "session:write"]
@@ -96,6 +99,39 @@ def test_what_was_changed_meanwhile_is_not_written_over(bench, ada, session, pat
 
     assert problem in refusal.value.sentence
     assert bench.push(ada, session, {}).files == 0
+
+
+@pytest.mark.parametrize(
+    ("invite", "role", "continues"),
+    [
+        (invite_member, "member", False),
+        (invite_member, "admin", True),
+        (invite_member, "owner", True),
+        (invite_collaborator, "write", False),
+        (invite_collaborator, "admin", True),
+    ],
+)
+def test_an_admin_goes_on_in_somebody_elses_session_and_nobody_else_does(
+    bench, ada, grace, mallory, invite, role, continues
+):
+    bench.landed(ada, {"a": b"a\n"})
+    session = bench.start(grace).id
+    bench.push(grace, session, {"a": b"grace\n"})
+    where = bench.where if invite is invite_collaborator else {"organization": "acme"}
+    asked = bench.run(ada, invite, **where, invitee="mallory", role=role)
+    bench.run(mallory, accept_team_invitation, invitation_id=asked.id)
+
+    seen = bench.run(mallory, get_session_file, session=session, path="a")
+    assert seen.text == "grace\n" and "note" in bench.run(mallory, get_session, session=session).may
+    assert ("change" in bench.run(mallory, get_session, session=session).may) is continues
+    if continues:
+        put(bench, mallory, session, "a", b"mallory\n", seen.id)
+        assert bench.run(grace, get_session, session=session).author == "grace"
+    else:
+        with pytest.raises(Forbidden):
+            put(bench, mallory, session, "a", b"mallory\n", seen.id)
+    newest = "mallory\n" if continues else "grace\n"
+    assert bench.run(grace, get_session_file, session=session, path="a").text == newest
 
 
 def test_deletions_and_renames_fit_what_was_seen_too(bench, ada, session):
