@@ -72,7 +72,7 @@ def commit_page() -> rx.Component:
     """The message, the facts, the changes."""
     content = rx.fragment(
         _opening(),
-        rx.el.div(_message(), _facts(), class_name="pair"),
+        _facts(),
         lists.section("Changes", fragment(CommitState.diff_src, label="Changes")),
     )
     return layout.project_page(
@@ -84,20 +84,18 @@ def commit_page() -> rx.Component:
 
 
 def _opening() -> rx.Component:
-    landed = rx.cond(
-        CommitState.number > 0,
-        link("Landing\N{NO-BREAK SPACE}#", CommitState.number, to=CommitState.landing_url),
-    )
+    landed = link("Landing\N{NO-BREAK SPACE}#", CommitState.number, to=CommitState.landing_url)
     return rx.el.header(
         rx.el.p(
             rx.el.code(CommitState.sha1[:10], title=CommitState.sha1),
             rx.el.b(CommitState.author),
             rx.cond(CommitState.authored_at != "", when(CommitState.authored_at, ago=True)),
-            landed,
+            rx.cond(CommitState.number > 0, landed),
             rx.cond(CommitState.signed, chips.tag("signed")),
             class_name="meta",
         ),
         rx.el.h1(CommitState.subject, class_name="title"),
+        rx.cond(CommitState.message != "", rx.el.pre(CommitState.message, class_name="said above")),
         rx.el.p(
             link("Browse files at this commit", to=CommitState.browse_url, class_name="btn small"),
             permalink(CommitState.exact_url),
@@ -107,33 +105,17 @@ def _opening() -> rx.Component:
     )
 
 
-def _message() -> rx.Component:
-    said = rx.el.pre(CommitState.message, class_name="said above")
-    nothing = rx.el.p("Its first line is all it says.", class_name="soft above")
-    return lists.section("Message", rx.cond(CommitState.message != "", said, nothing))
-
-
 def _facts() -> rx.Component:
-    parents = rx.foreach(
-        CommitState.parents,
-        lambda row: rx.el.span(link(rx.el.code(row.sha1[:10]), to=row.url), " "),
-    )
+    parents = rx.foreach(CommitState.parents, lambda row: link(rx.el.code(row.sha1[:10]), to=row.url))
     committed = rx.fragment(
         CommitState.committer,
-        rx.cond(CommitState.committed_at != "", rx.fragment(" ", when(CommitState.committed_at, ago=True))),
+        rx.cond(CommitState.committed_at != "", when(CommitState.committed_at, ago=True)),
     )
-    return rx.el.aside(
-        lists.section(
-            "Provenance",
-            lists.facts(
-                ("Author", CommitState.author),
-                ("Committer", committed),
-                ("Parents", rx.cond(CommitState.parents.length() > 0, parents, "none: it is a root")),
-                ("Git", forms.copied_id(CommitState.sha1, "id of the commit in git")),
-                ("Commit", forms.copied_id(CommitState.commit, "id of the commit")),
-                down=True,
-            ),
-        )
+    return lists.facts(
+        ("Committed by", committed),
+        ("Parents", rx.cond(CommitState.parents.length() > 0, parents, "none: it is a root")),
+        ("Git", forms.copied_id(CommitState.sha1, "id of the commit in git")),
+        ("Commit", forms.copied_id(CommitState.commit, "id of the commit")),
     )
 
 

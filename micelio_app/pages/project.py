@@ -99,6 +99,8 @@ class ProjectState(AppState):
     landing_url: str = ""
     landed_at: str = ""
     shown_position: int = 0
+    shown_commit: str = ""
+    commit_url: str = ""
     parents: rx.Field[list[tuple[str, str]]] = rx.field(default_factory=list)
     ref_groups: rx.Field[list[refs.RefGroup]] = rx.field(default_factory=list)
     ref_choices: int = 0
@@ -159,6 +161,9 @@ class ProjectState(AppState):
         self.path, self.folder = page.path, page.path.rpartition("/")[2] or name
         self.ref_label = ref_label(project, ref)
         self.shown_position, self.landing_url = at, routes.landing(org, name, at) if at else ""
+        # What no landing brought is known by its commit.
+        self.shown_commit = page.commit if page.commit and not at else ""
+        self.commit_url = routes.commit(org, name, self.shown_commit) if self.shown_commit else ""
         self.entries = [entry_row(project, ref, entry) for entry in page.entries]
         self.parents = parents(project, ref, page.path.rpartition("/")[0]) if page.path else []
         self.readme_name = page.readme.path.rpartition("/")[2] if page.readme else ""
@@ -337,7 +342,8 @@ def _growing() -> rx.Component:
 
 
 def _files() -> rx.Component:
-    label = link("Landing\N{NO-BREAK SPACE}#", ProjectState.shown_position, to=ProjectState.landing_url)
+    landing = link("Landing\N{NO-BREAK SPACE}#", ProjectState.shown_position, to=ProjectState.landing_url)
+    commit = link("Commit ", rx.el.code(ProjectState.shown_commit[:10]), to=ProjectState.commit_url)
     find = rx.el.button(
         "Find a file ",
         rx.el.span(key("t"), class_name="only-wide"),
@@ -354,18 +360,19 @@ def _files() -> rx.Component:
             rx.el.b(ProjectState.ref_label, class_name="mono"),
         ),
         rx.el.span(
-            rx.cond(ProjectState.landing_url != "", label),
+            rx.cond(ProjectState.landing_url != "", landing),
+            rx.cond(ProjectState.commit_url != "", commit),
             rx.cond(ProjectState.landed_at != "", when(ProjectState.landed_at, ago=True)),
             class_name="meta",
         ),
         rx.el.span(
             rx.cond(ProjectState.entries.length() > 0, rx.fragment(find, permalink(ProjectState.exact_url))),
-            link("History", to=frame.BASE + "/landings"),
+            rx.cond(ProjectState.commit_url == "", link("History", to=frame.BASE + "/landings")),
             rx.cond(ProjectState.adds.length() > 0, _add_file()),
             rx.cond(ProjectState.archives.length() > 0, _code()),
             class_name="end line close",
         ),
-        class_name="head",
+        class_name="head centre",
     )
     heads = (rx.el.th(each) for each in ("Name", "Last landing", "By", "Number", "When"))
     table = rx.el.table(
