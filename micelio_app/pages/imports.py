@@ -1,5 +1,6 @@
 """Imports: ask for one, and watch it come in stage by stage."""
 
+import asyncio
 from html import escape
 
 import reflex as rx
@@ -13,7 +14,10 @@ from micelio_app.ui import chips, forms, lists
 from micelio_app.ui.importing import stages
 from micelio_app.ui.links import when
 
-UNDER_WAY = ("waiting", "running", "cancelling")
+DOTS = {"done": "passed", "failed": "failed", "cancelled": "abandoned", "rolled_back": "abandoned"}
+WORDS = {"done": "Done", "failed": "Failed", "cancelled": "Cancelled", "rolled_back": "Taken back"}
+PATIENCE = 600
+"""For so many seconds the page looks whether an import was taken back."""
 
 
 class NewImportState(AppState):
@@ -54,6 +58,7 @@ class ImportState(AppState):
     project_url: str = ""
     new_project: bool = False
     state: str = ""
+    dot: str = ""
     word: str = ""
     problem: str = ""
     by: str = ""
@@ -62,11 +67,13 @@ class ImportState(AppState):
     branch: str = ""
     may_cancel: bool = False
     may_roll_back: bool = False
+    taking_back: bool = False
     again_url: str = ""
 
     @rx.event
     async def load(self):
         """The import as it is now."""
+        self.taking_back = False
         self._show(await self.call(operations.get_import, import_id=self.import_id))
 
     @rx.event
@@ -82,14 +89,32 @@ class ImportState(AppState):
 
     @rx.event
     async def roll_back(self):
-        """Take it back."""
-        self._show(await self.call(operations.rollback_import, import_id=self.import_of))
-        self.say("The import is being taken back.", "Load this page again to see how that ended.", "")
+        """Take it back, and see how that ends."""
+        told = await self.call(operations.rollback_import, import_id=self.import_of)
+        self.taking_back, self.problem = True, ""
+        return ImportState.watch(told.version)
+
+    @rx.event(background=True)
+    async def watch(self, version: int):
+        """Look again until the import is another version than this, as long as it is shown."""
+        async with self:
+            of = self.import_of
+        for _ in range(PATIENCE):
+            await asyncio.sleep(1)
+            async with self:
+                if self.import_of != of or not self.taking_back:
+                    return
+                told = await self.call(operations.get_import, import_id=of)
+                if told.version != version:
+                    self.taking_back = False
+                    self._show(told)
+                    return
 
     def _show(self, told: ImportStatus) -> None:
         self.import_of, self.source, self.state = told.id, told.source, told.state.value
         # The stages tell live how far it is.
-        self.word = "under way" if self.state in UNDER_WAY else self.state.replace("_", " ")
+        under_way = "Being cancelled" if self.state == "cancelling" else "Under way"
+        self.dot, self.word = DOTS.get(self.state, "running"), WORDS.get(self.state, under_way)
         self.address = f"{told.organization}/{told.project}"
         self.project_url = routes.project(told.organization, told.project)
         self.new_project, self.problem, self.by = (
@@ -101,9 +126,10 @@ class ImportState(AppState):
         counts = ((told.positions, "position"), (told.refs, "ref"), (told.objects, "object"))
         self.counts = ", ".join(f"{count:,} {word}{'s' * (count != 1)}" for count, word in counts)
         # A bundle has to be sent once more.
-        again = self.state in ("failed", "cancelled") and told.origin.value != "bundle"
+        again = self.state in ("failed", "cancelled", "rolled_back") and told.origin.value != "bundle"
         self.again_url = routes.new_import(told.source, told.organization, told.project) if again else ""
-        self.may_cancel, self.may_roll_back = "cancel" in told.may, "rollback" in told.may
+        self.may_cancel = "cancel" in told.may and self.state != "cancelling"
+        self.may_roll_back = "rollback" in told.may
 
 
 def new_import_page() -> rx.Component:
@@ -113,7 +139,7 @@ def new_import_page() -> rx.Component:
         rx.el.div(
             _asked("Organization", "organization", _OWNER, NewImportState.organization),
             _asked("Project", "project", "New, or one of yours.", NewImportState.named),
-            class_name="pair wide",
+            class_name="two",
         ),
         forms.check("Everybody may see it, if it is new", "public"),
         rx.el.details(
@@ -139,14 +165,15 @@ def new_import_page() -> rx.Component:
     return layout.page(
         rx.el.div(
             rx.el.h1("Import a repository", class_name="title"),
-            rx.el.p(
-                "Every commit, branch, tag and note, with the SHA-1s they have. A folder or a bundle: ",
-                rx.el.code("mic import git DIR ORG/PROJECT"),
-                class_name="soft",
-            ),
+            rx.el.p("Every commit, branch, tag and note, with the SHA-1s they have.", class_name="soft"),
             class_name="stack tight",
         ),
         form,
+        rx.el.div(
+            rx.el.p("A folder of yours, or a bundle:", class_name="soft"),
+            forms.copy_box("mic import git DIR ORG/PROJECT"),
+            class_name="stack tight",
+        ),
         class_name="page narrow stack loose",
         crumbs=[("Import", routes.NEW_IMPORT)],
     )
@@ -174,29 +201,33 @@ def import_page() -> rx.Component:
 def _import() -> rx.Component:
     done = ImportState.state == "done"
     cancel = forms.button("Cancel the import", tone="danger", on_click=ImportState.cancel)
-    back = forms.button("Take it back", tone="danger", small=True, on_click=ImportState.roll_back)
+    back = forms.button("Take it back", tone="danger", on_click=ImportState.roll_back)
     opened = forms.button_link("Open the project", to=ImportState.project_url, tone="primary")
     again = forms.button_link("Try it again", to=ImportState.again_url)
     failed = lists.notice("Not imported.", ImportState.problem, tone="rust")
     kept = lists.notice("Not taken back.", ImportState.problem, tone="ochre")
-    over = {"cancelled": "Cancelled: nothing was changed.", "rolled_back": "Taken back."}
+    over = {
+        "cancelled": "Cancelled: nothing was changed.",
+        "rolled_back": "Taken back: everything is as it was before.",
+    }
     return rx.fragment(
         rx.el.header(
             rx.el.p(
+                chips.state(ImportState.dot, ImportState.word),
                 rx.el.span("asked by ", rx.el.b(ImportState.by)),
                 when(ImportState.asked_at, ago=True),
-                chips.tag(ImportState.word),
                 class_name="meta",
             ),
             rx.el.h1("Import into ", ImportState.address, class_name="title"),
-            rx.el.p(rx.el.code(ImportState.source), class_name="soft cut"),
+            rx.el.p(forms.breaking(ImportState.source), class_name="mono soft"),
             class_name="stack tight",
         ),
         rx.cond(ImportState.problem != "", rx.cond(done, kept, failed)),
         *(rx.cond(ImportState.state == state, lists.notice(text)) for state, text in over.items()),
         lists.section("Stages", stages(ImportState.import_of, on_end=ImportState.ended)),
+        rx.cond(ImportState.taking_back, lists.notice("Being taken back.", "How that ends is told here.")),
         rx.cond(
-            done,
+            done & ~ImportState.taking_back,
             rx.el.div(
                 rx.el.p(ImportState.counts, class_name="soft"),
                 rx.el.p(opened, rx.cond(ImportState.may_roll_back, back), class_name="line close"),

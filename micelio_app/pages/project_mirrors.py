@@ -38,7 +38,8 @@ class MirrorRow:
     paused: bool
     result: str
     problem: str
-    refused: list[str]
+    refused: list[tuple[str, str]]
+    never: bool
     attempt_at: str
     success_at: str
     later: str
@@ -154,7 +155,8 @@ def row(mirror: MirrorStatus) -> MirrorRow:
         paused=mirror.paused,
         result=mirror.result,
         problem=mirror.problem,
-        refused=[f"{each.ref}: {each.reason}" for each in mirror.refused],
+        refused=[(each.ref, each.reason) for each in mirror.refused],
+        never=mirror.last_attempt_at is None,
         attempt_at=attempt,
         success_at=success,
         later=_until(mirror.next_attempt_at),
@@ -166,7 +168,11 @@ def _until(moment: datetime | None) -> str:
     if moment is None:
         return ""
     minutes = max(1, round((moment - datetime.now(UTC)).total_seconds() / 60))
-    return f"in {minutes} min" if minutes < 100 else f"in {round(minutes / 60)} h"
+    return (
+        f"in {minutes}\N{NO-BREAK SPACE}min"
+        if minutes < 100
+        else f"in {round(minutes / 60)}\N{NO-BREAK SPACE}h"
+    )
 
 
 def section() -> rx.Component:
@@ -188,19 +194,17 @@ def section() -> rx.Component:
 
 
 def _row(row: rx.Var[MirrorRow]) -> rx.Component:
+    busy = (row.state == "waiting") | (row.state == "running")
     state = rx.cond(
         row.paused,
         chips.state("draft", "Paused"),
         chips.state(rx.match(row.state, *DOTS.items(), "draft"), rx.match(row.state, *WORDS.items(), "")),
     )
-    buttons = rx.cond(
-        row.paused,
-        forms.button("Resume", small=True, on_click=MirrorsState.resume(row.id)),
-        rx.fragment(
-            forms.button("Mirror now", small=True, on_click=MirrorsState.sync(row.id)),
-            forms.button("Pause", small=True, tone="quiet", on_click=MirrorsState.pause(row.id)),
-        ),
+    running = rx.fragment(
+        rx.cond(busy, None, forms.button("Mirror now", small=True, on_click=MirrorsState.sync(row.id))),
+        forms.button("Pause", small=True, on_click=MirrorsState.pause(row.id)),
     )
+    resume = forms.button("Resume", small=True, on_click=MirrorsState.resume(row.id))
     told = rx.cond(
         row.problem != "",
         rx.el.p(row.problem, class_name="error"),
@@ -209,31 +213,25 @@ def _row(row: rx.Var[MirrorRow]) -> rx.Component:
     return rx.el.li(
         rx.el.div(
             rx.el.p(
-                chips.tag(rx.cond(row.pull, "Pull", "Push"), "slate"),
-                " ",
-                rx.el.b(row.url, class_name="address"),
+                rx.cond(row.pull, "Pulls from ", "Pushes to "),
+                rx.el.b(forms.breaking(row.url), class_name="address"),
             ),
             rx.el.p(
                 state,
+                rx.cond(row.never, rx.el.span("never run")),
                 rx.cond(row.success_at != "", rx.el.span("last success ", when(row.success_at, ago=True))),
                 rx.cond(
                     row.attempt_at != "",
                     rx.el.span("last attempt ", when(row.attempt_at, ago=True)),
                 ),
-                rx.cond(
-                    (row.later != "") & (row.state != "waiting") & (row.state != "running"),
-                    rx.el.span("next ", row.later),
-                ),
+                rx.cond((row.later != "") & ~busy, rx.el.span("next ", row.later)),
+                rx.el.span(row.settings),
                 class_name="meta",
             ),
             told,
-            rx.cond(
-                row.refused.length() > 1,
-                rx.el.ul(rx.foreach(row.refused, lambda ref: rx.el.li(rx.el.code(ref)))),
-            ),
-            rx.el.p(row.settings, class_name="meta"),
+            rx.cond(row.refused.length() > 1, rx.el.ul(rx.foreach(row.refused, _refused))),
             rx.el.p(
-                buttons,
+                rx.cond(row.paused, resume, running),
                 forms.button("Remove", small=True, tone="danger", on_click=MirrorsState.remove(row.id)),
                 class_name="line close",
             ),
@@ -241,6 +239,10 @@ def _row(row: rx.Var[MirrorRow]) -> rx.Component:
         ),
         class_name="plain",
     )
+
+
+def _refused(ref: rx.Var[tuple[str, str]]) -> rx.Component:
+    return rx.el.li(rx.el.code(ref[0], class_name="address"), " ", rx.el.span(ref[1], class_name="hint"))
 
 
 def _form() -> rx.Component:

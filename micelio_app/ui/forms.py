@@ -111,12 +111,17 @@ def menu(word: str, *content: Any) -> rx.Component:
 
 def copy_box(text: Text, address: rx.Var[str] | None = None) -> rx.Component:
     """A command and the button that copies it; an address at its end breaks after slashes only."""
-    words = [text] if address is None else [text, rx.foreach(address.split("/"), _segment)]
+    words = [text] if address is None else [text, breaking(address)]
     return rx.el.div(
         rx.el.code(*words),
         rx.el.button("Copy", type="button", custom_attrs={"data-copy": True}),
         class_name="copy",
     )
+
+
+def breaking(address: rx.Var[str]) -> rx.Component:
+    """An address that goes on in another line after a slash only, as long as that is enough."""
+    return rx.foreach(address.split("/"), _segment)
 
 
 def copy_lines(*lines: Text) -> rx.Component:

@@ -1,4 +1,4 @@
-"""An import at a browser: asked for, watched, cancelled, tried again, and what it brought."""
+"""An import at a browser: asked for, watched, cancelled, tried again, what it brought, and taken back."""
 
 import os
 from pathlib import Path
@@ -55,6 +55,8 @@ def test_an_import_is_watched_cancelled_and_tried_again(open_context, ada, world
     expect(page.get_by_label("Address")).to_have_value(f"{there.url}/made/.git")
     expect(page.get_by_label("Project")).to_have_value("brought")
     page.get_by_role("button", name="Import it").click()
+    page.get_by_role("link", name="Open the project").wait_for()
+    imported = page.url
     page.get_by_role("link", name="Open the project").click()
 
     picker = page.get_by_label("Branch or tag")
@@ -64,6 +66,13 @@ def test_an_import_is_watched_cancelled_and_tried_again(open_context, ada, world
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
     picker.select_option("b1")
     page.wait_for_url("**/acme/brought/tree/b1")
+
+    page.goto(imported)
+    page.get_by_role("button", name="Take it back").click()
+    page.get_by_text("Taken back: everything is as it was before.").wait_for()
+    shot(page, "taken-back")
+    expect(page.get_by_role("link", name="Open the project")).to_have_count(0)
+    page.get_by_role("link", name="Try it again").wait_for()
     page.context.close()
 
 
