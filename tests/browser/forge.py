@@ -14,6 +14,7 @@ LONG_GOAL = (
     "Touch very many files at once, because a generated tree came in and the names of its files are "
     "long enough to be cut in every list that shows them, on a phone before anywhere else"
 )
+UNBROKEN = "a_subject_without_a_single_space_is_in_every_history_and_may_be_longer_than_a_phone_is_wide"
 PICTURE = Path(__file__).parents[2] / "assets" / "icon-192.png"
 PLAN = ("Find what holds events", "A failing test for a slow reader", "Limit the batch", "Describe it")
 
@@ -125,7 +126,7 @@ def _imported(rest: Rest) -> str:
     with tempfile.TemporaryDirectory() as folder:
         git = ["git", "-C", folder, "-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
         subprocess.run([*git, "init", "-q", "-b", "main"], check=True)
-        subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "Begin with nothing"], check=True)
+        subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", UNBROKEN], check=True)
         asked = {"organization": "acme", "project": "moss", "source_url": folder}
         id = rest("POST", "/projects/import", **asked)["id"]
         # The stream ends with the import.

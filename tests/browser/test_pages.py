@@ -15,6 +15,7 @@ import pytest
 
 from micelio_app import routes
 from tests.browser.conftest import DESK, PHONE
+from tests.browser.forge import UNBROKEN
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
 FIND = """async (rules) => {
@@ -109,6 +110,7 @@ OWN = {
     "/invite/01a00000-0000-7000-8000-000000000000": "Invitation · Micelio",
     "/import": "Import a repository · Micelio",
     "/imports/{imported}": "Import into acme/moss · Micelio",
+    "/acme/moss/commit/@1": f"{UNBROKEN} · acme/moss · Micelio",
     "/acme/tools/edit/src/count.py": "Edit src/count.py · acme/tools · Micelio",
     "/acme/tools/new/src": "New file",
     "/acme/tools/upload/src": "Upload",
