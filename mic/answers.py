@@ -1,6 +1,7 @@
 """Answers of the forge as plain values: the same shapes that REST answers with."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor  # type: ignore[import-untyped]
@@ -14,6 +15,16 @@ _OBJECTS = ("metadata", "body")
 def as_dict(message: Message) -> dict[str, Any]:
     """A message by its fields: paths quoted, what is not set None, JSON objects parsed."""
     return {field.name: _field(message, field) for field in message.DESCRIPTOR.fields}
+
+
+def all_pages(ask: Callable[..., Any], request: Callable[..., Any], **given: Any) -> list[Any]:
+    """Everything of a list that is answered in pages: what `ask` answers to requests with cursors."""
+    page = ask(request(limit=100, **given))
+    found = list(page.items)
+    while page.next:
+        page = ask(request(limit=100, cursor=page.next, **given))
+        found += page.items
+    return found
 
 
 def _field(message: Message, field: FieldDescriptor) -> Any:

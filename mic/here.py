@@ -84,6 +84,12 @@ class Here:
             self._client = Client(self.instance(instance), insecure=insecure)
         return self._client
 
+    def signed_in(self, instance: str = "") -> "Client":
+        """The same, for what takes a token; NotSignedIn when there is none."""
+        client = self.client(instance)
+        client.require_token()
+        return client
+
     def close(self) -> None:
         """Let go of the connection."""
         if self._client is not None:

@@ -87,8 +87,7 @@ def _let_in(instance: str, args: Namespace) -> dict[str, Any]:
 
 def run_status(here: Here, args: Namespace) -> None:
     """Show who you are, as the instance sees it"""
-    client = here.client()
-    client.require_token()
+    client = here.signed_in()
     user = client.auth.GetCurrentUser(auth_pb2.GetCurrentUserRequest())
     if here.json:
         return render.as_json({"instance": client.instance, "user": as_dict(user)})
@@ -168,7 +167,7 @@ def run_token_create(here: Here, args: Namespace) -> None:
     )
     if args.project:
         request.project = args.project
-    made = _signed_in(here).auth.CreateAccessToken(request)
+    made = here.signed_in().auth.CreateAccessToken(request)
     if here.json:
         return render.as_json(as_dict(made))
     render.line(made.token)
@@ -196,20 +195,14 @@ def run_token_revoke(here: Here, args: Namespace) -> None:
     if len(found) != 1:
         problem = f"{len(found)} tokens have ids that begin or end so" if found else "You have no such token"
         raise Usage(problem=f"{problem}. mic auth token list shows them.")
-    gone = _signed_in(here).auth.RevokeAccessToken(auth_pb2.RevokeAccessTokenRequest(token_id=found[0].id))
+    gone = here.signed_in().auth.RevokeAccessToken(auth_pb2.RevokeAccessTokenRequest(token_id=found[0].id))
     if here.json:
         return render.as_json(as_dict(gone))
     render.line(f"Revoked {gone.name!r}. It stopped working at once.")
 
 
 def _tokens(here: Here) -> list[Any]:
-    return list(_signed_in(here).auth.ListAccessTokens(auth_pb2.ListAccessTokensRequest()).items)
-
-
-def _signed_in(here: Here) -> Client:
-    client = here.client()
-    client.require_token()
-    return client
+    return list(here.signed_in().auth.ListAccessTokens(auth_pb2.ListAccessTokensRequest()).items)
 
 
 def _days(text: str) -> int:

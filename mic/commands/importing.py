@@ -46,8 +46,7 @@ def run_git(here: Here, args: Namespace) -> None:
     if (token or args.username) and not remote:
         raise Usage(problem="User and token are for addresses; a folder or bundle needs none.")
     where = address.project(args.project) if args.project else None
-    client = here.client(where.instance if where else "")
-    client.require_token()
+    client = here.signed_in(where.instance if where else "")
     rest = Rest(client, insecure=bool(args.insecure))
     if where is not None:
         organization, project = where.organization, where.project

@@ -145,8 +145,7 @@ def run_remove(here: Here, args: Namespace) -> None:
 
 def _asked(here: Here, args: Namespace) -> tuple[Client, dict[str, Any]]:
     where = address.project(args.project) if args.project else here.project
-    client = here.client(where.instance if args.project else "")
-    client.require_token()
+    client = here.signed_in(where.instance if args.project else "")
     return client, {"organization_handle": where.organization, "project_handle": where.project}
 
 

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 
 from mic import parsing, render
-from mic.answers import as_dict
+from mic.answers import all_pages, as_dict
 from mic.commands import project, team
 from mic.here import Here
 from vcs.wire import organizations_pb2 as o
@@ -31,8 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run_create(here: Here, args: Namespace) -> None:
     """Create an organization that you own"""
-    client = here.client()
-    client.require_token()
+    client = here.signed_in()
     made = client.organizations.CreateOrganization(
         o.CreateOrganizationRequest(handle=args.handle, name=args.name, description=args.description)
     )
@@ -44,16 +43,8 @@ def run_create(here: Here, args: Namespace) -> None:
 
 def run_list(here: Here, args: Namespace) -> None:
     """List the organizations you belong to"""
-    client = here.client()
-    client.require_token()
-    found: list[o.OrganizationResponse] = []
-    cursor = ""
-    while True:
-        page = client.organizations.ListOrganizations(o.ListOrganizationsRequest(cursor=cursor, limit=100))
-        found += page.items
-        cursor = page.next
-        if not cursor:
-            break
+    client = here.signed_in()
+    found = all_pages(client.organizations.ListOrganizations, o.ListOrganizationsRequest)
     if here.json:
         return render.as_json({"items": [as_dict(each) for each in found]})
     width = max((len(each.handle) for each in found), default=0)
@@ -64,8 +55,7 @@ def run_list(here: Here, args: Namespace) -> None:
 
 def run_rename(here: Here, args: Namespace) -> None:
     """Give an organization another handle"""
-    client = here.client()
-    client.require_token()
+    client = here.signed_in()
     found = client.organizations.RenameOrganization(
         o.RenameOrganizationRequest(organization_handle=args.organization, handle=args.handle)
     )
@@ -77,20 +67,7 @@ def run_rename(here: Here, args: Namespace) -> None:
 
 def run_members(here: Here, args: Namespace) -> None:
     """List who belongs to an organization, for its members"""
-    client = here.client()
-    client.require_token()
-    found: list[o.MemberResponse] = []
-    cursor = ""
-    while True:
-        page = client.organizations.ListMembers(
-            o.ListMembersRequest(organization_handle=args.organization, cursor=cursor, limit=100)
-        )
-        found += page.items
-        cursor = page.next
-        if not cursor:
-            break
-    if here.json:
-        return render.as_json({"items": [as_dict(each) for each in found]})
-    width = max((len(each.handle) for each in found), default=0)
-    for each in found:
-        render.line(f"{each.handle:<{width}}  {each.name or each.handle}  ({each.role})")
+    client = here.signed_in()
+    named = {"organization_handle": args.organization}
+    found = all_pages(client.organizations.ListMembers, o.ListMembersRequest, **named)
+    team.list_people(here, found)

@@ -59,8 +59,7 @@ def run_create(here: Here, args: Namespace) -> None:
         return _fork(here, address.project(args.fork), where.organization, where.project)
     if args.init and os.path.lexists(os.path.join(here.folder, ".mic")):
         raise AlreadyAWorkspace(folder=here.folder)
-    client = here.client(where.instance)
-    client.require_token()
+    client = here.signed_in(where.instance)
     made = client.projects.CreateProject(
         p.CreateProjectRequest(
             organization_handle=where.organization,
@@ -92,8 +91,7 @@ def run_fork(here: Here, args: Namespace) -> None:
 
 
 def _fork(here: Here, parent: address.ProjectAddress, into: str | None, handle: str | None) -> None:
-    client = here.client(parent.instance)
-    client.require_token()
+    client = here.signed_in(parent.instance)
     made = client.projects.ForkProject(
         p.ForkProjectRequest(
             organization_handle=parent.organization,

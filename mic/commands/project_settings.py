@@ -109,9 +109,7 @@ def run_restore(here: Here, args: Namespace) -> None:
 
 def _signed_in(here: Here, args: Namespace) -> tuple[address.ProjectAddress, Client]:
     where = address.project(args.project)
-    client = here.client(where.instance)
-    client.require_token()
-    return where, client
+    return where, here.signed_in(where.instance)
 
 
 def _named(where: address.ProjectAddress) -> dict[str, str]:

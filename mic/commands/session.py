@@ -73,8 +73,7 @@ def run_start(here: Here, args: Namespace) -> None:
             raise OffTheTrunk
         base = workspace.index.position
     assert where is not None
-    client = here.client("" if workspace is not None else where.instance)
-    client.require_token()
+    client = here.signed_in("" if workspace is not None else where.instance)
     session = client.sessions.StartSession(
         s.StartSessionRequest(
             organization_handle=where.organization,
@@ -262,8 +261,7 @@ def run_list(here: Here, args: Namespace) -> None:
         )
         page = here.client(client_of.instance if args.project else "").sessions.ListSessions(request)
     else:
-        client = here.client()
-        client.require_token()
+        client = here.signed_in()
         page = client.sessions.ListMySessions(s.ListMySessionsRequest(status=args.status, limit=args.limit))
     if here.json:
         return render.as_json(as_dict(page))

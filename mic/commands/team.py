@@ -1,10 +1,11 @@
 """`mic org invite …` and `mic project invite …`: who belongs to an organization, who works on a project."""
 
 from argparse import Namespace
+from collections.abc import Sequence
 from typing import Any
 
 from mic import address, parsing, render
-from mic.answers import as_dict
+from mic.answers import all_pages, as_dict
 from mic.client import Client
 from mic.errors import Usage
 from mic.here import Here
@@ -64,7 +65,7 @@ def add_to_project(verbs: Any) -> None:
 
 def run_invite_member(here: Here, args: Namespace) -> None:
     """Invite somebody to an organization"""
-    client = _signed_in(here)
+    client = here.signed_in()
     request = o.InviteMemberRequest(
         organization_handle=args.organization, invitee=args.invitee, role=args.role
     )
@@ -74,7 +75,7 @@ def run_invite_member(here: Here, args: Namespace) -> None:
 def run_invite_collaborator(here: Here, args: Namespace) -> None:
     """Invite somebody to work on one project"""
     where = address.project(args.project)
-    client = _signed_in(here, where.instance)
+    client = here.signed_in(where.instance)
     request = p.InviteCollaboratorRequest(
         organization_handle=where.organization,
         project_handle=where.project,
@@ -86,7 +87,7 @@ def run_invite_collaborator(here: Here, args: Namespace) -> None:
 
 def run_invitations(here: Here, args: Namespace) -> None:
     """List invitations that nobody answered, or yours; send one again or take it back"""
-    client = _signed_in(here)
+    client = here.signed_in()
     if not args.organization:
         if args.resend or args.revoke:
             raise Usage(problem="Say whose invitation: mic org invitations ORG --revoke WHO.")
@@ -136,7 +137,7 @@ def run_decline(here: Here, args: Namespace) -> None:
 
 def run_role(here: Here, args: Namespace) -> None:
     """Give a member another role"""
-    client = _signed_in(here)
+    client = here.signed_in()
     request = o.UpdateMemberRequest(organization_handle=args.organization, handle=args.handle, role=args.role)
     member = client.organizations.UpdateMember(request)
     if here.json:
@@ -146,7 +147,7 @@ def run_role(here: Here, args: Namespace) -> None:
 
 def run_remove_member(here: Here, args: Namespace) -> None:
     """Remove a member, or leave"""
-    client = _signed_in(here)
+    client = here.signed_in()
     request = o.RemoveMemberRequest(organization_handle=args.organization, handle=args.handle)
     member = client.organizations.RemoveMember(request)
     if here.json:
@@ -157,7 +158,7 @@ def run_remove_member(here: Here, args: Namespace) -> None:
 def run_collaborators(here: Here, args: Namespace) -> None:
     """List who works on a project from outside, or change that"""
     where = address.project(args.project) if args.project else here.project
-    client = _signed_in(here, where.instance if args.project else "")
+    client = here.signed_in(where.instance if args.project else "")
     named = {"organization_handle": where.organization, "project_handle": where.project}
     if args.remove:
         gone = client.projects.RemoveCollaborator(p.RemoveCollaboratorRequest(handle=args.remove, **named))
@@ -173,28 +174,18 @@ def run_collaborators(here: Here, args: Namespace) -> None:
         if here.json:
             return render.as_json(as_dict(changed))
         return render.line(f"{changed.handle} works on {where.name} as {changed.role} now.")
-    found: list[p.CollaboratorResponse] = []
-    cursor = ""
-    while True:
-        page = client.projects.ListCollaborators(
-            p.ListCollaboratorsRequest(cursor=cursor, limit=100, **named)
-        )
-        found += page.items
-        cursor = page.next
-        if not cursor:
-            break
+    found = all_pages(client.projects.ListCollaborators, p.ListCollaboratorsRequest, **named)
+    list_people(here, found)
+    return None if found or here.json else render.line("No collaborators.")
+
+
+def list_people(here: Here, found: Sequence[Any]) -> None:
+    """Who belongs somewhere, each with a handle, a name and a role."""
     if here.json:
         return render.as_json({"items": [as_dict(each) for each in found]})
     width = max((len(each.handle) for each in found), default=0)
     for each in found:
         render.line(f"{each.handle:<{width}}  {each.name or each.handle}  ({each.role})")
-    return None if found else render.line("No collaborators.")
-
-
-def _signed_in(here: Here, instance: str = "") -> Client:
-    client = here.client(instance)
-    client.require_token()
-    return client
 
 
 def _waiting(client: Client, place: str) -> list[i.InviteResponse]:
@@ -216,7 +207,7 @@ def _to(found: list[i.InviteResponse], who: str, place: str) -> i.InviteResponse
 
 
 def _mine(here: Here, place: str) -> tuple[Client, i.AnswerTeamInvitationRequest]:
-    client = _signed_in(here)
+    client = here.signed_in()
     for each in client.invitations.ListMyInvitations(i.ListMyInvitationsRequest()).items:
         if _place(each) == place.strip().lower():
             return client, i.AnswerTeamInvitationRequest(invitation_id=each.id)
