@@ -236,12 +236,16 @@ def list_hosted_projects(ctx: Context, *, cursor: Cursor = "", limit: Limit = 50
 
 
 @operation(scope="admin", http="GET /api/v1/admin/jobs", anonymous=False, left_out=LEFT_OUT)
-def list_jobs(ctx: Context, *, waiting: bool = False, cursor: Cursor = "", limit: Limit = 50) -> JobPage:
-    """List what workers were told of, or only what waits for one. Administrators only."""
+def list_jobs(
+    ctx: Context, *, waiting: bool = False, failed: bool = False, cursor: Cursor = "", limit: Limit = 50
+) -> JobPage:
+    """List what workers were told of, or only what waits for one or what failed. Administrators only."""
     _administrators_only(ctx)
     query = select(FactRow)
     if waiting:
         query = query.where(col(FactRow.relayed_at).is_(None))
+    if failed:
+        query = query.where(FactRow.problem != "")
     if cursor:
         query = query.where(FactRow.id < cursor)
     rows = ctx.db.exec(query.order_by(col(FactRow.id).desc()).limit(limit + 1)).all()

@@ -59,6 +59,7 @@ class OversightState(AppState):
     action: str = ""
     actor: str = ""
     waiting: bool = False
+    failed: bool = False
     waiting_jobs: int = 0
     further: str = ""
 
@@ -68,7 +69,7 @@ class OversightState(AppState):
         query = self.router.url.query_parameters
         self.section = self.router.url.path.rstrip("/").rpartition("/")[2]
         self.q, self.action, self.actor = (query.get(name, "")[:100] for name in ("q", "action", "actor"))
-        self.waiting = query.get("waiting", "") == "true"
+        self.waiting, self.failed = (query.get(name, "") == "true" for name in ("waiting", "failed"))
         self.columns = list(COLUMNS[self.section])
         self.lines, self.further = [], ""
         await self._more()
@@ -121,7 +122,7 @@ async def _projects(state: "OversightState", how: Mapping[str, Any]) -> Any:
 
 async def _jobs(state: "OversightState", how: Mapping[str, Any]) -> Any:
     """What workers are told of."""
-    page = await state.call(oversight.list_jobs, waiting=state.waiting, **how)
+    page = await state.call(oversight.list_jobs, waiting=state.waiting, failed=state.failed, **how)
     state.waiting_jobs = page.waiting
     for each in page.items:
         tag, taken = ("", "taken") if each.relayed_at else ("Waiting", "")
@@ -227,18 +228,19 @@ def _people_filter() -> rx.Component:
 
 
 def _jobs_filter() -> rx.Component:
-    every, waiting = routes.administration("jobs"), routes.administration("jobs") + "?waiting=true"
+    every = routes.administration("jobs")
     told = rx.cond(
         OversightState.waiting_jobs > 0,
         rx.el.span(OversightState.waiting_jobs, " waiting for a worker", class_name="ochre"),
         rx.el.span("Nothing waits for a worker", class_name="soft"),
     )
-    other = rx.cond(
-        OversightState.waiting,
-        outside("Show all", href=every),
-        outside("Show what waits", href=waiting),
+    return rx.el.p(
+        told,
+        rx.cond(OversightState.waiting | OversightState.failed, outside("Show all", href=every)),
+        rx.cond(OversightState.waiting, "", outside("Show what waits", href=f"{every}?waiting=true")),
+        rx.cond(OversightState.failed, "", outside("Show what failed", href=f"{every}?failed=true")),
+        class_name="line",
     )
-    return rx.el.p(told, other, class_name="line")
 
 
 def _audit_filter() -> rx.Component:

@@ -76,6 +76,7 @@ def test_jobs_that_failed_for_good_are_named_with_what_was_wrong(bench, ada, mar
     first, second = bench.run(margaret, oversight.list_jobs, limit=2).items
     assert first.problem == "archive.jobs.keep: There is no room.\nmail.jobs.tell: Nobody answers."
     assert (first.id, second.problem) == (failed.id, "")
+    assert every(bench, margaret, oversight.list_jobs, failed=True) == [first]
 
 
 def test_health_says_what_works_and_how_much_there_is(bench, ada, margaret):
