@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Self
 
 import zstandard
@@ -162,7 +163,16 @@ class SegmentRef:
 
 
 def _segment_ref(value: Any) -> SegmentRef:
-    key, size, digest = triple(value)
+    try:
+        return _checked_ref(*triple(value))
+    except TypeError as error:
+        # What is in it cannot even be compared.
+        raise ValueError(f"{value!r} names no file") from error
+
+
+# Each HEAD lists nearly the same files as the one before.
+@lru_cache(4096, typed=True)
+def _checked_ref(key: Any, size: Any, digest: Any) -> SegmentRef:
     return SegmentRef(store_key(key), integer(size), object_hex(digest))
 
 

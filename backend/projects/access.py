@@ -125,6 +125,7 @@ _TOGETHER = select(Project, Organization).join(Organization)
 _HERE = _TOGETHER.where(
     Organization.handle == bindparam("at_organization"), Project.handle == bindparam("at_handle")
 )
+_BY_ID = _TOGETHER.where(Project.id == bindparam("of_project"))
 _ONCE_HERE = _TOGETHER.join(FormerAddress, col(FormerAddress.project_id) == col(Project.id)).where(
     FormerAddress.organization == bindparam("at_organization"), FormerAddress.handle == bindparam("at_handle")
 )
@@ -132,10 +133,10 @@ _ONCE_HERE = _TOGETHER.join(FormerAddress, col(FormerAddress.project_id) == col(
 
 def by_id(ctx: Context, id: str, ability: Ability = Ability.READ) -> tuple[Project, Organization]:
     """The same, for a project known by its id."""
-    found = ctx.db.get(Project, id)
-    owner = ctx.db.get(Organization, found.organization_id) if found else None
-    if found is None or owner is None:
+    row = ctx.db.exec(_BY_ID, params={"of_project": id}).first()
+    if row is None:
         raise NotFound(what="project")
+    found, owner = row
     require(ctx, found, owner, ability)
     return found, owner
 

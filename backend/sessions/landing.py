@@ -269,10 +269,20 @@ def settle_session(
     if not landings:
         return
     position = landings[-1].position
-    if found is None and record.kind is RecordKind.PUSH and record.session is not None and first:
+    if found is not None:
+        _note_landed(ctx, found, record, position)
+    elif record.kind is RecordKind.PUSH and record.session is not None and first:
         found = restoring.begin_landed(ctx, project, record, told, landings[-1])
-    if found is None:
+    else:
         return
+    ctx.ring(f"session:{found.id}")
+    ctx.ring(f"project:{project.id}")
+    if first:
+        ctx.emit(SessionLanded(project.id, found.id, record.landing, position))
+
+
+def _note_landed(ctx: Context, found: WorkSession, record: Record, position: int) -> None:
+    """Write into a session's row that it landed, and let go of what it kept staged."""
     if found.status is not Status.LANDED:
         event = EventIn(kind="status", body={"state": "landed", "position": position})
         live.append_all(ctx, found, [event], bounded=False)
@@ -283,10 +293,6 @@ def settle_session(
     ctx.db.connection().execute(_LET_GO, {"of_session": found.id})
     if record.kind is RecordKind.PUSH:
         ctx.db.connection().execute(_LET_COMMITS_GO, {"of_session": found.id})
-    ctx.ring(f"session:{found.id}")
-    ctx.ring(f"project:{project.id}")
-    if first:
-        ctx.emit(SessionLanded(project.id, found.id, record.landing, position))
 
 
 _TAKE_BACK = sql_delete(Permit).where(col(Permit.landing) == bindparam("landing_id"))

@@ -8,7 +8,7 @@ may stay, since history cannot be changed by who comes after.
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -108,22 +108,23 @@ def take(
     """All that the tips reach and the project lacks. SourceRefused and MissingFromSource when it is not
     whole, InvalidPath for a name.
     """
-    rows = _reached(held, repository, tips)
-    if rows is None:
+    reached = _reached(held, repository, tips)
+    if reached is not None:
+        rows, known = reached
+        size = 0
+    else:
         listing = held.source.objects(tips, without)
-        rows, size = [], 0
+        rows, known, size = [], {}, 0
         for row in islice(listing, FEW + 1):
             rows.append(row)
             size += row.size
             if size > SMALL:
                 break
         listing.close()
-    else:
-        size = 0
     if size > SMALL or len(rows) > FEW:
         received = _staged(held, repository, tips, without, names, still_wanted)
     else:
-        received = _in_hand(held, repository, rows, names)
+        received = _in_hand(held, repository, rows, names, known)
     for tip in tips:
         if tip not in received.ids:
             id = EMPTY_TREE if tip == EMPTY_TREE_SHA1 else repository.index.id_of(tip)
@@ -133,9 +134,12 @@ def take(
     return received
 
 
-def _reached(held: Quarantine, repository: Repository, tips: Sequence[bytes]) -> list[Listed] | None:
-    """What the tips reach of what is new, with paths, from what is in hand alone; None when git has to be
-    asked: for a long push, or one that names what neither it nor the project's index has.
+def _reached(
+    held: Quarantine, repository: Repository, tips: Sequence[bytes]
+) -> tuple[list[Listed], Mapping[bytes, str]] | None:
+    """What the tips reach of what is new, with paths, from what is in hand alone, and the ids of what that
+    names and the project has; None when git has to be asked: for a long push, or one that names what
+    neither it nor the project's index has.
     """
     brought = held.new
     if brought is None:
@@ -159,7 +163,7 @@ def _reached(held: Quarantine, repository: Repository, tips: Sequence[bytes]) ->
     known = repository.index.ids_of(list(outside - {EMPTY_TREE_SHA1}))
     if outside - known.keys() - {EMPTY_TREE_SHA1}:
         return None
-    return list(rows.values())
+    return list(rows.values()), known
 
 
 def _links(word: bytes, content: bytes, path: bytes) -> list[tuple[bytes, bytes]] | None:
@@ -176,9 +180,14 @@ def _links(word: bytes, content: bytes, path: bytes) -> list[tuple[bytes, bytes]
     return [(sha1, b"") for sha1 in named]
 
 
-def _in_hand(held: Quarantine, repository: Repository, rows: Sequence[Listed], names: Names) -> Received:
-    ids = {sha1: id for sha1, id in repository.index.ids_of([row.sha1 for row in rows]).items()}
-    ids[EMPTY_TREE_SHA1] = EMPTY_TREE
+def _in_hand(
+    held: Quarantine,
+    repository: Repository,
+    rows: Sequence[Listed],
+    names: Names,
+    known: Mapping[bytes, str],
+) -> Received:
+    ids = {**known, **repository.index.ids_of([row.sha1 for row in rows]), EMPTY_TREE_SHA1: EMPTY_TREE}
     new = [row for row in rows if row.sha1 not in ids]
     contents = held.contents([row.sha1 for row in new])
     received = Received(ids)

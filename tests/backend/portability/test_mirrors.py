@@ -494,7 +494,8 @@ def test_only_admins_see_and_change_mirrors_and_each_change_is_in_the_audit(
     mirrors.run(operations.remove_mirror, mirror_id=made.id)
 
     with forge.db.transaction(write=False) as db:
-        rows = db.exec(select(AuditRow).where(AuditRow.action.startswith("project.mirror"))).all()
+        mirrored = select(AuditRow).where(AuditRow.action.startswith("project.mirror"))
+        rows = db.exec(mirrored.order_by(AuditRow.id)).all()
     assert [row.action.removeprefix("project.mirror_") for row in rows] == ["created", "changed", "removed"]
     assert {row.details["url"] for row in rows} == {"https://example.org/copy.git"}
     assert TOKEN not in dumped(forge)
