@@ -8,8 +8,9 @@ from backend.projects import collaborators
 from backend.projects import service as projects
 from micelio_app import routes
 from micelio_app.pages.people import (
-    InvitationRow,
-    PersonRow,
+    TeamState,
+    fault,
+    further,
     invitation_row,
     invitations,
     invite_form,
@@ -17,17 +18,11 @@ from micelio_app.pages.people import (
     person_row,
 )
 from micelio_app.state import AppState
-from micelio_app.ui import forms, lists
+from micelio_app.ui import lists
 
 
-class CollaboratorsState(AppState):
+class CollaboratorsState(TeamState, AppState):
     """Collaborators, and who was asked to be one."""
-
-    rows: rx.Field[list[PersonRow]] = rx.field(default_factory=list)
-    waiting: rx.Field[list[InvitationRow]] = rx.field(default_factory=list)
-    further: str = ""
-    asked: str = ""
-    done: str = ""
 
     @rx.event
     async def load(self):
@@ -38,17 +33,10 @@ class CollaboratorsState(AppState):
             await self._list()
 
     @rx.event
-    async def more(self):
-        """The page below."""
-        await self._more()
-
-    @rx.event
     async def invite(self, form: dict[str, str]):
         """Ask somebody in."""
         given = {"invitee": form.get("invitee", ""), "role": form.get("role", "write")}
-        made = await self.attempt("invite", inviting.invite_collaborator, **self._where(), **given)
-        self.done = f"{made.invitee} has seven days to say yes." if made is not None else ""
-        await self._list()
+        await self._invite(inviting.invite_collaborator, **self._where(), **given)
 
     @rx.event
     async def set_role(self, handle: str, role: str):
@@ -59,12 +47,6 @@ class CollaboratorsState(AppState):
         await self._list()
 
     @rx.event
-    async def ask_first(self, handle: str):
-        """Whether they are meant."""
-        self.asked = handle
-        self.fault = self.fault_place = ""
-
-    @rx.event
     async def remove(self, handle: str):
         """End a collaboration, perhaps one's own."""
         gone = await self.attempt("people", collaborators.remove_collaborator, **self._where(), handle=handle)
@@ -73,20 +55,6 @@ class CollaboratorsState(AppState):
             return rx.redirect(routes.HOME)
         await self._list()
         return None
-
-    @rx.event
-    async def resend(self, invitation: str):
-        """Mail it again."""
-        sent = await self.attempt("waiting", inviting.resend_team_invitation, invitation_id=invitation)
-        if sent is not None:
-            self.say("Sent again.", f"{sent.invitee} has seven days from now.")
-        await self._list()
-
-    @rx.event
-    async def revoke(self, invitation: str):
-        """Take it back."""
-        await self.attempt("waiting", inviting.revoke_team_invitation, invitation_id=invitation)
-        await self._list()
 
     def _where(self) -> dict[str, str]:
         return {"organization": self.org, "project": self.project}
@@ -118,54 +86,27 @@ class CollaboratorsState(AppState):
 
 def collaborators_section() -> rx.Component:
     """The list, whom to ask, and who was asked."""
-    listed = people(
-        CollaboratorsState.rows,
-        roles=ROLES,
-        manages=True,
-        asked=CollaboratorsState.asked,
-        on_role=CollaboratorsState.set_role,
-        on_ask=CollaboratorsState.ask_first,
-        on_remove=CollaboratorsState.remove,
-    )
+    listed = people(CollaboratorsState, roles=ROLES, manages=True)
     nobody = rx.el.p(
         "Nobody yet. Whom you invite sees this project and nothing else of its owner's.",
         class_name="soft prose",
-    )
-    more = rx.cond(
-        CollaboratorsState.further != "",
-        rx.el.p(forms.button("More collaborators", on_click=CollaboratorsState.more), class_name="more"),
     )
     waiting = rx.cond(
         CollaboratorsState.waiting.length() > 0,
         rx.fragment(
             rx.el.h3("Waiting for an answer"),
-            _fault("waiting"),
-            invitations(
-                CollaboratorsState.waiting,
-                on_resend=CollaboratorsState.resend,
-                on_revoke=CollaboratorsState.revoke,
-            ),
+            fault(CollaboratorsState, "waiting"),
+            invitations(CollaboratorsState),
         ),
-    )
-    form = invite_form(
-        roles=ROLES,
-        error=rx.cond(CollaboratorsState.fault_place == "invite", CollaboratorsState.fault, ""),
-        done=CollaboratorsState.done,
-        on_submit=CollaboratorsState.invite,
     )
     return lists.section(
         "Collaborators",
-        _fault("people"),
+        fault(CollaboratorsState, "people"),
         rx.cond(CollaboratorsState.rows.length() > 0, listed, nobody),
-        more,
+        further(CollaboratorsState, "More collaborators"),
         waiting,
-        form,
+        invite_form(CollaboratorsState, roles=ROLES),
         count=rx.cond(CollaboratorsState.rows.length() > 0, rx.fragment(CollaboratorsState.rows.length())),
         id="collaborators",
         class_name="stack",
     )
-
-
-def _fault(place: str) -> rx.Component:
-    told = rx.el.p(CollaboratorsState.fault, class_name="error", role="alert")
-    return rx.cond(CollaboratorsState.fault_place == place, told)

@@ -19,8 +19,10 @@ from micelio_app import layout, plain, plain_settings, routes
 from micelio_app.frame import ORG, OrganizationFrame
 from micelio_app.head import MISSING, Head, head
 from micelio_app.pages.people import (
-    InvitationRow,
     PersonRow,
+    TeamState,
+    fault,
+    further,
     invitation_row,
     invitations,
     invite_form,
@@ -34,15 +36,10 @@ from micelio_app.ui.links import link
 ADMINS = ("admin", "owner")
 
 
-class MembersState(AppState):
+class MembersState(TeamState, AppState):
     """Who belongs to the organization, and who was asked to."""
 
-    members: rx.Field[list[PersonRow]] = rx.field(default_factory=list)
-    waiting: rx.Field[list[InvitationRow]] = rx.field(default_factory=list)
     manages: bool = False
-    further: str = ""
-    asked: str = ""
-    done: str = ""
 
     @rx.event
     async def load(self):
@@ -51,17 +48,10 @@ class MembersState(AppState):
         await self._list()
 
     @rx.event
-    async def more(self):
-        """The page below."""
-        await self._more()
-
-    @rx.event
     async def invite(self, form: dict[str, str]):
         """Ask somebody in."""
         given = {"invitee": form.get("invitee", ""), "role": form.get("role", "member")}
-        made = await self.attempt("invite", inviting.invite_member, organization=self.org, **given)
-        self.done = f"{made.invitee} has seven days to say yes." if made is not None else ""
-        await self._list()
+        await self._invite(inviting.invite_member, organization=self.org, **given)
 
     @rx.event
     async def set_role(self, handle: str, role: str):
@@ -69,12 +59,6 @@ class MembersState(AppState):
         where = {"organization": self.org, "handle": handle}
         await self.attempt("members", organizations.update_member, **where, role=role)
         await self._list()
-
-    @rx.event
-    async def ask_first(self, handle: str):
-        """Whether they are meant."""
-        self.asked = handle
-        self.fault = self.fault_place = ""
 
     @rx.event
     async def remove(self, handle: str):
@@ -87,24 +71,10 @@ class MembersState(AppState):
         await self._list()
         return None
 
-    @rx.event
-    async def resend(self, invitation: str):
-        """Mail it again."""
-        sent = await self.attempt("waiting", inviting.resend_team_invitation, invitation_id=invitation)
-        if sent is not None:
-            self.say("Sent again.", f"{sent.invitee} has seven days from now.")
-        await self._list()
-
-    @rx.event
-    async def revoke(self, invitation: str):
-        """Take it back."""
-        await self.attempt("waiting", inviting.revoke_team_invitation, invitation_id=invitation)
-        await self._list()
-
     async def _list(self) -> None:
         owner = await self.call(organizations.get_organization, organization=self.org)
         self.manages = owner.role in ADMINS
-        self.members, self.further = [], ""
+        self.rows, self.further = [], ""
         await self._more(owns=owner.role == "owner")
         self.waiting = []
         if self.manages:
@@ -116,7 +86,7 @@ class MembersState(AppState):
             found = await self.call(organizations.get_organization, organization=self.org)
             owns = found.role == "owner"
         page = await self.call(organizations.list_members, organization=self.org, cursor=self.further)
-        self.members = [*self.members, *(self._row(each, owns) for each in page.items)]
+        self.rows = [*self.rows, *(self._row(each, owns) for each in page.items)]
         self.further = page.next or ""
 
     def _row(self, member: MemberSummary, owns: bool) -> PersonRow:
@@ -228,46 +198,27 @@ class NewOrganizationState(AppState):
 
 def members_page() -> rx.Component:
     """Who belongs there; for admins also whom to ask, and who was asked."""
-    more = rx.cond(
-        MembersState.further != "",
-        rx.el.p(forms.button("More members", on_click=MembersState.more), class_name="more"),
-    )
-    listed = people(
-        MembersState.members,
-        roles=ROLES,
-        manages=MembersState.manages,
-        asked=MembersState.asked,
-        on_role=MembersState.set_role,
-        on_ask=MembersState.ask_first,
-        on_remove=MembersState.remove,
-    )
     waiting = lists.section(
         "Waiting for an answer",
-        _fault(MembersState, "waiting"),
+        fault(MembersState, "waiting"),
         rx.cond(
             MembersState.waiting.length() > 0,
-            invitations(MembersState.waiting, on_resend=MembersState.resend, on_revoke=MembersState.revoke),
+            invitations(MembersState),
             lists.empty("Nobody is asked", rx.el.p("Whom you invite waits here until they say yes or no.")),
         ),
         count=rx.cond(MembersState.waiting.length() > 0, rx.fragment(MembersState.waiting.length())),
     )
-    form = invite_form(
-        roles=ROLES,
-        error=rx.cond(MembersState.fault_place == "invite", MembersState.fault, ""),
-        done=MembersState.done,
-        on_submit=MembersState.invite,
-        tone="primary",
-    )
+    form = invite_form(MembersState, roles=ROLES, tone="primary")
     return layout.organization_page(
         rx.el.h1("Members", class_name="hush"),
         rx.el.div(
             rx.el.div(
                 lists.section(
                     "Members",
-                    _fault(MembersState, "members"),
-                    listed,
-                    more,
-                    count=rx.fragment(MembersState.members.length()),
+                    fault(MembersState, "members"),
+                    people(MembersState, roles=ROLES, manages=MembersState.manages),
+                    further(MembersState, "More members"),
+                    count=rx.fragment(MembersState.rows.length()),
                 ),
                 rx.cond(MembersState.manages, waiting),
                 class_name="stack loose",
@@ -440,11 +391,6 @@ def new_organization_page() -> rx.Component:
         ),
         crumbs=[("New organization", routes.NEW_ORGANIZATION)],
     )
-
-
-def _fault(state: type[AppState], place: str) -> rx.Component:
-    told = rx.el.p(state.fault, class_name="error", role="alert")
-    return rx.cond(state.fault_place == place, told)
 
 
 def _titled(text: str) -> rx.Var[str]:

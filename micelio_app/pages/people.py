@@ -1,6 +1,6 @@
-"""Rows of people who belong somewhere, and of invitations: for organizations and for single projects.
+"""People who belong somewhere, and invitations: for organizations and for single projects.
 
-The parts take Vars and handlers, so both pages show the same list in the same words.
+Both pages take in `TeamState` and show the same lists in the same words.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,12 +10,12 @@ from typing import Any
 
 import reflex as rx
 
+from backend.invitations import service as inviting
 from backend.invitations.schemas import MyInvitation, TeamInvitationSummary
 from micelio_app import routes
+from micelio_app.state import AppState
 from micelio_app.ui import chips, forms, lists
-from micelio_app.ui.links import Text, link
-
-Handler = Callable[..., Any]
+from micelio_app.ui.links import link
 
 MAY = {
     "member": "Members see everything, start sessions, land and push.",
@@ -50,6 +50,48 @@ class InvitationRow:
     until: str
 
 
+class TeamState(AppState, mixin=True):
+    """Who belongs somewhere, and who was asked to. Whoever takes it in, beside `AppState`, lists them by
+    `_list` and `_more`.
+    """
+
+    rows: rx.Field[list[PersonRow]] = rx.field(default_factory=list)
+    waiting: rx.Field[list[InvitationRow]] = rx.field(default_factory=list)
+    further: str = ""
+    asked: str = ""
+    done: str = ""
+
+    @rx.event
+    async def more(self):
+        """The page below."""
+        await self._more()
+
+    @rx.event
+    async def ask_first(self, handle: str):
+        """Whether they are meant."""
+        self.asked = handle
+        self.fault = self.fault_place = ""
+
+    @rx.event
+    async def resend(self, invitation: str):
+        """Mail it again."""
+        sent = await self.attempt("waiting", inviting.resend_team_invitation, invitation_id=invitation)
+        if sent is not None:
+            self.say("Sent again.", f"{sent.invitee} has seven days from now.")
+        await self._list()
+
+    @rx.event
+    async def revoke(self, invitation: str):
+        """Take it back."""
+        await self.attempt("waiting", inviting.revoke_team_invitation, invitation_id=invitation)
+        await self._list()
+
+    async def _invite(self, operation: Callable[..., Any], **given: Any) -> None:
+        made = await self.attempt("invite", operation, **given)
+        self.done = f"{made.invitee} has seven days to say yes." if made is not None else ""
+        await self._list()
+
+
 def person_row(handle: str, name: str, role: str, since: datetime, *, me: bool, fixed: bool) -> PersonRow:
     """The row of somebody."""
     return PersonRow(handle, name, role, since.date().isoformat(), me, fixed)
@@ -68,16 +110,9 @@ def invitation_row(invitation: TeamInvitationSummary) -> InvitationRow:
 
 
 def people(
-    rows: rx.Var[list[PersonRow]],
-    *,
-    roles: Sequence[tuple[str, str]],
-    manages: rx.Var[bool] | bool,
-    asked: rx.Var[str],
-    on_role: Handler,
-    on_ask: Handler,
-    on_remove: Handler,
+    state: type[TeamState], *, roles: Sequence[tuple[str, str]], manages: rx.Var[bool] | bool
 ) -> rx.Component:
-    """Who belongs there. Removing somebody asks once more in their row: `asked` is whose."""
+    """Who belongs there. Removing somebody asks once more in their row."""
 
     def row(person: rx.Var[PersonRow]) -> rx.Component:
         fixed = rx.el.span(rx.match(person.role, *roles, person.role), class_name="soft")
@@ -85,20 +120,20 @@ def people(
         choice = rx.el.select(
             *options,
             value=person.role,
-            on_change=lambda role: on_role(person.handle, role),
+            on_change=lambda role: state.set_role(person.handle, role),
             aria_label=rx.Var.create("Role of ") + person.handle,
             class_name="small",
         )
         words = rx.cond(person.me, "Leave", "Remove")
-        remove = forms.button(words, small=True, tone="quiet", on_click=on_ask(person.handle))
+        remove = forms.button(words, small=True, tone="quiet", on_click=state.ask_first(person.handle))
         sure = rx.fragment(
             forms.button(
                 rx.cond(person.me, "Yes, leave", "Yes, remove"),
                 small=True,
                 tone="danger",
-                on_click=on_remove(person.handle),
+                on_click=state.remove(person.handle),
             ),
-            forms.button("Keep", small=True, tone="quiet", on_click=on_ask("")),
+            forms.button("Keep", small=True, tone="quiet", on_click=state.ask_first("")),
         )
         may_go = rx.Var.create(manages) & ~person.fixed | person.me
         return lists.row(
@@ -110,16 +145,26 @@ def people(
             meta=(rx.el.span(person.handle), rx.el.span("since ", person.since)),
             side=(
                 rx.cond(rx.Var.create(manages) & ~person.fixed, choice, fixed),
-                rx.cond(may_go, rx.cond(asked == person.handle, sure, remove)),
+                rx.cond(may_go, rx.cond(state.asked == person.handle, sure, remove)),
             ),
         )
 
-    return rx.el.ul(rx.foreach(rows, row), class_name="rows people")
+    return rx.el.ul(rx.foreach(state.rows, row), class_name="rows people")
 
 
-def invite_form(
-    *, roles: Sequence[tuple[str, str]], error: Text, done: Text, on_submit: Handler, tone: str = ""
-) -> rx.Component:
+def further(state: type[TeamState], words: str) -> rx.Component:
+    """The way to those below, where there are any."""
+    more = rx.el.p(forms.button(words, on_click=state.more), class_name="more")
+    return rx.cond(state.further != "", more)
+
+
+def fault(state: type[AppState], place: str) -> rx.Component:
+    """Why something was refused there."""
+    told = rx.el.p(state.fault, class_name="error", role="alert")
+    return rx.cond(state.fault_place == place, told)
+
+
+def invite_form(state: type[TeamState], *, roles: Sequence[tuple[str, str]], tone: str = "") -> rx.Component:
     """Whom to ask, and as what; `tone` is that of its button."""
     hints = [rx.el.li(MAY[value]) for value, _ in roles if value in MAY]
     return rx.el.form(
@@ -127,7 +172,7 @@ def invite_form(
             forms.field(
                 "Handle or e-mail",
                 "invitee",
-                error=error,
+                error=rx.cond(state.fault_place == "invite", state.fault, ""),
                 auto_complete="off",
                 auto_capitalize="none",
                 spell_check=False,
@@ -139,21 +184,21 @@ def invite_form(
         ),
         rx.el.p(
             forms.button("Invite", type="submit", tone=tone),
-            rx.el.span(done, class_name="moss", role="status"),
+            rx.el.span(state.done, class_name="moss", role="status"),
             class_name="line",
         ),
         rx.el.ul(*hints, class_name="hint bullets"),
-        on_submit=on_submit,
+        on_submit=state.invite,
         reset_on_submit=True,
         class_name="stack",
     )
 
 
-def invitations(rows: rx.Var[list[InvitationRow]], *, on_resend: Handler, on_revoke: Handler) -> rx.Component:
+def invitations(state: type[TeamState]) -> rx.Component:
     """Those that nobody answered, with what an admin does about them."""
 
     def row(one: rx.Var[InvitationRow]) -> rx.Component:
-        state = rx.match(
+        until = rx.match(
             one.state,
             ("expired", rx.el.span("expired on ", one.until, class_name="rust")),
             ("lapsed", rx.el.span(one.by, " may invite nobody here any more", class_name="rust")),
@@ -162,14 +207,14 @@ def invitations(rows: rx.Var[list[InvitationRow]], *, on_resend: Handler, on_rev
         return lists.row(
             rx.el.b(one.invitee),
             dot=chips.dot(rx.cond(one.state == "waiting", "waiting", "failed")),
-            meta=(rx.el.span("as ", one.role), rx.el.span("from ", one.by), state),
+            meta=(rx.el.span("as ", one.role), rx.el.span("from ", one.by), until),
             side=(
-                forms.button("Send again", small=True, tone="quiet", on_click=on_resend(one.id)),
-                forms.button("Revoke", small=True, tone="quiet", on_click=on_revoke(one.id)),
+                forms.button("Send again", small=True, tone="quiet", on_click=state.resend(one.id)),
+                forms.button("Revoke", small=True, tone="quiet", on_click=state.revoke(one.id)),
             ),
         )
 
-    return rx.el.ul(rx.foreach(rows, row), class_name="rows people")
+    return rx.el.ul(rx.foreach(state.waiting, row), class_name="rows people")
 
 
 @dataclass(frozen=True)
