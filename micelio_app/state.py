@@ -180,6 +180,11 @@ class AppState(rx.State):
         return None
 
 
+def fault_at(place: str) -> rx.Var[str]:
+    """Why what was sent from that place of the page was refused; empty while it was not."""
+    return rx.cond(AppState.fault_place == place, AppState.fault, "")
+
+
 def _in_a_form(refusal: MicelioError) -> str:
     """The sentence below a field: where it stands says already which one it is about."""
     if not isinstance(refusal, ValidationFailed):

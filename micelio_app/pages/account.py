@@ -17,9 +17,9 @@ from backend.invitations import answering
 from micelio_app import layout, plain_settings, routes
 from micelio_app.head import Head, head
 from micelio_app.pages.people import AskedRow, asked_line, asked_row
-from micelio_app.state import AppState, ask, token_for_forms, viewer
+from micelio_app.state import AppState, ask, fault_at, token_for_forms, viewer
 from micelio_app.ui import chips, forms, lists
-from micelio_app.ui.links import Text, link, outside, when
+from micelio_app.ui.links import link, outside, when
 
 BIO_LENGTH = 280
 SECTIONS = (
@@ -231,7 +231,7 @@ def _profile() -> rx.Component:
                 "Links",
                 "links",
                 hint="Addresses of yours elsewhere, one on a line, five at most.",
-                error=_fault("profile"),
+                error=fault_at("profile"),
                 default_value=AccountState.links,
             ),
             _send("Save profile", "profile", tone="primary"),
@@ -277,7 +277,7 @@ def _password() -> rx.Component:
                 kind="password",
                 auto_complete="new-password",
                 hint="At least 12 characters. Other browsers and mic are signed out.",
-                error=_fault("password"),
+                error=fault_at("password"),
                 required=True,
             ),
             _send("Change the password", "password"),
@@ -370,7 +370,7 @@ def _asked_password(name: str, place: str) -> rx.Component:
         name,
         kind="password",
         auto_complete="current-password",
-        error=_fault(place) if place else "",
+        error=fault_at(place) if place else "",
         required=True,
     )
     return rx.cond(AccountState.has_password, field, rx.fragment())
@@ -386,10 +386,6 @@ def _send(words: str, place: str, *, tone: str = "") -> rx.Component:
         rx.el.span(done, class_name="moss", role="status"),
         class_name="line",
     )
-
-
-def _fault(place: str) -> Text:
-    return rx.cond(AccountState.fault_place == place, AccountState.fault, "")
 
 
 @head(routes.ACCOUNT)

@@ -17,7 +17,7 @@ from backend.instance.oversight import InstanceHealth
 from micelio_app import layout, routes
 from micelio_app.head import MISSING, Head, head
 from micelio_app.pages.oversight import tabs
-from micelio_app.state import AppState, viewer
+from micelio_app.state import AppState, fault_at, viewer
 from micelio_app.ui import chips, forms, lists
 from micelio_app.ui.links import outside, when
 
@@ -201,7 +201,7 @@ def _invitations() -> rx.Component:
                 "email",
                 kind="email",
                 hint="The link goes there by mail, and is shown to you.",
-                error=_fault("invite"),
+                error=fault_at("invite"),
                 required=True,
             ),
             rx.el.p(forms.button("Invite", type="submit", tone="primary")),
@@ -232,7 +232,7 @@ def _links() -> rx.Component:
                 "Handle",
                 "handle",
                 hint="For somebody whom mail does not reach. Whoever opens it may choose a new password.",
-                error=_fault("link"),
+                error=fault_at("link"),
                 required=True,
             ),
             rx.el.p(forms.button("Make a link", type="submit")),
@@ -271,10 +271,6 @@ def _mail_line(row: rx.Var[MailRow]) -> rx.Component:
         dot=chips.dot(row.dot),
         meta=(rx.el.span(row.state), rx.el.span("to ", row.recipient), when(row.at, ago=True)),
     )
-
-
-def _fault(place: str) -> rx.Var[str]:
-    return rx.cond(AdministrationState.fault_place == place, AdministrationState.fault, "")
 
 
 @head(routes.ADMINISTRATION)

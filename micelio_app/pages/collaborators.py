@@ -9,7 +9,6 @@ from backend.projects import service as projects
 from micelio_app import routes
 from micelio_app.pages.people import (
     TeamState,
-    fault,
     further,
     invitation_row,
     invitations,
@@ -17,8 +16,8 @@ from micelio_app.pages.people import (
     people,
     person_row,
 )
-from micelio_app.state import AppState
-from micelio_app.ui import lists
+from micelio_app.state import AppState, fault_at
+from micelio_app.ui import forms, lists
 
 
 class CollaboratorsState(TeamState, AppState):
@@ -95,13 +94,13 @@ def collaborators_section() -> rx.Component:
         CollaboratorsState.waiting.length() > 0,
         rx.fragment(
             rx.el.h3("Waiting for an answer"),
-            fault(CollaboratorsState, "waiting"),
+            forms.refusal(fault_at("waiting")),
             invitations(CollaboratorsState),
         ),
     )
     return lists.section(
         "Collaborators",
-        fault(CollaboratorsState, "people"),
+        forms.refusal(fault_at("people")),
         rx.cond(CollaboratorsState.rows.length() > 0, listed, nobody),
         further(CollaboratorsState, "More collaborators"),
         waiting,

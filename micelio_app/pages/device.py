@@ -11,7 +11,7 @@ from backend.accounts.schemas import DeviceRequest
 from backend.core.operations import SCOPES
 from micelio_app import layout, routes
 from micelio_app.head import Head, head
-from micelio_app.state import AppState
+from micelio_app.state import AppState, fault_at
 from micelio_app.ui import forms, lists
 from micelio_app.ui.links import mark, when
 
@@ -94,7 +94,7 @@ def _code() -> rx.Component:
             forms.field(
                 "Code",
                 "user_code",
-                error=rx.cond(DeviceState.fault_place == "code", DeviceState.fault, ""),
+                error=fault_at("code"),
                 hint="Like BDWP-HQPK; case and dash do not matter.",
                 auto_complete="off",
                 auto_capitalize="characters",

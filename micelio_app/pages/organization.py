@@ -21,7 +21,6 @@ from micelio_app.head import MISSING, Head, head
 from micelio_app.pages.people import (
     PersonRow,
     TeamState,
-    fault,
     further,
     invitation_row,
     invitations,
@@ -29,7 +28,7 @@ from micelio_app.pages.people import (
     people,
     person_row,
 )
-from micelio_app.state import AppState, ask, token_for_forms, viewer
+from micelio_app.state import AppState, ask, fault_at, token_for_forms, viewer
 from micelio_app.ui import chips, forms, lists
 from micelio_app.ui.links import link
 
@@ -200,7 +199,7 @@ def members_page() -> rx.Component:
     """Who belongs there; for admins also whom to ask, and who was asked."""
     waiting = lists.section(
         "Waiting for an answer",
-        fault(MembersState, "waiting"),
+        forms.refusal(fault_at("waiting")),
         rx.cond(
             MembersState.waiting.length() > 0,
             invitations(MembersState),
@@ -215,7 +214,7 @@ def members_page() -> rx.Component:
             rx.el.div(
                 lists.section(
                     "Members",
-                    fault(MembersState, "members"),
+                    forms.refusal(fault_at("members")),
                     people(MembersState, roles=ROLES, manages=MembersState.manages),
                     further(MembersState, "More members"),
                     count=rx.fragment(MembersState.rows.length()),
@@ -248,7 +247,7 @@ def organization_settings_page() -> rx.Component:
                 "Description",
                 "description",
                 hint="For everybody to read.",
-                error=rx.cond(OrganizationState.fault_place == "about", OrganizationState.fault, ""),
+                error=fault_at("about"),
                 default_value=OrganizationState.description,
                 max_length=1000,
             ),
@@ -290,7 +289,7 @@ def _danger() -> rx.Component:
                     "New handle",
                     "handle",
                     hint="Links and clones go on working under the old one, which nobody else gets.",
-                    error=rx.cond(OrganizationState.fault_place == "rename", OrganizationState.fault, ""),
+                    error=fault_at("rename"),
                     auto_complete="off",
                     auto_capitalize="none",
                     default_value=OrganizationState.handle,
@@ -324,7 +323,7 @@ def _danger() -> rx.Component:
                 forms.field(
                     rx.Var.create("Type ") + OrganizationState.handle,
                     "confirm",
-                    error=rx.cond(OrganizationState.fault_place == "delete", OrganizationState.fault, ""),
+                    error=fault_at("delete"),
                     auto_complete="off",
                     required=True,
                     max_length=100,
@@ -376,7 +375,7 @@ def new_organization_page() -> rx.Component:
                 "Handle",
                 "handle",
                 hint="Its name in addresses: lower-case letters, digits, dashes.",
-                error=rx.cond(NewOrganizationState.fault_place == "new", NewOrganizationState.fault, ""),
+                error=fault_at("new"),
                 auto_complete="off",
                 auto_capitalize="none",
                 auto_focus=True,

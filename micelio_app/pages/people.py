@@ -13,7 +13,7 @@ import reflex as rx
 from backend.invitations import service as inviting
 from backend.invitations.schemas import MyInvitation, TeamInvitationSummary
 from micelio_app import routes
-from micelio_app.state import AppState
+from micelio_app.state import AppState, fault_at
 from micelio_app.ui import chips, forms, lists
 from micelio_app.ui.links import link
 
@@ -158,12 +158,6 @@ def further(state: type[TeamState], words: str) -> rx.Component:
     return rx.cond(state.further != "", more)
 
 
-def fault(state: type[AppState], place: str) -> rx.Component:
-    """Why something was refused there."""
-    told = rx.el.p(state.fault, class_name="error", role="alert")
-    return rx.cond(state.fault_place == place, told)
-
-
 def invite_form(state: type[TeamState], *, roles: Sequence[tuple[str, str]], tone: str = "") -> rx.Component:
     """Whom to ask, and as what; `tone` is that of its button."""
     hints = [rx.el.li(MAY[value]) for value, _ in roles if value in MAY]
@@ -172,7 +166,7 @@ def invite_form(state: type[TeamState], *, roles: Sequence[tuple[str, str]], ton
             forms.field(
                 "Handle or e-mail",
                 "invitee",
-                error=rx.cond(state.fault_place == "invite", state.fault, ""),
+                error=fault_at("invite"),
                 auto_complete="off",
                 auto_capitalize="none",
                 spell_check=False,

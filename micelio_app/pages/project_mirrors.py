@@ -14,7 +14,7 @@ from backend.portability import mirrors as operations
 from backend.portability.schemas import MirrorStatus
 from backend.projects.service import get_project
 from micelio_app.frame import ProjectFrame
-from micelio_app.state import AppState
+from micelio_app.state import AppState, fault_at
 from micelio_app.ui import chips, forms, lists
 from micelio_app.ui.links import when
 
@@ -183,11 +183,10 @@ def section() -> rx.Component:
     )
     rows = lists.rows(rx.foreach(MirrorsState.mirrors, _row))
     shown = rx.cond(MirrorsState.mirrors.length() > 0, rows, rx.cond(MirrorsState.loaded, nothing))
-    refusal = rx.el.p(MirrorsState.fault, class_name="error", role="alert")
     return lists.section(
         "Mirrors",
         shown,
-        rx.cond(MirrorsState.fault_place == "mirrors", refusal),
+        forms.refusal(fault_at("mirrors")),
         rx.el.details(rx.el.summary("Add a mirror"), _form(), class_name="more stack", id="add-mirror"),
         class_name="stack",
     )
@@ -258,7 +257,7 @@ def _form() -> rx.Component:
             "Address",
             "url",
             hint="The clone address, such as https://github.com/org/project.",
-            error=rx.cond(MirrorsState.fault_place == "mirror", MirrorsState.fault, ""),
+            error=fault_at("mirror"),
             required=True,
             max_length=2000,
         ),

@@ -19,9 +19,9 @@ from micelio_app import frame, layout, plain, plain_settings, routes
 from micelio_app.head import MISSING, Head, head
 from micelio_app.pages import project_mirrors
 from micelio_app.pages.collaborators import CollaboratorsState, collaborators_section
-from micelio_app.state import AppState, ask, token_for_forms, viewer
+from micelio_app.state import AppState, ask, fault_at, token_for_forms, viewer
 from micelio_app.ui import forms, lists
-from micelio_app.ui.links import Text, link
+from micelio_app.ui.links import link
 
 
 class ProjectSettingsState(AppState):
@@ -172,7 +172,7 @@ def _about() -> rx.Component:
                 "Website",
                 "website",
                 hint="An address that begins with https:// or http://.",
-                error=_fault("about"),
+                error=fault_at("about"),
                 default_value=ProjectSettingsState.website,
                 max_length=300,
             ),
@@ -207,7 +207,7 @@ def _access() -> rx.Component:
                 "protect_main_branch",
                 default_checked=ProjectSettingsState.protected,
             ),
-            _fault_line("access"),
+            forms.refusal(fault_at("access")),
             _send("Save access", "access"),
             on_submit=ProjectSettingsState.save_access,
             class_name="stack",
@@ -224,7 +224,7 @@ def _handle() -> rx.Component:
                 "Handle",
                 "handle",
                 hint="The old address goes on leading here, for everybody and every clone.",
-                error=_fault("rename"),
+                error=fault_at("rename"),
                 default_value=ProjectSettingsState.handle,
                 required=True,
                 max_length=100,
@@ -244,7 +244,7 @@ def _archive() -> rx.Component:
         rx.el.p(
             "What is archived stays readable, and nothing in it can be changed.", class_name="soft prose"
         ),
-        _fault_line("archive"),
+        forms.refusal(fault_at("archive")),
         rx.el.p(forms.button(words, on_click=ProjectSettingsState.archive)),
         class_name="stack",
     )
@@ -288,19 +288,10 @@ def _typed_again(place: str) -> rx.Component:
     return forms.field(
         rx.Var.create("Type ") + ProjectSettingsState.address,
         f"{place}_address",
-        error=_fault(place),
+        error=fault_at(place),
         auto_complete="off",
         required=True,
     )
-
-
-def _fault(place: str) -> Text:
-    return rx.cond(ProjectSettingsState.fault_place == place, ProjectSettingsState.fault, "")
-
-
-def _fault_line(place: str) -> rx.Component:
-    told = rx.el.p(ProjectSettingsState.fault, class_name="error", role="alert")
-    return rx.cond(ProjectSettingsState.fault_place == place, told)
 
 
 def _send(words: str, place: str, *, tone: str = "") -> rx.Component:

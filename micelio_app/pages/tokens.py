@@ -15,7 +15,7 @@ from backend.core.operations import SCOPES
 from micelio_app import layout, plain_settings, routes
 from micelio_app.head import Head, head
 from micelio_app.pages.account import settings_page
-from micelio_app.state import AppState, ask, token_for_forms, viewer
+from micelio_app.state import AppState, ask, fault_at, token_for_forms, viewer
 from micelio_app.ui import chips, forms, lists
 from micelio_app.ui.links import when
 
@@ -141,10 +141,7 @@ def _form() -> rx.Component:
             rx.el.fieldset(rx.el.legend("It may"), *boxes, class_name="stack tight"),
             forms.check("It belongs to an agent: it never approves, and its sessions say so.", "agent"),
             forms.choice("It ends", "days", LIFETIMES, chosen="90"),
-            rx.cond(
-                TokensState.fault_place == "token",
-                rx.el.p(TokensState.fault, class_name="error", role="alert"),
-            ),
+            forms.refusal(fault_at("token")),
             rx.el.p(forms.button("Create the token", type="submit", tone="primary")),
             on_submit=TokensState.create,
             reset_on_submit=True,

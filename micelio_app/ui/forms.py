@@ -85,6 +85,11 @@ def check(label: Any, name: str, *, switch: bool = False, **properties: Any) -> 
     return rx.el.label(rx.el.input(type="checkbox", name=name, **properties), label, class_name="check")
 
 
+def refusal(error: rx.Var[str]) -> rx.Component:
+    """Why something was refused, where no field says it."""
+    return rx.cond(error != "", rx.el.p(error, class_name="error", role="alert"))
+
+
 def button(
     *content: Any, tone: str = "", small: bool = False, block: bool = False, **properties: Any
 ) -> rx.Component:
