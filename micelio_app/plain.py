@@ -5,6 +5,7 @@ Everything is HTML as text. What people wrote is escaped here, so makers of head
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from urllib.parse import urlencode
 
 from backend.projects.schemas import FileChange, LandingSummary, ProjectSummary, Said
 from backend.sessions.schemas import SessionSummary
@@ -59,6 +60,12 @@ def notice(bold: str, text: str, tone: str = "moss") -> str:
 def paragraph(text: str) -> str:
     """What somebody wrote, or nothing."""
     return f'<p class="soft said">{escape(text)}</p>' if text else ""
+
+
+def further(words: str, cursor: str | None, *, by: str) -> str:
+    """The way to the page of a list that begins at a cursor, which is `by` in its address; or nothing."""
+    to = f"?{urlencode({by: cursor or ''})}"
+    return f'<p class="more"><a class="btn" href="{escape(to)}">{words}</a></p>' if cursor else ""
 
 
 def rows(items: Iterable[tuple[str, ...]]) -> str:
@@ -155,17 +162,6 @@ def changed_paths(changes: Sequence[FileChange]) -> str:
     return f'<table class="table"><tbody>{lines}</tbody></table>{SHOW_CHANGES}'
 
 
-def tabs(organization: str, project: str, current: str, *, settings: bool = False) -> str:
-    """The tabs of a project; `settings` for whoever may change them."""
-    there = [
-        ("Files", routes.project(organization, project)),
-        ("Landings", routes.landings(organization, project)),
-        ("Sessions", routes.sessions(organization, project)),
-        *([("Settings", routes.settings(organization, project))] if settings else []),
-    ]
-    return "".join(f'<a href="{escape(to)}"{_current(name == current)}>{name}</a>' for name, to in there)
-
-
 def crumbs(*walked: tuple[str, str]) -> str:
     """The way to this page, itself last."""
     items = "".join(
@@ -175,11 +171,23 @@ def crumbs(*walked: tuple[str, str]) -> str:
     return f"<ol>{items}</ol>"
 
 
-def way(organization: str, project: str, *further: tuple[str, str]) -> str:
-    """The way to a page of a project."""
-    return crumbs(
-        (organization, routes.owner(organization)), (project, routes.project(organization, project)), *further
-    )
+def around(
+    organization: str, project: str, tab: str, *further: tuple[str, str], settings: bool = False
+) -> dict[str, str]:
+    """What stands above a page of a project: the way to it, and the tabs. `settings` for whoever may
+    change them.
+    """
+    here = routes.project(organization, project)
+    there = [
+        ("Files", here),
+        ("Landings", routes.landings(organization, project)),
+        ("Sessions", routes.sessions(organization, project)),
+        *([("Settings", routes.settings(organization, project))] if settings else []),
+    ]
+    return {
+        "crumbs": crumbs((organization, routes.owner(organization)), (project, here), *further),
+        "tabs": "".join(f'<a href="{escape(to)}"{_current(name == tab)}>{name}</a>' for name, to in there),
+    }
 
 
 def _dot(state: str) -> str:

@@ -120,7 +120,7 @@ def members(
     me: str,
     token: str,
     query: Query,
-    further: str = "",
+    further: str | None,
 ) -> str:
     """Who belongs to an organization; for admins also whom to ask, and who was asked."""
     manages, owns = found.role in ("admin", "owner"), found.role == "owner"
@@ -128,7 +128,7 @@ def members(
         ("", *_member(each, me=me, token=token, may=manages and (owns or each.role != "owner")))
         for each in listed
     )
-    more = f'<p class="more">{plain.link("More members", further)}</p>' if further else ""
+    more = plain.further("More members", further, by="after")
     here = _section("Members", plain.rows(rows), more)
     if not manages:
         return _page("Members", query, here)
@@ -151,7 +151,7 @@ def project(
     me: str,
     token: str,
     query: Query,
-    further: str = "",
+    further: str | None,
 ) -> str:
     """The settings of a project, as far as the viewer's role goes."""
     here = {"organization": found.organization, "project": found.handle}
@@ -164,7 +164,7 @@ def project(
     }
     archived = {"archived": "false" if found.archived else "true"}
     words = "Take it out of the archive" if found.archived else ""
-    more = f'<p class="more">{plain.link("More collaborators", further)}</p>' if further else ""
+    more = plain.further("More collaborators", further, by="after")
     mirror = {**here, "interval_minutes": str(USUAL_MINUTES)}
     owners = _section("Transfer", drawn("transfer-project", token, values=here)) + _section(
         "Delete",

@@ -192,8 +192,7 @@ async def file_head(
         indexed=found.visibility.value == "public" and ref == "HEAD",
         body=plain_path(found, ref, page.path.rpartition("/")[0], page.path)
         + await _readable(session, page, ref, query),
-        crumbs=plain.way(found.organization, found.handle),
-        tabs=plain.tabs(found.organization, found.handle, "Files"),
+        **plain.around(found.organization, found.handle, "Files"),
     )
 
 

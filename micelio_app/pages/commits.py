@@ -139,8 +139,7 @@ async def commit_head(
         body=f'<header class="stack tight">{plain.meta(f"<code>{told.sha1[:10]}</code>", _made_by(told))}'
         f'{plain.title(told.subject)}<pre class="said">{escape(message)}</pre></header>'
         + plain.section("Changes", changes),
-        crumbs=plain.way(found.organization, found.handle),
-        tabs=plain.tabs(found.organization, found.handle, "Files"),
+        **plain.around(found.organization, found.handle, "Files"),
     )
 
 

@@ -196,8 +196,7 @@ async def _head(session: str | None, *, org: str, project: str, splat: str, how:
         body=plain.title(f"{TITLES[how]} {splat}".strip())
         + "<p>Changing files in a browser needs JavaScript. Without it, clone the project, change them, "
         f'and land:</p><pre class="mono above"><code>mic clone {escape(found.url)}</code></pre>',
-        crumbs=plain.way(found.organization, found.handle),
-        tabs=plain.tabs(found.organization, found.handle, "Files"),
+        **plain.around(found.organization, found.handle, "Files"),
     )
 
 

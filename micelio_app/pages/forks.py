@@ -1,7 +1,6 @@
 """Forks of a project, as far as one may see them."""
 
 from collections.abc import Mapping
-from urllib.parse import quote
 
 import reflex as rx
 
@@ -85,14 +84,13 @@ async def forks_head(session: str | None, *, org: str, project: str, query: Mapp
     )
     here = routes.forks(parent.organization, parent.handle)
     rows = plain.projects(page.items) if page.items else plain.nothing("No fork that you may see")
-    more = f'<p class="more"><a class="btn" href="?after={quote(page.next or "")}">More forks</a></p>'
+    more = plain.further("More forks", page.next, by="after")
     return Head(
         title=f"Forks · {parent.organization}/{parent.handle}",
         path=here,
         indexed=False,
-        body=plain.unseen("Forks") + plain.section("Forks", rows, more if page.next else ""),
-        crumbs=plain.way(parent.organization, parent.handle, ("Forks", here)),
-        tabs=plain.tabs(parent.organization, parent.handle, "Files"),
+        body=plain.unseen("Forks") + plain.section("Forks", rows, more),
+        **plain.around(parent.organization, parent.handle, "Files", ("Forks", here)),
     )
 
 

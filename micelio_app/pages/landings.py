@@ -308,13 +308,12 @@ async def landings_head(session: str | None, *, org: str, project: str, query: M
         cursor=query.get("below", ""),
     )
     rows = plain.landed(page.items) if page.items else plain.nothing("Nothing landed yet")
-    earlier = f'<p class="more"><a class="btn" href="?below={page.next}">Earlier landings</a></p>'
+    earlier = plain.further("Earlier landings", page.next, by="below")
     return Head(
         title=f"Landings · {org}/{project}",
         path=routes.landings(org, project),
-        body=plain.unseen("Landings") + plain.section("Landed", rows, earlier if page.next else ""),
-        crumbs=plain.way(org, project, ("Landings", routes.landings(org, project))),
-        tabs=plain.tabs(org, project, "Landings"),
+        body=plain.unseen("Landings") + plain.section("Landed", rows, earlier),
+        **plain.around(org, project, "Landings", ("Landings", routes.landings(org, project))),
     )
 
 
@@ -338,13 +337,13 @@ async def landing_head(
         path=routes.landing(org, project, number),
         **elsewhere(subjects.of_landing(landing, found), found),
         body=_readable(landing, changes),
-        crumbs=plain.way(
+        **plain.around(
             org,
             project,
+            "Landings",
             ("Landings", routes.landings(org, project)),
             (f"#{number}", routes.landing(org, project, number)),
         ),
-        tabs=plain.tabs(org, project, "Landings"),
     )
 
 

@@ -407,9 +407,8 @@ async def members_head(session: str | None, *, org: str, query: Mapping[str, str
         if found.role in ADMINS
         else []
     )
-    further = f"{routes.members(found.handle)}?after={page.next}" if page.next else ""
     who = {"me": (await viewer(session)).handle, "token": token_for_forms(session)}
-    body = plain_settings.members(found, page.items, waiting, **who, query=query, further=further)
+    body = plain_settings.members(found, page.items, waiting, **who, query=query, further=page.next)
     return Head(
         title=f"Members of {org}", indexed=False, body=body, crumbs=_crumbs(org, "Members", routes.members)
     )

@@ -579,8 +579,7 @@ async def project_head(session: str | None, *, org: str, project: str, query: Ma
         json_ld=source_code(page),
         **elsewhere(subjects.of_project(found), found),
         body=front(page, landed.items, await readme_for(session, page, "HEAD", query)),
-        crumbs=plain.way(found.organization, found.handle),
-        tabs=plain.tabs(found.organization, found.handle, "Files", settings="settings" in found.may),
+        **plain.around(found.organization, found.handle, "Files", settings="settings" in found.may),
     )
 
 
@@ -626,8 +625,7 @@ async def folder_head(
         path=routes.tree(page.project.organization, page.project.handle, ref, page.path),
         indexed=page.project.visibility.value == "public" and ref == "HEAD",
         body=walked + readable(page, ref, await readme_for(session, page, ref, query)),
-        crumbs=plain.way(page.project.organization, page.project.handle),
-        tabs=plain.tabs(page.project.organization, page.project.handle, "Files"),
+        **plain.around(page.project.organization, page.project.handle, "Files"),
     )
 
 

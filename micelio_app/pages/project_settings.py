@@ -321,14 +321,13 @@ async def settings_head(session: str | None, *, org: str, project: str, query: M
         me=(await viewer(session)).handle,
         token=token_for_forms(session),
         query=query,
-        further=f"{here}?after={people.next}" if people.next else "",
+        further=people.next,
     )
     return Head(
         title=f"Settings · {found.organization}/{found.handle}",
         indexed=False,
         body=body,
-        crumbs=plain.way(found.organization, found.handle, ("Settings", here)),
-        tabs=plain.tabs(found.organization, found.handle, "Settings", settings=True),
+        **plain.around(found.organization, found.handle, "Settings", ("Settings", here), settings=True),
     )
 
 

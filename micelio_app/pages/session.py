@@ -305,13 +305,13 @@ async def session_head(
         body=plain_session.readable(
             found, token=token_for_forms(session), done=query.get(plain.DONE, ""), **shown
         ),
-        crumbs=plain.way(
+        **plain.around(
             org,
             project,
+            "Sessions",
             ("Sessions", routes.sessions(org, project)),
             (found.short_id, routes.session(org, project, found.short_id)),
         ),
-        tabs=plain.tabs(org, project, "Sessions"),
     )
 
 

@@ -1,7 +1,6 @@
 """Sessions of a project: what grows now, what waits, and what became of the others."""
 
 from collections.abc import Mapping
-from urllib.parse import quote
 
 import reflex as rx
 
@@ -83,15 +82,12 @@ async def sessions_head(session: str | None, *, org: str, project: str, query: M
         cursor=query.get("below", ""),
     )
     rows = plain.sessions(page.items) if page.items else plain.nothing("No session yet")
-    earlier = (
-        f'<p class="more"><a class="btn" href="?below={quote(page.next or "")}">Earlier sessions</a></p>'
-    )
+    earlier = plain.further("Earlier sessions", page.next, by="below")
     return Head(
         title=f"Sessions · {org}/{project}",
         path=routes.sessions(org, project),
-        body=plain.unseen("Sessions") + plain.section("Sessions", rows, earlier if page.next else ""),
-        crumbs=plain.way(org, project, ("Sessions", routes.sessions(org, project))),
-        tabs=plain.tabs(org, project, "Sessions"),
+        body=plain.unseen("Sessions") + plain.section("Sessions", rows, earlier),
+        **plain.around(org, project, "Sessions", ("Sessions", routes.sessions(org, project))),
     )
 
 
