@@ -17,6 +17,7 @@ from backend.instance.oversight import InstanceHealth
 from micelio_app import layout, routes
 from micelio_app.head import MISSING, Head, head
 from micelio_app.pages.oversight import tabs
+from micelio_app.pages.rows import further
 from micelio_app.state import AppState, fault_at, viewer
 from micelio_app.ui import chips, forms, lists
 from micelio_app.ui.links import outside, when
@@ -247,10 +248,7 @@ def _links() -> rx.Component:
 def _outbox() -> rx.Component:
     filled = rx.fragment(
         lists.rows(rx.foreach(AdministrationState.mails, _mail_line)),
-        rx.cond(
-            AdministrationState.further != "",
-            rx.el.p(forms.button("Older mail", on_click=AdministrationState.more), class_name="more"),
-        ),
+        further(AdministrationState, "Older mail"),
     )
     nothing = lists.empty("No mail yet", rx.el.p("What this forge writes to people is listed here."))
     return lists.section("Outbox", rx.cond(AdministrationState.mails.length() > 0, filled, nothing))

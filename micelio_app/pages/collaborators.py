@@ -9,13 +9,13 @@ from backend.projects import service as projects
 from micelio_app import routes
 from micelio_app.pages.people import (
     TeamState,
-    further,
     invitation_row,
     invitations,
     invite_form,
     people,
     person_row,
 )
+from micelio_app.pages.rows import further
 from micelio_app.state import AppState, fault_at
 from micelio_app.ui import forms, lists
 

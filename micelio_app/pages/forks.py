@@ -8,36 +8,19 @@ from backend.projects import forks as operations
 from backend.projects import service as projects
 from micelio_app import frame, layout, plain, routes
 from micelio_app.head import Head, head
-from micelio_app.pages.rows import ProjectRow, project_line, project_row
+from micelio_app.pages.rows import PagedState, ProjectRow, further, project_line, project_row
 from micelio_app.state import AppState, ask
 from micelio_app.ui import forms, lists
 
 
-class ForksState(AppState):
+class ForksState(PagedState, AppState):
     """The forks of the project in the address."""
 
     fork_rows: rx.Field[list[ProjectRow]] = rx.field(default_factory=list)
-    further: str = ""
-    loaded: bool = False
 
-    @rx.event
-    async def load(self):
-        """The first page of them."""
-        self.fork_rows, self.further = [], ""
-        await self._more()
-        self.loaded = True
-
-    @rx.event
-    async def more(self):
-        """The page below."""
-        await self._more()
-
-    async def _more(self) -> None:
-        page = await self.call(
-            operations.list_forks, organization=self.org, project=self.project, cursor=self.further
-        )
-        self.fork_rows = [*self.fork_rows, *(project_row(each) for each in page.items)]
-        self.further = page.next or ""
+    async def _grow(self) -> None:
+        more = [project_row(each) for each in await self._next(operations.list_forks)]
+        self.fork_rows = [*self.fork_rows, *more] if self.loaded else more
 
 
 def forks_page() -> rx.Component:
@@ -50,10 +33,7 @@ def forks_page() -> rx.Component:
     )
     filled = rx.fragment(
         lists.rows(rx.foreach(ForksState.fork_rows, project_line)),
-        rx.cond(
-            ForksState.further != "",
-            rx.el.p(forms.button("More forks", on_click=ForksState.more), class_name="more"),
-        ),
+        further(ForksState, "More forks"),
     )
     shown = rx.cond(
         ForksState.fork_rows.length() > 0, filled, rx.cond(ForksState.loaded, nothing, lists.waiting())

@@ -13,7 +13,17 @@ from backend.projects.web import draw_landing
 from micelio_app import frame, layout, plain, routes
 from micelio_app.head import Head, head
 from micelio_app.pages.project import elsewhere
-from micelio_app.pages.rows import LandingRow, SaidRow, landing_line, landing_row, said_line, said_rows, since
+from micelio_app.pages.rows import (
+    LandingRow,
+    PagedState,
+    SaidRow,
+    further,
+    landing_line,
+    landing_row,
+    said_line,
+    said_rows,
+    since,
+)
 from micelio_app.state import AppState, ask, drawn
 from micelio_app.ui import chips, forms, lists
 from micelio_app.ui.fragment import fragment, sections
@@ -26,31 +36,14 @@ LONG_GOAL = 140
 """From here on a goal is set in the size of a working page, not of a title."""
 
 
-class LandingsState(AppState):
-    """The trunk, newest first, grown by whole pages."""
+class LandingsState(PagedState, AppState):
+    """The trunk, newest first."""
 
     rows: rx.Field[list[LandingRow]] = rx.field(default_factory=list)
-    further: str = ""
-    loaded: bool = False
 
-    @rx.event
-    async def load(self):
-        """The newest page."""
-        self.rows, self.further, self.loaded = [], "", False
-        await self._more("")
-        self.loaded = True
-
-    @rx.event
-    async def more(self):
-        """The page below."""
-        await self._more(self.further)
-
-    async def _more(self, cursor: str) -> None:
-        page = await self.call(
-            operations.list_landings, organization=self.org, project=self.project, cursor=cursor
-        )
-        self.rows = [*self.rows, *(landing_row(each) for each in page.items)]
-        self.further = page.next or ""
+    async def _grow(self) -> None:
+        more = [landing_row(each) for each in await self._next(operations.list_landings)]
+        self.rows = [*self.rows, *more] if self.loaded else more
 
 
 class LandingState(AppState):
@@ -153,10 +146,9 @@ def landings_page() -> rx.Component:
         ),
         forms.copy_box('mic session start "what you want"'),
     )
-    earlier = rx.el.p(forms.button("Earlier landings", on_click=LandingsState.more), class_name="more")
     filled = rx.fragment(
         lists.landed(rx.foreach(LandingsState.rows, landing_line)),
-        rx.cond(LandingsState.further != "", earlier),
+        further(LandingsState, "Earlier landings"),
     )
     empty = rx.cond(LandingsState.loaded, nothing, lists.waiting())
     return layout.project_page(

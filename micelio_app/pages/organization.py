@@ -21,13 +21,13 @@ from micelio_app.head import MISSING, Head, head
 from micelio_app.pages.people import (
     PersonRow,
     TeamState,
-    further,
     invitation_row,
     invitations,
     invite_form,
     people,
     person_row,
 )
+from micelio_app.pages.rows import further
 from micelio_app.state import AppState, ask, fault_at, token_for_forms, viewer
 from micelio_app.ui import chips, forms, lists
 from micelio_app.ui.links import link

@@ -13,6 +13,7 @@ import reflex as rx
 from backend.instance import oversight
 from micelio_app import layout, routes
 from micelio_app.head import MISSING, Head, head
+from micelio_app.pages.rows import further
 from micelio_app.state import AppState, viewer
 from micelio_app.ui import chips, forms, lists
 from micelio_app.ui.links import link, outside, when
@@ -194,12 +195,11 @@ def oversight_page(section: str) -> rx.Component:
         role="region",
         aria_label=NAMES[section],
     )
-    further = rx.el.p(forms.button("More", on_click=OversightState.more), class_name="more")
     return layout.page(
         rx.el.h1(NAMES[section], class_name="hush"),
         _FILTERS.get(section, rx.fragment)(),
         rx.cond(OversightState.lines.length() > 0, table, nothing),
-        rx.cond(OversightState.further != "", further),
+        further(OversightState, "More"),
         crumbs=[("Administration", routes.ADMINISTRATION)],
         tabs=tabs(section),
     )

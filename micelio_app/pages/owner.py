@@ -16,6 +16,7 @@ from micelio_app.head import Head, head
 from micelio_app.pages.rows import (
     LandingRow,
     ProjectRow,
+    further,
     landing_line,
     landing_row,
     project_line,
@@ -153,10 +154,7 @@ def _projects() -> rx.Component:
     )
     filled = rx.fragment(
         lists.rows(rx.foreach(OwnerState.rows, project_line)),
-        rx.cond(
-            OwnerState.further != "",
-            rx.el.p(forms.button("More projects", on_click=OwnerState.more), class_name="more"),
-        ),
+        further(OwnerState, "More projects"),
     )
     nothing = rx.cond(OwnerState.belongs, ours, theirs)
     return lists.section("Projects", rx.cond(OwnerState.rows.length() > 0, filled, nothing))

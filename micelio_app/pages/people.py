@@ -152,12 +152,6 @@ def people(
     return rx.el.ul(rx.foreach(state.rows, row), class_name="rows people")
 
 
-def further(state: type[TeamState], words: str) -> rx.Component:
-    """The way to those below, where there are any."""
-    more = rx.el.p(forms.button(words, on_click=state.more), class_name="more")
-    return rx.cond(state.further != "", more)
-
-
 def invite_form(state: type[TeamState], *, roles: Sequence[tuple[str, str]], tone: str = "") -> rx.Component:
     """Whom to ask, and as what; `tone` is that of its button."""
     hints = [rx.el.li(MAY[value]) for value, _ in roles if value in MAY]

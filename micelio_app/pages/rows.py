@@ -1,14 +1,17 @@
 """Rows that several pages show: sessions and landings, as small shapes made of the doors' schemas."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import reflex as rx
 
 from backend.projects.schemas import LandingSummary, ProjectSummary, Said
 from backend.sessions.schemas import SessionSummary
 from micelio_app import routes
-from micelio_app.ui import chips, lists
+from micelio_app.state import AppState
+from micelio_app.ui import chips, forms, lists
 from micelio_app.ui.links import link, when
 
 
@@ -69,6 +72,39 @@ class SaidRow:
     decision: bool
     head: str
     text: str
+
+
+class PagedState(AppState, mixin=True):
+    """A list of the project in the address that grows by whole pages. Whoever takes it in, beside
+    `AppState`, keeps what a page has by `_grow`: while nothing is `loaded` yet, in place of what there was.
+    """
+
+    further: str = ""
+    loaded: bool = False
+
+    @rx.event
+    async def load(self):
+        """The first page."""
+        self.further, self.loaded = "", False
+        await self._grow()
+        self.loaded = True
+
+    @rx.event
+    async def more(self):
+        """The page below."""
+        await self._grow()
+
+    async def _next(self, operation: Callable[..., Any]) -> list[Any]:
+        where = {"organization": self.org, "project": self.project}
+        page = await self.call(operation, **where, cursor=self.further)
+        self.further = page.next or ""
+        return page.items
+
+
+def further(state: type[Any], words: str) -> rx.Component:
+    """The way to what comes below in a list, where there is more."""
+    more = rx.el.p(forms.button(words, on_click=state.more), class_name="more")
+    return rx.cond(state.further != "", more)
 
 
 def session_row(session: SessionSummary) -> SessionRow:

@@ -7,40 +7,25 @@ import reflex as rx
 from backend.sessions import service as operations
 from micelio_app import frame, layout, plain, routes
 from micelio_app.head import Head, head
-from micelio_app.pages.rows import SessionRow, session_line, session_row
+from micelio_app.pages.rows import PagedState, SessionRow, further, session_line, session_row
 from micelio_app.state import AppState, ask
 from micelio_app.ui import forms, lists
 
+OPEN = ("active", "pending_review")
 
-class SessionsState(AppState):
-    """Sessions, newest first, grown by whole pages."""
+
+class SessionsState(PagedState, AppState):
+    """Sessions, newest first."""
 
     open_rows: rx.Field[list[SessionRow]] = rx.field(default_factory=list)
     ended_rows: rx.Field[list[SessionRow]] = rx.field(default_factory=list)
-    further: str = ""
-    loaded: bool = False
 
-    @rx.event
-    async def load(self):
-        """The newest page."""
-        self.open_rows, self.ended_rows, self.further, self.loaded = [], [], "", False
-        await self._more("")
-        self.loaded = True
-
-    @rx.event
-    async def more(self):
-        """The page below."""
-        await self._more(self.further)
-
-    async def _more(self, cursor: str) -> None:
-        page = await self.call(
-            operations.list_sessions, organization=self.org, project=self.project, cursor=cursor
-        )
-        rows = [session_row(each) for each in page.items]
-        running = ("active", "pending_review")
-        self.open_rows = [*self.open_rows, *(row for row in rows if row.status in running)]
-        self.ended_rows = [*self.ended_rows, *(row for row in rows if row.status not in running)]
-        self.further = page.next or ""
+    async def _grow(self) -> None:
+        rows = [session_row(each) for each in await self._next(operations.list_sessions)]
+        running = [row for row in rows if row.status in OPEN]
+        ended = [row for row in rows if row.status not in OPEN]
+        self.open_rows = [*self.open_rows, *running] if self.loaded else running
+        self.ended_rows = [*self.ended_rows, *ended] if self.loaded else ended
 
 
 def sessions_page() -> rx.Component:
@@ -51,11 +36,10 @@ def sessions_page() -> rx.Component:
         forms.copy_box('mic session start "what you want"'),
     )
     any_rows = SessionsState.open_rows.length() + SessionsState.ended_rows.length() > 0
-    earlier = rx.el.p(forms.button("Earlier sessions", on_click=SessionsState.more), class_name="more")
     filled = rx.fragment(
         _list("Open", SessionsState.open_rows),
         _list("Ended", SessionsState.ended_rows),
-        rx.cond(SessionsState.further != "", earlier),
+        further(SessionsState, "Earlier sessions"),
     )
     return layout.project_page(
         rx.el.h1("Sessions", class_name="hush"),
