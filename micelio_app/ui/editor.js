@@ -3,6 +3,7 @@
 import { jsx } from "@emotion/react";
 import { useEffect, useRef, useState } from "react";
 import { useBlocker, useNavigate } from "react-router";
+import { call, silence, size } from "./asking.js";
 
 const LARGEST = 1 << 20; // bytes of a text; the server's limit of a preview
 const DOES = { edit: "Edit", new: "Create", upload: "Upload", rename: "Rename", delete: "Delete" };
@@ -302,18 +303,6 @@ function type(field, text) {
   if (!document.execCommand("insertText", false, text)) field.setRangeText(text, field.selectionStart, field.selectionEnd, "end");
 }
 
-const silence = { sentence: "The forge did not answer. Try again." };
-
-async function call(method, path, { json, body, headers = {}, signal } = {}) {
-  const sent = json === undefined ? { body, headers } : { body: JSON.stringify(json), headers: { "content-type": "application/json" } };
-  const answer = await fetch(path, { method, credentials: "same-origin", signal, ...sent }).catch(() => null);
-  if (!answer) throw silence;
-  const found = await answer.json().catch(() => ({}));
-  if (answer.ok) return found;
-  if (answer.status === 401) throw { sentence: "You are signed out here. Sign in in another tab, then save again." };
-  throw { status: answer.status, code: found.code, sentence: found.detail ?? `The forge answered ${answer.status}.` };
-}
-
 const words = (html) => new DOMParser().parseFromString(html, "text/html").body.textContent.trim();
 const plain = (text) => (text ?? "").replace(/\r\n?/g, "\n");
 const mixes = (text) => /\r/.test(text ?? "") && (/\r(?!\n)/.test(text) || /(^|[^\r])\n/.test(text));
@@ -325,9 +314,4 @@ function address(path) {
   return path.split("/").map((part) =>
     part.split(/(\\x[0-9a-f]{2}|\\\\)/).map((piece) =>
       piece === "\\\\" ? "%5C" : /^\\x[0-9a-f]{2}$/.test(piece) ? `%${piece.slice(2).toUpperCase()}` : encodeURIComponent(piece)).join("")).join("/");
-}
-
-function size(bytes) {
-  if (bytes < 1000) return `${bytes} bytes`;
-  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} KB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }

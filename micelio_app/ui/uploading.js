@@ -4,6 +4,7 @@
 // What fails is tried again from where it stopped: the session and what it has are kept.
 import { jsx } from "@emotion/react";
 import { useEffect, useRef, useState } from "react";
+import { call, silence, size } from "./asking.js";
 
 const MOST_FILES = 2000;
 const MOST_BYTES = 200 << 20;
@@ -41,7 +42,7 @@ export function FirstFiles({ into, goal, onChoose, onLanded }) {
     setProblem("");
     land(into, goal, files, begun.current, setSent).then(
       () => onLanded?.(into),
-      (trouble) => setProblem(trouble.sentence ?? "Nobody answered, or a file could not be read."),
+      (trouble) => setProblem(trouble === silence ? "Nobody answered, or a file could not be read." : trouble.sentence),
     );
   };
 
@@ -137,7 +138,7 @@ async function walk(entry, path, found) {
 async function land(into, goal, files, begun, tell) {
   const [organization, project] = into.split("/");
   if (!begun.session) {
-    const started = await ask("POST", "/api/v1/sessions", { organization, project, goal, base_position: 0 });
+    const started = await call("POST", "/api/v1/sessions", { json: { organization, project, goal, base_position: 0 } });
     begun.session = started.id;
   }
   const here = `/api/v1/sessions/${begun.session}`;
@@ -150,8 +151,8 @@ async function land(into, goal, files, begun, tell) {
     tell(begun.puts.size);
   }
   const puts = [...begun.puts].filter(([, blob]) => blob).map(([path, blob]) => ({ path: quoted(path), blob, mode: "100644" }));
-  if (puts.length) await ask("POST", `${here}/push`, { files: puts });
-  await ask("POST", `${here}/land`, {});
+  if (puts.length) await call("POST", `${here}/push`, { json: { files: puts } });
+  await call("POST", `${here}/land`, { json: {} });
 }
 
 function next(paths, files) {
@@ -167,33 +168,19 @@ function next(paths, files) {
 async function together(here, batch, files) {
   const form = new FormData();
   for (const path of batch) form.append("file", files.get(path), "file");
-  return (await ask("POST", `${here}/blobs`, form)).blobs;
+  return (await call("POST", `${here}/blobs`, { body: form })).blobs;
 }
 
 // A large file is streamed, and written by that.
 async function alone(here, path, files) {
   const address = path.split("/").map(encodeURIComponent).join("/");
-  await ask("PUT", `${here}/files/${address}`, files.get(path));
+  await call("PUT", `${here}/files/${address}`, { body: files.get(path) });
   return [null];
-}
-
-async function ask(method, address, body) {
-  const json = body.constructor === Object;
-  const answer = await fetch(address, {
-    method,
-    credentials: "same-origin",
-    headers: json ? { "content-type": "application/json" } : {},
-    body: json ? JSON.stringify(body) : body,
-  });
-  const told = await answer.json();
-  if (!answer.ok) throw Object.assign(new Error(told.code), { sentence: told.detail });
-  return told;
 }
 
 const inside = (path) => path.split("/").slice(1).join("/");
 const quoted = (path) => path.replaceAll("\\", "\\\\"); // as vcs/paths.py writes paths
 const counted = (n, word) => `${n.toLocaleString("en-GB")} ${word}${n === 1 ? "" : "s"}`;
-const size = (bytes) => (bytes < 1000 ? `${bytes} bytes` : bytes < 1e6 ? `${(bytes / 1000).toFixed(1)} KB` : `${(bytes / 1e6).toFixed(1)} MB`);
 
 function tooMuch(files) {
   let bytes = 0;
