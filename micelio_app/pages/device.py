@@ -13,7 +13,7 @@ from micelio_app import layout, routes
 from micelio_app.head import Head, head
 from micelio_app.state import AppState, fault_at
 from micelio_app.ui import forms, lists
-from micelio_app.ui.links import mark, when
+from micelio_app.ui.links import when
 
 
 class DeviceState(AppState):
@@ -87,7 +87,7 @@ def device_page() -> rx.Component:
 
 def _code() -> rx.Component:
     return rx.fragment(
-        _title(
+        lists.opening(
             "Enter the code", "mic, or another program on a machine of yours, shows one of eight letters."
         ),
         rx.el.form(
@@ -112,7 +112,7 @@ def _code() -> rx.Component:
 
 def _question() -> rx.Component:
     return rx.fragment(
-        _title("Let it in?", "It will act in your name until you sign it out in your settings."),
+        lists.opening("Let it in?", "It will act in your name until you sign it out in your settings."),
         rx.el.p(DeviceState.code, class_name="user-code", aria_label="The code it shows"),
         lists.facts(
             ("Program", DeviceState.client),
@@ -145,24 +145,13 @@ def _question() -> rx.Component:
 
 
 def _approved() -> rx.Component:
-    return _title(
+    return lists.opening(
         "It is in", "The program goes on by itself in a few seconds. You can close this page.", live=True
     )
 
 
 def _denied() -> rx.Component:
-    return _title("Turned away", "Nobody was let in. You can close this page.", live=True)
-
-
-def _title(title: str, under: str, *, live: bool = False) -> rx.Component:
-    told = {"role": "status"} if live else {}
-    return rx.el.div(
-        rx.el.span(mark(), class_name="large-mark"),
-        rx.el.h1(title, class_name="title"),
-        rx.el.p(under, class_name="soft"),
-        class_name="stack tight",
-        **told,
-    )
+    return lists.opening("Turned away", "Nobody was let in. You can close this page.", live=True)
 
 
 @head(routes.DEVICE)

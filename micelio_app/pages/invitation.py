@@ -16,7 +16,7 @@ from micelio_app.head import MISSING, Head, head
 from micelio_app.pages.people import MAY
 from micelio_app.state import AppState, ask, token_for_forms, viewer
 from micelio_app.ui import chips, forms, lists
-from micelio_app.ui.links import mark, outside
+from micelio_app.ui.links import outside
 
 
 class InvitationState(AppState):
@@ -173,26 +173,19 @@ def _over() -> rx.Component:
         ),
     )
     return rx.fragment(
-        _told(
+        lists.opening(
             "No invitation here",
             "It was answered, taken back or has expired, or is for another account. "
             "Ask whoever invited you for a new one.",
+            live=True,
         ),
         sign_in,
     )
 
 
 def _declined() -> rx.Component:
-    return _told("Declined", "You are in nothing new. If you change your mind, ask to be invited again.")
-
-
-def _told(title: str, under: str) -> rx.Component:
-    return rx.el.div(
-        rx.el.span(mark(), class_name="large-mark"),
-        rx.el.h1(title, class_name="title"),
-        rx.el.p(under, class_name="soft"),
-        class_name="stack tight",
-        role="status",
+    return lists.opening(
+        "Declined", "You are in nothing new. If you change your mind, ask to be invited again.", live=True
     )
 
 

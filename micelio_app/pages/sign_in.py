@@ -16,7 +16,7 @@ from micelio_app import layout, plain, routes
 from micelio_app.head import Head, head
 from micelio_app.state import AppState
 from micelio_app.ui import forms, lists
-from micelio_app.ui.links import Text, mark, outside
+from micelio_app.ui.links import Text, outside
 
 REASONS = {
     "sign_in.wrong": "No account has this handle or e-mail address together with this password.",
@@ -150,12 +150,7 @@ def entry(
     )
     return layout.page(
         rx.el.div(
-            rx.el.div(
-                rx.el.span(mark(), class_name="large-mark"),
-                rx.el.h1(title, class_name="title"),
-                under,
-                class_name="stack tight",
-            ),
+            lists.opening(title, under),
             form,
             class_name="stack sign-in",
         ),

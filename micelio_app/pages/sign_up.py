@@ -23,8 +23,8 @@ from micelio_app.pages.sign_in import (
     plain_password,
 )
 from micelio_app.state import AppState, ask
-from micelio_app.ui import forms
-from micelio_app.ui.links import mark, outside
+from micelio_app.ui import forms, lists
+from micelio_app.ui.links import outside
 
 GOOD_PASSWORD = "At least 12 characters. A few unrelated words do well."
 BY_MAIL = "A link to confirm your address comes by mail."
@@ -82,16 +82,9 @@ def _by_invitation() -> rx.Component:
     )
     return layout.page(
         rx.el.div(
-            rx.el.div(
-                rx.el.span(mark(), class_name="large-mark"),
-                rx.el.h1(
-                    rx.cond(
-                        SignUpState.signup == "closed", "Sign-up is closed here", "Sign-up is by invitation"
-                    ),
-                    class_name="title",
-                ),
-                rx.el.p(how, class_name="soft"),
-                class_name="stack tight",
+            lists.opening(
+                rx.cond(SignUpState.signup == "closed", "Sign-up is closed here", "Sign-up is by invitation"),
+                how,
             ),
             rx.el.p(
                 "You have an account? ", outside("Sign in", href=routes.SIGN_IN), ".", class_name="soft small"
@@ -159,8 +152,12 @@ def sent_page() -> rx.Component:
         rx.el.div(
             rx.cond(
                 SignUpState.sends_mail,
-                _told("Look at your mail", "If that address can be used here, a link is on its way to it."),
-                _told("A link was made", NOT_HERE),
+                lists.opening(
+                    "Look at your mail",
+                    "If that address can be used here, a link is on its way to it.",
+                    live=True,
+                ),
+                lists.opening("A link was made", NOT_HERE, live=True),
             ),
             rx.el.p(
                 "It works once. Nothing came? Look among the junk, or ask again: ",
@@ -174,16 +171,6 @@ def sent_page() -> rx.Component:
         ),
         class_name="page centred",
         home=True,
-    )
-
-
-def _told(title: str, under: str) -> rx.Component:
-    return rx.el.div(
-        rx.el.span(mark(), class_name="large-mark"),
-        rx.el.h1(title, class_name="title"),
-        rx.el.p(under, class_name="soft"),
-        class_name="stack tight",
-        role="status",
     )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import reflex as rx
 
-from micelio_app.ui.links import Text
+from micelio_app.ui.links import Text, mark
 
 
 def section(
@@ -70,6 +70,18 @@ def notice(title: Any, *content: Any, tone: str = "", end: Any = None) -> rx.Com
         rx.el.span(end, class_name="end") if end is not None else rx.fragment(),
         class_name=f"notice {tone}".rstrip(),
         role="alert" if tone == "rust" else "status",
+    )
+
+
+def opening(title: Text, under: Any, *, live: bool = False) -> rx.Component:
+    """The mark, a title and what stands under it: a page with one thing to do, or to be told (`live`)."""
+    told = {"role": "status"} if live else {}
+    return rx.el.div(
+        rx.el.span(mark(), class_name="large-mark"),
+        rx.el.h1(title, class_name="title"),
+        under if isinstance(under, rx.Component) else rx.el.p(under, class_name="soft"),
+        class_name="stack tight",
+        **told,
     )
 
 
