@@ -9,7 +9,7 @@ from backend.portability import service as operations
 from backend.portability.schemas import ImportStatus
 from micelio_app import layout, plain, routes
 from micelio_app.head import Head, head
-from micelio_app.state import AppState, ask
+from micelio_app.state import AppState, ask, fault_at
 from micelio_app.ui import chips, forms, lists
 from micelio_app.ui.importing import stages
 from micelio_app.ui.links import when
@@ -37,7 +37,8 @@ class NewImportState(AppState):
     @rx.event
     async def create(self, form: dict[str, str]):
         """Ask for the import and go where it is watched."""
-        asked = await self.call(
+        asked = await self.attempt(
+            "import",
             operations.import_project,
             source_url=form.get("source_url", ""),
             organization=form.get("organization", ""),
@@ -46,7 +47,7 @@ class NewImportState(AppState):
             username=form.get("username", ""),
             token=form.get("token", ""),
         )
-        return rx.redirect(routes.importing(asked.id))
+        return rx.redirect(routes.importing(asked.id)) if asked is not None else None
 
 
 class ImportState(AppState):
@@ -158,6 +159,7 @@ def new_import_page() -> rx.Component:
             ),
             class_name="more",
         ),
+        forms.refusal(fault_at("import")),
         rx.el.p(forms.button("Import it", type="submit", tone="primary")),
         on_submit=NewImportState.create,
         class_name="stack",
