@@ -159,7 +159,7 @@ def test_a_pull_mirror_brings_what_is_new_and_the_trunk_goes_forward_as_position
 
 def imports_of(mirrors) -> list[Import]:
     with mirrors.imports.forge.db.transaction(write=False) as db:
-        return list(db.exec(select(Import)).all())
+        return list(db.exec(select(Import).order_by(Import.id)).all())
 
 
 def test_while_it_follows_only_the_mirror_moves_the_trunk(mirrors, upstream, there, bench, ada):

@@ -82,7 +82,8 @@ def beat(bench):
 def due(bench):
     look_for_maintenance(system(bench))
     with system(bench).transaction() as tx:
-        facts = tx.db.exec(select(FactRow).where(FactRow.kind.in_(MAINTENANCE))).all()
+        waiting = select(FactRow).where(FactRow.kind.in_(MAINTENANCE))
+        facts = tx.db.exec(waiting.order_by(FactRow.id)).all()
         return [(row.kind, row.body["project"]) for row in facts if row.relayed_at is None]
 
 
