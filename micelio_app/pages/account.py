@@ -381,11 +381,7 @@ def _send(words: str, place: str, *, tone: str = "") -> rx.Component:
     done = rx.cond(
         (AccountState.done_place == place) & (AccountState.fault_place == ""), AccountState.done, ""
     )
-    return rx.el.p(
-        forms.button(words, type="submit", tone=tone),
-        rx.el.span(done, class_name="moss", role="status"),
-        class_name="line",
-    )
+    return forms.send(words, done, tone=tone)
 
 
 @head(routes.ACCOUNT)

@@ -251,11 +251,7 @@ def organization_settings_page() -> rx.Component:
                 default_value=OrganizationState.description,
                 max_length=1000,
             ),
-            rx.el.p(
-                forms.button("Save", type="submit", tone="primary"),
-                rx.el.span(OrganizationState.done, class_name="moss", role="status"),
-                class_name="line",
-            ),
+            forms.send("Save", OrganizationState.done, tone="primary"),
             on_submit=OrganizationState.save,
             class_name="stack",
         ),

@@ -170,11 +170,7 @@ def invite_form(state: type[TeamState], *, roles: Sequence[tuple[str, str]], ton
             forms.choice("As", "role", roles),
             class_name="invite",
         ),
-        rx.el.p(
-            forms.button("Invite", type="submit", tone=tone),
-            rx.el.span(state.done, class_name="moss", role="status"),
-            class_name="line",
-        ),
+        forms.send("Invite", state.done, tone=tone),
         rx.el.ul(*hints, class_name="hint bullets"),
         on_submit=state.invite,
         reset_on_submit=True,

@@ -296,9 +296,7 @@ def _typed_again(place: str) -> rx.Component:
 
 def _send(words: str, place: str, *, tone: str = "") -> rx.Component:
     done = rx.cond(ProjectSettingsState.done_place == place, "Saved.", "")
-    return rx.el.p(
-        forms.button(words, type="submit", tone=tone), " ", rx.el.span(done, class_name="soft", role="status")
-    )
+    return forms.send(words, done, tone=tone)
 
 
 @head(routes.SETTINGS)

@@ -85,6 +85,12 @@ def check(label: Any, name: str, *, switch: bool = False, **properties: Any) -> 
     return rx.el.label(rx.el.input(type="checkbox", name=name, **properties), label, class_name="check")
 
 
+def send(words: str, done: Text, *, tone: str = "") -> rx.Component:
+    """The button that sends a form, and beside it what that did."""
+    told = rx.el.span(done, class_name="moss", role="status")
+    return rx.el.p(button(words, type="submit", tone=tone), told, class_name="line")
+
+
 def refusal(error: rx.Var[str]) -> rx.Component:
     """Why something was refused, where no field says it."""
     return rx.cond(error != "", rx.el.p(error, class_name="error", role="alert"))
