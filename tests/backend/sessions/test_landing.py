@@ -377,7 +377,7 @@ UNDECIDED = [("sqlite", "landing.permitted"), ("sqlite", "landing.queued"), ("po
 def test_a_landing_that_died_undecided_is_landed_by_whoever_sends_it_again(
     bench, ada, grace, dying_at, monkeypatch, point
 ):
-    monkeypatch.setattr(landing, "OVERTAKE_SECONDS", 0.05)
+    monkeypatch.setattr(landing, "OVERTAKE_SECONDS", 0.3)
     session, id = bench.start(grace).id, new_id()
     bench.push(grace, session, {"a": b"1"})
     dying_at(point)
