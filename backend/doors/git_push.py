@@ -62,7 +62,7 @@ async def serve_push(opened: Opened, request: Request) -> Response:
 def _show(opened: Opened) -> None:
     try:
         git.show(opened.forge, opened.actor, opened.project)
-    except MicelioError as error:
+    except (MicelioError, OSError) as error:
         log.warning("what was pushed is shown when somebody asks for it: %s", error)
 
 

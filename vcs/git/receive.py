@@ -262,10 +262,12 @@ class Quarantine:
         # One pack, or none when nothing was sent.
         for index in self.folder.glob("objects/pack/*.idx"):
             sha1s = sha1s_of(index, FEW)
-            few = len(sha1s) <= FEW
-            there = known(sha1s) if few else {}
+            if len(sha1s) > FEW:
+                self.new = None
+                return
+            there = known(sha1s)
             wanted = [sha1 for sha1 in sha1s if sha1 not in there]
-            self.new = read_short(index.with_suffix(".pack"), wanted, SMALL) if few else None
+            self.new = read_short(index.with_suffix(".pack"), wanted, SMALL)
 
     def unpack(self, body: BinaryIO, start: int, size: int, limit: int) -> None:
         """Have git unpack what the body holds from `start` on, which was looked at; PackRefused."""

@@ -11,12 +11,14 @@ import pytest
 from dulwich import porcelain
 from sqlmodel import select
 
+from backend.projects.git import git_path
 from backend.sessions.landing import sweep
 from backend.sessions.models import Permit
 from tests.backend.doors.git.conftest import until
 from tests.backend.doors.git.packs import BLOB, ZERO, Maker, envelope, pack, sha1_of
 from tests.backend.doors.git.pushes import Desk, state
 from vcs import faults
+from vcs.git.projection import MAIN
 
 TYPE = {"Content-Type": "application/x-git-receive-pack-request"}
 
@@ -99,6 +101,15 @@ def test_bodies_may_be_zipped_and_come_in_pieces(desk: Desk):
     assert b"ok refs/heads/zipped" in zipped.content and b"ok refs/heads/pieces" in chunked.content
     refs = desk.refs()
     assert refs["refs/heads/zipped"] == refs["refs/heads/pieces"] == sha1
+
+
+def test_after_the_answer_the_repository_follows_before_anybody_asks(desk: Desk):
+    body, sha1 = whole(desk, b"refs/heads/followed")
+
+    httpx.post(address(desk), content=body, headers=TYPE, auth=signed(desk)).raise_for_status()
+
+    shown = git_path(desk.place.forge, desk.place.row(desk.project).id) / MAIN / "refs/heads/followed"
+    assert until(lambda: shown.exists() and shown.read_text()).strip() == sha1
 
 
 def test_long_pushes_probe_and_wait_to_be_asked_on(desk: Desk):
