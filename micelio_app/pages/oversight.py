@@ -181,7 +181,10 @@ def tabs(current: str) -> rx.Component:
 
 def oversight_page(section: str) -> rx.Component:
     """One list."""
-    nothing = lists.empty("Nothing here", rx.el.p("Nothing fits what the address asks for."))
+    why = "Nothing fits what the address asks for."
+    if section == "jobs":
+        why = rx.cond(OversightState.failed, "No job of the last week has failed for good.", why)
+    nothing = lists.empty("Nothing here", rx.el.p(why))
     table = rx.el.div(
         rx.el.table(
             rx.el.thead(
